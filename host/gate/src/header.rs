@@ -1,0 +1,130 @@
+//! Which header fields a guest may write.
+//!
+//! Names that frame the message, that speak for the host, or that carry credentials are the host's alone. A guest that
+//! sets one is refused, not corrected: silently dropping a header hides a bug, silently keeping it is a hole.
+
+use crate::descriptor::Scheme;
+
+/// One header field: a name and a value of bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Header {
+    /// Field name, compared without regard to case.
+    pub name: String,
+    /// Field value.
+    pub value: Vec<u8>,
+}
+
+/// Why a header field is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HeaderRefusal {
+    /// The name is not a token (RFC 9110, section 5.6.2), or longer than 128 bytes.
+    Name,
+    /// The value holds CR, LF, NUL or another control character (RFC 9110, section 5.5).
+    Value,
+    /// The host's to write, always.
+    Reserved,
+    /// The one that the route's slot writes.
+    Slot,
+}
+
+/// Fields that only the host writes, in lower case and sorted.
+///
+/// Framing and routing (RFC 9110, 9112), credentials (RFC 9110, section 11; cookies RFC 6265), and the fields by which
+/// some servers take another method, host or path than the one that was judged.
+const RESERVED: [&str; 33] = [
+    "accept-encoding",
+    "authorization",
+    "connection",
+    "content-length",
+    "cookie",
+    "cookie2",
+    "expect",
+    "forwarded",
+    "host",
+    "http2-settings",
+    "keep-alive",
+    "max-forwards",
+    "proxy-authenticate",
+    "proxy-authorization",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "via",
+    "x-forwarded-for",
+    "x-forwarded-host",
+    "x-forwarded-port",
+    "x-forwarded-proto",
+    "x-forwarded-server",
+    "x-host",
+    "x-http-method",
+    "x-http-method-override",
+    "x-method-override",
+    "x-original-url",
+    "x-override-url",
+    "x-real-ip",
+    "x-rewrite-url",
+];
+
+/// Longest field name, in bytes.
+const MAX_NAME: usize = 128;
+
+/// Judges one field. `scheme` is how the route's slot goes on the wire, if it has one. Allocates nothing.
+pub fn judge_header(name: &str, value: &[u8], scheme: Option<&Scheme>) -> Result<(), HeaderRefusal> {
+    if !is_token(name) || name.len() > MAX_NAME {
+        return Err(HeaderRefusal::Name);
+    }
+    if value.iter().any(|b| (*b < b' ' && *b != b'\t') || *b == 0x7f) {
+        return Err(HeaderRefusal::Value);
+    }
+    if is_reserved(name) {
+        return Err(HeaderRefusal::Reserved);
+    }
+    match scheme {
+        Some(Scheme::Header { name: slot, .. }) if slot.eq_ignore_ascii_case(name) => Err(HeaderRefusal::Slot),
+        _ => Ok(()),
+    }
+}
+
+/// Whether only the host may write this field.
+pub(crate) fn is_reserved(name: &str) -> bool {
+    RESERVED.binary_search_by(|reserved| reserved.bytes().cmp(name.bytes().map(|b| b.to_ascii_lowercase()))).is_ok()
+}
+
+/// A token of RFC 9110, section 5.6.2.
+pub(crate) fn is_token(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_list_is_sorted_so_that_the_search_finds_all_of_it() {
+        assert!(RESERVED.is_sorted());
+        for name in RESERVED {
+            assert!(is_reserved(name) && is_reserved(&name.to_uppercase()), "{name}");
+        }
+        assert!(!is_reserved("content-type"));
+    }
+
+    #[test]
+    fn the_slots_own_header_is_the_hosts_to_write() {
+        let scheme = Scheme::Header { name: "X-Api-Key".into(), prefix: String::new() };
+        assert_eq!(judge_header("x-api-key", b"mine", Some(&scheme)), Err(HeaderRefusal::Slot));
+        assert_eq!(judge_header("x-api-key", b"mine", None), Ok(()));
+    }
+
+    #[test]
+    fn split_values_and_odd_names_are_refused() {
+        for value in [&b"a\r\nHost: x"[..], b"a\0", b"a\n", b"\x7f", b"\x1b[2J"] {
+            assert_eq!(judge_header("x-a", value, None), Err(HeaderRefusal::Value));
+        }
+        for name in ["", "a b", "a:b", "a\r\n", "ü", &"x".repeat(129)] {
+            assert_eq!(judge_header(name, b"", None), Err(HeaderRefusal::Name));
+        }
+        assert_eq!(judge_header("x-a", "ü\t".as_bytes(), None), Ok(()));
+    }
+}

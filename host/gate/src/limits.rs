@@ -1,0 +1,104 @@
+//! The bounds: one table with their names, units and defaults.
+//!
+//! A limit's name here is its name in a grant's `[limits]`, in errors, and in receipts.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+macro_rules! limits {
+    ($($(#[doc = $doc:literal])+ $name:ident: $type:ty = $default:literal, $min:literal..=$max:literal;)+) => {
+        /// Every bound a call runs under. Each is enforced, and named in the error when it is hit.
+        #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+        #[serde(default, deny_unknown_fields)]
+        pub struct Limits {
+            $($(#[doc = $doc])+ #[schemars(extend("minimum" = $min as u64, "maximum" = $max as u64))] pub $name: $type,)+
+        }
+
+        impl Default for Limits {
+            fn default() -> Self {
+                Self { $($name: $default,)+ }
+            }
+        }
+
+        impl Limits {
+            /// Refuses a limit outside of the range in which it can be enforced.
+            pub fn check(&self) -> Result<(), LimitsError> {
+                $(if !($min..=$max).contains(&u64::from(self.$name)) {
+                    return Err(LimitsError { name: stringify!($name), value: u64::from(self.$name), min: $min, max: $max });
+                })+
+                Ok(())
+            }
+        }
+    };
+}
+
+/// A limit outside of its range.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("limits.{name} is {value}; write a number from {min} to {max}")]
+pub struct LimitsError {
+    /// Its name.
+    pub name: &'static str,
+    /// What was asked.
+    pub value: u64,
+    /// The least it can be.
+    pub min: u64,
+    /// The most it can be.
+    pub max: u64,
+}
+
+limits! {
+    /// Fuel of one call: about one unit per WebAssembly instruction.
+    fuel: u64 = 100_000_000, 10_000..=1_000_000_000_000;
+    /// CPU time in the guest, between host calls, in sum.
+    guest_ms: u32 = 1_000, 1..=600_000;
+    /// Wall-clock time of the whole call, waiting included.
+    wall_ms: u32 = 30_000, 1..=3_600_000;
+    /// All memories and tables of a call, counted together.
+    memory_bytes: u64 = 67_108_864, 131_072..=67_108_864;
+    /// Calls of this integration that run at once; more wait, within their own `wall_ms`.
+    calls_at_once: u32 = 64, 1..=1_024;
+    /// Requests a call may send.
+    requests: u32 = 16, 0..=10_000;
+    /// Requests of one `send-all` under way at once.
+    requests_at_once: u32 = 6, 1..=64;
+    /// Length of a request's URL.
+    url_bytes: u32 = 8_192, 64..=65_536;
+    /// Body of one request.
+    request_bytes: u32 = 1_048_576, 0..=67_108_864;
+    /// Body of one response.
+    response_bytes: u32 = 5_242_880, 0..=67_108_864;
+    /// Header fields of one request, and of one response.
+    header_count: u32 = 64, 0..=100;
+    /// Header fields of one request, and of one response: names and values in sum.
+    header_bytes: u32 = 32_768, 0..=262_144;
+    /// Resolving a name.
+    dns_ms: u32 = 5_000, 1..=600_000;
+    /// Connecting, TLS included.
+    connect_ms: u32 = 5_000, 1..=600_000;
+    /// From the request's last byte to the response's header.
+    first_byte_ms: u32 = 10_000, 1..=600_000;
+    /// Between two pieces of a response's body.
+    idle_ms: u32 = 5_000, 1..=600_000;
+    /// One request from its start to the response's last byte.
+    request_ms: u32 = 20_000, 1..=3_600_000;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn defaults_are_within_their_ranges() {
+        Limits::default().check().unwrap();
+    }
+
+    #[test]
+    fn zero_and_the_largest_integer_are_refused_by_name() {
+        let zero = Limits { wall_ms: 0, ..Limits::default() };
+        assert_eq!(zero.check().unwrap_err().name, "wall_ms");
+        let huge = Limits { request_ms: u32::MAX, ..Limits::default() };
+        assert_eq!(huge.check().unwrap_err().name, "request_ms");
+        let wide = Limits { memory_bytes: 1 << 40, ..Limits::default() };
+        assert_eq!(wide.check().unwrap_err().name, "memory_bytes");
+    }
+}
