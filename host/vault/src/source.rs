@@ -1,0 +1,111 @@
+//! Where an operator gives a secret: never on the command line, where every process can read it.
+
+use std::{fmt, io::Read, path::PathBuf, str::FromStr};
+
+use zeroize::Zeroizing;
+
+use crate::secret::{Secret, SecretError};
+
+/// Most bytes read from a file or standard input.
+const MAX_READ: u64 = 64 * 1024;
+
+/// A place to read one secret from: `file:PATH`, `env:NAME`, or `-` for standard input.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// A file's content.
+    File(PathBuf),
+    /// An environment variable.
+    Env(String),
+    /// Standard input, to its end.
+    Stdin,
+}
+
+/// A secret could not be read from where it should be. Says nothing about its content.
+#[derive(Debug, thiserror::Error)]
+pub enum SourceError {
+    /// Not a source.
+    #[error(
+        "write `file:PATH`, `env:NAME`, or `-` for standard input; a secret itself does not belong on a command line"
+    )]
+    Form,
+    /// The file or standard input cannot be read.
+    #[error("{place} cannot be read: {error}")]
+    Read {
+        /// Which.
+        place: String,
+        /// Why.
+        error: std::io::Error,
+    },
+    /// No such variable, or not text.
+    #[error("the environment variable {0} is not set")]
+    Env(String),
+    /// Read, and not a secret.
+    #[error("{place}: {error}")]
+    Secret {
+        /// Where it is.
+        place: String,
+        /// Why.
+        error: SecretError,
+    },
+}
+
+impl FromStr for Source {
+    type Err = SourceError;
+
+    fn from_str(text: &str) -> Result<Self, SourceError> {
+        match text.split_once(':') {
+            None if text == "-" => Ok(Source::Stdin),
+            Some(("file", path)) if !path.is_empty() => Ok(Source::File(path.into())),
+            Some(("env", name)) if !name.is_empty() => Ok(Source::Env(name.to_owned())),
+            _ => Err(SourceError::Form),
+        }
+    }
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Source::File(path) => write!(f, "the file {}", path.display()),
+            Source::Env(name) => write!(f, "the environment variable {name}"),
+            Source::Stdin => f.write_str("standard input"),
+        }
+    }
+}
+
+impl Source {
+    /// Reads the secret.
+    pub fn read(&self) -> Result<Secret, SourceError> {
+        let place = || self.to_string();
+        let bytes = match self {
+            Source::File(path) => std::fs::File::open(path).and_then(read_bounded),
+            Source::Stdin => read_bounded(std::io::stdin().lock()),
+            Source::Env(name) => {
+                let text = std::env::var(name).map_err(|_| SourceError::Env(name.clone()))?;
+                Ok(text.into_bytes())
+            }
+        };
+        let bytes = bytes.map_err(|error| SourceError::Read { place: place(), error })?;
+        Secret::new(bytes).map_err(|error| SourceError::Secret { place: place(), error })
+    }
+}
+
+/// Reads all there is, into memory that is wiped should it be given up half way.
+fn read_bounded(from: impl Read) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Zeroizing::new(Vec::with_capacity(MAX_READ as usize));
+    from.take(MAX_READ).read_to_end(&mut bytes)?;
+    Ok(bytes.to_vec())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_written_on_the_command_line_is_not_taken() {
+        for text in ["sk_live_123", "file:", "env:", "", "literal:abc"] {
+            assert!(matches!(text.parse::<Source>(), Err(SourceError::Form)), "{text}");
+        }
+        assert_eq!("file:/a:b".parse::<Source>().unwrap(), Source::File("/a:b".into()));
+        assert_eq!("-".parse::<Source>().unwrap(), Source::Stdin);
+    }
+}
