@@ -1,0 +1,90 @@
+//! Sandbox mode: what would have been sent, and the answer made up from the route's declared response schema.
+//!
+//! Nothing here can reach the network or the vault: a credential is shown as its slot's name.
+
+use base64::{Engine, prelude::BASE64_STANDARD};
+use portcullis_gate::{Header, OpenRoute, RequestUrl, Scheme};
+use portcullis_schema::Schema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::{
+    error::{Fault, SendError},
+    outbound::{HttpRequest, HttpResponse},
+};
+
+/// A request that would have left.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct WouldSend {
+    /// Id of the route that allows it.
+    pub route: String,
+    /// The method.
+    pub method: String,
+    /// The URL, a query credential as `{slot}`.
+    pub url: String,
+    /// Header fields, the credential as `{slot}`.
+    pub headers: Vec<(String, String)>,
+    /// The body.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub body: Option<Body>,
+    /// The slot whose secret would have been added.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub slot: Option<String>,
+}
+
+/// A body, as readable as it can be shown.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Body {
+    /// JSON.
+    Json(Value),
+    /// Other UTF-8 text.
+    Text(String),
+    /// Anything else, in base64 (RFC 4648, section 4).
+    Base64(String),
+}
+
+impl Body {
+    fn new(bytes: &[u8]) -> Self {
+        match std::str::from_utf8(bytes) {
+            Ok(text) => serde_json::from_str(text).map_or_else(|_| Body::Text(text.to_owned()), Body::Json),
+            Err(_) => Body::Base64(BASE64_STANDARD.encode(bytes)),
+        }
+    }
+}
+
+/// Says what would have been sent.
+pub(crate) fn would_send(request: &HttpRequest, url: &RequestUrl, route: &OpenRoute) -> WouldSend {
+    let text = |header: &Header| (header.name.clone(), String::from_utf8_lossy(&header.value).into_owned());
+    let mut headers: Vec<(String, String)> = request.headers.iter().map(text).collect();
+    let mut url = url.to_string();
+    if let Some((slot, scheme)) = &route.slot {
+        match scheme {
+            Scheme::Bearer => headers.push(("Authorization".to_owned(), format!("Bearer {{{slot}}}"))),
+            Scheme::Basic => headers.push(("Authorization".to_owned(), format!("Basic {{{slot}}}"))),
+            Scheme::Header { name, prefix } => headers.push((name.clone(), format!("{prefix}{{{slot}}}"))),
+            Scheme::Query { name } => {
+                url.push(if url.contains('?') { '&' } else { '?' });
+                url.push_str(&format!("{name}={{{slot}}}"));
+            }
+            Scheme::SigningKey => {}
+        }
+    }
+    WouldSend {
+        route: route.id.clone(),
+        method: request.method.to_string(),
+        url,
+        headers,
+        body: request.body.as_deref().map(Body::new),
+        slot: route.slot.as_ref().map(|(slot, _)| slot.clone()),
+    }
+}
+
+/// Makes up the answer. The same schema and seed always give the same answer.
+pub(crate) fn answer(url: &RequestUrl, schema: &Schema, seed: u64) -> Result<HttpResponse, SendError> {
+    let fault = |message: String| SendError::Protocol(Fault { origin: url.origin().to_owned(), message });
+    let value = schema.mock(seed).map_err(|error| fault(format!("sandbox mode cannot make up an answer: {error}")))?;
+    let body = serde_json::to_vec(&value).map_err(|error| fault(error.to_string()))?;
+    let content_type = Header { name: "content-type".to_owned(), value: b"application/json".to_vec() };
+    Ok(HttpResponse { status: 200, headers: vec![content_type], body })
+}

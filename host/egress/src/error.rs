@@ -1,0 +1,155 @@
+//! Why there is no response, told without addresses or secrets.
+//!
+//! A library's error may print the URL it was sent to, a resolved address or a header. None of its texts is passed on; what
+//! went wrong is read off its kind.
+
+use std::{error::Error, io};
+
+use portcullis_gate::Denial;
+
+/// Which part of an exchange took too long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum Phase {
+    Dns,
+    Connect,
+    FirstByte,
+    Idle,
+    Total,
+}
+
+/// The exchange failed below HTTP.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// Where it was going, as the guest named it.
+    pub origin: String,
+    /// What went wrong.
+    pub message: String,
+}
+
+/// Why there is no response.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SendError {
+    /// The gate refused.
+    #[error("denied by the rule {}: {}", .0.rule, .0.message)]
+    Denied(Denial),
+    /// A bound was hit.
+    #[error("the bound {name} was hit: at most {limit}")]
+    Bound {
+        /// Its name in `[limits]`.
+        name: &'static str,
+        /// The limit.
+        limit: u64,
+    },
+    /// Nothing is stored in the slot.
+    #[error("no secret is stored in the slot `{0}`")]
+    CredentialUnavailable(String),
+    /// The secret does not fit the slot's scheme.
+    #[error("{0}")]
+    CredentialUnfit(String),
+    /// The name did not resolve.
+    #[error("{}: {}", .0.origin, .0.message)]
+    Dns(Fault),
+    /// No connection.
+    #[error("{}: {}", .0.origin, .0.message)]
+    Connect(Fault),
+    /// No secure connection.
+    #[error("{}: {}", .0.origin, .0.message)]
+    Tls(Fault),
+    /// Too slow.
+    #[error("too slow: {phase:?} took longer than {limit_ms} ms")]
+    Timeout {
+        /// Which part.
+        phase: Phase,
+        /// The limit.
+        limit_ms: u32,
+    },
+    /// The peer broke HTTP or went away.
+    #[error("{}: {}", .0.origin, .0.message)]
+    Protocol(Fault),
+}
+
+impl SendError {
+    /// Whether the request cannot have reached the peer, so that another address may be tried.
+    pub(crate) fn nothing_was_sent(&self) -> bool {
+        matches!(self, SendError::Connect(_))
+    }
+}
+
+/// Reads off a client error what went wrong.
+pub(crate) fn classify(origin: &str, error: &reqwest::Error, connect_ms: u32, header_count: u32) -> SendError {
+    let fault = |message: &str| Fault { origin: origin.to_owned(), message: message.to_owned() };
+    if error.is_connect() {
+        if error.is_timeout() {
+            return SendError::Timeout { phase: Phase::Connect, limit_ms: connect_ms };
+        }
+        if let Some(tls) = find::<rustls::Error>(error) {
+            return SendError::Tls(fault(&tls_words(tls)));
+        }
+        return SendError::Connect(fault(io_words(error).unwrap_or("no connection")));
+    }
+    if let Some(tls) = find::<rustls::Error>(error) {
+        return SendError::Protocol(fault(&format!("the secure connection broke: {}", tls_words(tls))));
+    }
+    // The parser's own words for "more header fields than it may take".
+    let mut source = error.source();
+    while let Some(cause) = source {
+        if cause.to_string().contains("message head is too large") {
+            return SendError::Bound { name: "header_count", limit: header_count.into() };
+        }
+        source = cause.source();
+    }
+    SendError::Protocol(fault(io_words(error).unwrap_or(if error.is_body() || error.is_decode() {
+        "the response broke off or was malformed"
+    } else {
+        "the connection closed before a whole response came, or what came was not HTTP/1.1"
+    })))
+}
+
+fn tls_words(error: &rustls::Error) -> String {
+    use rustls::{CertificateError, Error};
+    match error {
+        Error::InvalidCertificate(CertificateError::Expired | CertificateError::ExpiredContext { .. }) => {
+            "its certificate has expired".to_owned()
+        }
+        Error::InvalidCertificate(
+            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
+        ) => "its certificate is for another name".to_owned(),
+        Error::InvalidCertificate(CertificateError::UnknownIssuer) => {
+            "its certificate is not signed by an authority that this host trusts".to_owned()
+        }
+        Error::InvalidCertificate(_) => "its certificate is not valid".to_owned(),
+        Error::AlertReceived(alert) => format!("it ended the handshake with the alert {alert:?}"),
+        _ => "it does not speak TLS as it should".to_owned(),
+    }
+}
+
+fn io_words(error: &reqwest::Error) -> Option<&'static str> {
+    Some(match find::<io::Error>(error)?.kind() {
+        io::ErrorKind::ConnectionRefused => "the connection was refused",
+        io::ErrorKind::ConnectionReset => "the connection was reset",
+        io::ErrorKind::ConnectionAborted => "the connection was aborted",
+        io::ErrorKind::BrokenPipe => "the connection broke",
+        io::ErrorKind::UnexpectedEof => "the connection ended in the middle",
+        io::ErrorKind::HostUnreachable => "the host cannot be reached",
+        io::ErrorKind::NetworkUnreachable => "the network cannot be reached",
+        io::ErrorKind::TimedOut => "the connection timed out",
+        _ => return None,
+    })
+}
+
+/// The first error of this type among the causes, inside `io::Error`s too.
+fn find<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a T> {
+    let mut next = Some(error);
+    while let Some(current) = next {
+        if let Some(found) = current.downcast_ref::<T>() {
+            return Some(found);
+        }
+        let inner = current.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        if let Some(found) = inner.and_then(|inner| find::<T>(inner)) {
+            return Some(found);
+        }
+        next = current.source();
+    }
+    None
+}

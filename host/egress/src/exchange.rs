@@ -1,0 +1,226 @@
+//! The live exchange, for a request that the gate has allowed: resolve, judge, attach, send, cap, scrub.
+
+use std::{net::IpAddr, sync::Arc, time::Duration};
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+use portcullis_gate::{Denial, Header, Limits, Method, OpenRoute, RequestUrl, judge_address};
+use portcullis_vault::{Scrubber, VaultError};
+use reqwest::{Body, Response};
+use tokio::time::timeout;
+
+use crate::{
+    error::{Fault, Phase, SendError, classify},
+    outbound::{HttpRequest, HttpResponse, Outbound},
+};
+
+/// What the host calls itself where the guest does not say.
+const USER_AGENT: &str = concat!("portcullis/", env!("CARGO_PKG_VERSION"));
+
+/// Carries out one exchange within the limits. `redactions` counts secrets found in the response.
+pub(crate) async fn run(
+    outbound: &Outbound,
+    request: HttpRequest,
+    url: &RequestUrl,
+    route: &OpenRoute,
+    redactions: &mut u32,
+) -> Result<HttpResponse, SendError> {
+    let limit_ms = outbound.parts.limits.request_ms;
+    let exchange = within(limit_ms, Phase::Total, steps(outbound, request, url, route, redactions));
+    exchange.await?
+}
+
+async fn steps(
+    outbound: &Outbound,
+    request: HttpRequest,
+    url: &RequestUrl,
+    route: &OpenRoute,
+    redactions: &mut u32,
+) -> Result<HttpResponse, SendError> {
+    let limits = &outbound.parts.limits;
+    let vault = &outbound.parts.vault;
+    let slot = route.slot.as_ref().map(|(slot, _)| slot.as_str());
+    if let Some(slot) = slot.filter(|slot| !vault.holds(slot)) {
+        return Err(SendError::CredentialUnavailable(slot.to_owned()));
+    }
+    let addresses = resolve(outbound, url).await?;
+    let generation = vault.generation();
+    let scrubber = vault.scrubber();
+    let mut sendable = request_for(request, url, route, outbound)?;
+    outbound.tally(|tally| tally.bytes_out += wire_bytes(&sendable));
+
+    // One that there is a connection to, if any; then in the resolver's order.
+    let known = addresses.iter().position(|a| outbound.parts.connections.knows(url, *a, generation)).unwrap_or(0);
+    let order = addresses.iter().skip(known).chain(addresses.iter().take(known));
+    let mut last = None;
+    for address in order {
+        let client = outbound
+            .parts
+            .connections
+            .client(url, *address, generation, limits)
+            .map_err(|_| protocol(url, "no client could be made"))?;
+        // Bodies are bytes, so a copy is a count of references.
+        let again = sendable.try_clone();
+        let wait = limits.connect_ms.saturating_add(limits.first_byte_ms);
+        let answer = match timeout(millis(wait), client.execute(sendable)).await {
+            Ok(answer) => {
+                answer.map_err(|error| classify(url.origin(), &error, limits.connect_ms, limits.header_count))
+            }
+            Err(_) => Err(SendError::Timeout { phase: Phase::FirstByte, limit_ms: limits.first_byte_ms }),
+        };
+        match (answer, again) {
+            (Ok(response), _) => return receive(outbound, response, url, &scrubber, redactions).await,
+            (Err(error), Some(next)) if error.nothing_was_sent() => {
+                sendable = next;
+                last = Some(error);
+            }
+            (Err(error), _) => return Err(error),
+        }
+    }
+    Err(last
+        .unwrap_or_else(|| SendError::Dns(Fault { origin: url.origin().to_owned(), message: "no address".to_owned() })))
+}
+
+/// All addresses of the URL's host, each of them judged: one that may not be dialled spoils the answer.
+async fn resolve(outbound: &Outbound, url: &RequestUrl) -> Result<Arc<[IpAddr]>, SendError> {
+    let limits = &outbound.parts.limits;
+    let addresses: Arc<[IpAddr]> = match url.address() {
+        Some(address) => Arc::new([address]),
+        None => {
+            let asked = outbound.parts.connections.resolver.resolve(url.host());
+            let answer = within(limits.dns_ms, Phase::Dns, asked).await?;
+            let fault =
+                |message: &str| SendError::Dns(Fault { origin: url.origin().to_owned(), message: message.to_owned() });
+            let addresses = answer.map_err(|_| fault("the name does not resolve"))?;
+            if addresses.is_empty() {
+                return Err(fault("the name has no address"));
+            }
+            addresses
+        }
+    };
+    let secure = url.scheme() == "https";
+    for address in addresses.iter() {
+        judge_address(*address, url.port(), secure, &outbound.parts.powers.carve_outs)
+            .map_err(|refusal| SendError::Denied(Denial::address(url, refusal)))?;
+    }
+    Ok(addresses)
+}
+
+/// The request that goes on the wire: the very URL that was judged, and the secret.
+fn request_for(
+    request: HttpRequest,
+    url: &RequestUrl,
+    route: &OpenRoute,
+    outbound: &Outbound,
+) -> Result<reqwest::Request, SendError> {
+    let method = match request.method {
+        Method::Get => reqwest::Method::GET,
+        Method::Head => reqwest::Method::HEAD,
+        Method::Post => reqwest::Method::POST,
+        Method::Put => reqwest::Method::PUT,
+        Method::Patch => reqwest::Method::PATCH,
+        Method::Delete => reqwest::Method::DELETE,
+        Method::Options => reqwest::Method::OPTIONS,
+    };
+    let mut headers = HeaderMap::with_capacity(request.headers.len() + 2);
+    headers.insert(http::header::USER_AGENT, HeaderValue::from_static(USER_AGENT));
+    let mut own_agent = false;
+    for Header { name, value } in &request.headers {
+        // The gate has judged both; what this parser would still not take is not sent.
+        let name =
+            HeaderName::from_bytes(name.as_bytes()).map_err(|_| protocol(url, "a header name cannot be sent"))?;
+        let value = HeaderValue::from_bytes(value).map_err(|_| protocol(url, "a header value cannot be sent"))?;
+        if name == http::header::USER_AGENT && !own_agent {
+            own_agent = true;
+            headers.insert(name, value);
+        } else {
+            headers.append(name, value);
+        }
+    }
+    let mut target = url.as_url().clone();
+    if let Some((slot, scheme)) = &route.slot {
+        outbound.parts.vault.attach(slot, scheme, &mut headers, &mut target).map_err(|error| match error {
+            VaultError::Empty(slot) => SendError::CredentialUnavailable(slot),
+            VaultError::Unfit { .. } => SendError::CredentialUnfit(error.to_string()),
+        })?;
+    }
+    let mut sendable = reqwest::Request::new(method, target);
+    *sendable.headers_mut() = headers;
+    *sendable.body_mut() = request.body.map(Body::from);
+    Ok(sendable)
+}
+
+/// Reads a response within its caps, and takes out what secrets it echoes.
+async fn receive(
+    outbound: &Outbound,
+    mut response: Response,
+    url: &RequestUrl,
+    scrubber: &Scrubber,
+    redactions: &mut u32,
+) -> Result<HttpResponse, SendError> {
+    let limits: &Limits = &outbound.parts.limits;
+    let header_bytes: usize = response.headers().iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
+    outbound.tally(|tally| tally.bytes_in += header_bytes as u64);
+    if response.headers().len() > limits.header_count as usize {
+        return Err(SendError::Bound { name: "header_count", limit: limits.header_count.into() });
+    }
+    if header_bytes > limits.header_bytes as usize {
+        return Err(SendError::Bound { name: "header_bytes", limit: limits.header_bytes.into() });
+    }
+    let most = limits.response_bytes as usize;
+    let too_large = || SendError::Bound { name: "response_bytes", limit: limits.response_bytes.into() };
+    let announced = response.content_length().and_then(|length| usize::try_from(length).ok()).unwrap_or(0);
+    if announced > most {
+        return Err(too_large());
+    }
+    let mut body = Vec::with_capacity(announced.min(64 * 1024));
+    while let Some(piece) = within(limits.idle_ms, Phase::Idle, response.chunk())
+        .await?
+        .map_err(|error| classify(url.origin(), &error, limits.connect_ms, limits.header_count))?
+    {
+        outbound.tally(|tally| tally.bytes_in += piece.len() as u64);
+        if body.len() + piece.len() > most {
+            return Err(too_large());
+        }
+        body.extend_from_slice(&piece);
+    }
+    let mut headers: Vec<Header> = Vec::with_capacity(response.headers().len());
+    for (name, value) in response.headers() {
+        let value = clean(scrubber, value.as_bytes().to_vec(), redactions);
+        // Names are guests' text as much as values are.
+        let name = clean(scrubber, name.as_str().as_bytes().to_vec(), redactions);
+        headers.push(Header { name: String::from_utf8_lossy(&name).into_owned(), value });
+    }
+    let body = clean(scrubber, body, redactions);
+    Ok(HttpResponse { status: response.status().as_u16(), headers, body })
+}
+
+fn clean(scrubber: &Scrubber, bytes: Vec<u8>, redactions: &mut u32) -> Vec<u8> {
+    match scrubber.scrub(&bytes) {
+        None => bytes,
+        Some(scrubbed) => {
+            *redactions += scrubbed.found;
+            scrubbed.bytes
+        }
+    }
+}
+
+/// Request line, header fields and body, as they are handed to the connection.
+fn wire_bytes(request: &reqwest::Request) -> u64 {
+    let url = request.url();
+    let line = request.method().as_str().len() + url.path().len() + url.query().map_or(0, |q| q.len() + 1) + 12;
+    let headers: usize = request.headers().iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
+    let body = request.body().and_then(Body::as_bytes).map_or(0, <[u8]>::len);
+    (line + headers + body) as u64
+}
+
+fn protocol(url: &RequestUrl, message: &str) -> SendError {
+    SendError::Protocol(Fault { origin: url.origin().to_owned(), message: message.to_owned() })
+}
+
+fn millis(ms: u32) -> Duration {
+    Duration::from_millis(ms.into())
+}
+
+async fn within<T>(limit_ms: u32, phase: Phase, work: impl Future<Output = T>) -> Result<T, SendError> {
+    timeout(millis(limit_ms), work).await.map_err(|_| SendError::Timeout { phase, limit_ms })
+}

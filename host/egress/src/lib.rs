@@ -1,0 +1,67 @@
+//! Egress: the only crate that opens outbound connections for adapters.
+//!
+//! | file | what it does |
+//! | --- | --- |
+//! | `outbound.rs` | one call's way out: caps, gate, then sandbox answer or live exchange |
+//! | `exchange.rs` | the live exchange: resolve, judge, attach, send, cap, scrub |
+//! | `resolve.rs` | names to addresses |
+//! | `connections.rs` | an integration's own connections, to judged addresses only |
+//! | `answer.rs` | sandbox mode: what would have been sent, and the answer from the declared schema |
+//! | `error.rs` | why there is no response, told without addresses or secrets |
+//!
+//! The order is fixed. The gate sees the final request but for the secret; the secret is attached after it said yes; the
+//! address that is dialled is one that was judged; nothing follows redirects, uses proxies from the environment or
+//! retries by itself. HTTP/1.1 only, without compression, so that every byte is counted as it is.
+
+mod answer;
+mod connections;
+mod error;
+mod exchange;
+mod outbound;
+mod resolve;
+
+pub use answer::{Body, WouldSend};
+pub use connections::Connections;
+pub use error::{Fault, Phase, SendError};
+pub use outbound::{HttpRequest, HttpResponse, Outbound, OutboundParts, Tally};
+pub use resolve::{Resolver, SystemResolver};
+
+use std::sync::Arc;
+
+use rustls::ClientConfig;
+
+/// What all integrations share: how names are resolved and which certificates are trusted.
+#[derive(Clone)]
+pub struct Egress {
+    resolver: Arc<dyn Resolver>,
+    tls: ClientConfig,
+}
+
+/// TLS cannot be set up on this machine.
+#[derive(Debug, thiserror::Error)]
+#[error("TLS cannot be set up: {0}; install the system's CA certificates")]
+pub struct TlsSetupError(String);
+
+impl Egress {
+    /// Trusts what the system trusts.
+    pub fn new(resolver: Arc<dyn Resolver>) -> Result<Self, TlsSetupError> {
+        use rustls_platform_verifier::BuilderVerifierExt;
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let tls = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .and_then(|builder| builder.with_platform_verifier())
+            .map_err(|error| TlsSetupError(error.to_string()))?
+            .with_no_client_auth();
+        Ok(Self::with_tls(resolver, tls))
+    }
+
+    /// With a TLS configuration of the embedder's own.
+    pub fn with_tls(resolver: Arc<dyn Resolver>, tls: ClientConfig) -> Self {
+        Self { resolver, tls }
+    }
+
+    /// Connections for one integration. They are shared with no other, nor are TLS sessions.
+    pub fn connections(&self) -> Connections {
+        Connections::new(self.resolver.clone(), &self.tls)
+    }
+}
