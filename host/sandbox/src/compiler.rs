@@ -1,0 +1,202 @@
+//! Compiles in a child process with bounded memory and CPU time.
+//!
+//! A compiler is large, and the input comes from a stranger. In a process of its own, what it eats is bounded by the
+//! kernel, and what it breaks is not the host. The child is this same program, started again: its `main` calls
+//! [`compile_if_asked`] before anything else, which does nothing unless the environment says so.
+
+use std::{
+    env,
+    ffi::OsString,
+    io::{self, Read, Write},
+    path::PathBuf,
+    process::{ExitCode, Stdio},
+    time::Duration,
+};
+
+use rustix::process::{Resource, Rlimit, setrlimit};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    process::Command,
+    time::timeout,
+};
+
+use crate::{engine::compiling_engine, upload::MAX_UPLOAD};
+
+/// Set in the child's environment, and only there.
+const ASKED: &str = "PORTCULLIS_COMPILE";
+/// Address space of the child, in bytes.
+const MAX_MEMORY: u64 = 1024 * 1024 * 1024;
+/// CPU time of the child, in seconds.
+const MAX_CPU: u64 = 60;
+/// Wall-clock time of the child, in seconds: a machine may be busy.
+const MAX_WALL: u64 = 300;
+/// Largest compiled code, in bytes.
+const MAX_CODE: u64 = 512 * 1024 * 1024;
+/// Most threads of the child: each costs address space.
+const THREADS: usize = 4;
+/// First byte of the child's answer.
+const DONE: u8 = b'+';
+/// First byte of the child's answer, where a message follows.
+const FAILED: u8 = b'-';
+
+/// What compiles adapters.
+#[derive(Clone, Debug, Default)]
+pub enum Compiler {
+    /// This program, started again. Its `main` must begin with [`compile_if_asked`].
+    #[default]
+    ThisProgram,
+    /// Another program whose `main` begins with [`compile_if_asked`].
+    Program(PathBuf),
+}
+
+/// An adapter cannot be compiled.
+#[derive(Debug, thiserror::Error)]
+pub enum CompileError {
+    /// A bound of the child was hit.
+    #[error("compiling it hit the bound {name}: at most {limit}; a smaller or less optimised component may fit")]
+    Bound {
+        /// Which.
+        name: &'static str,
+        /// With its unit.
+        limit: &'static str,
+    },
+    /// wasmtime refused it.
+    #[error("it cannot be compiled: {0}")]
+    Refused(String),
+    /// There was no child, or it was not ours.
+    #[error("the compiler's process failed: {0}")]
+    Process(String),
+}
+
+impl Compiler {
+    /// Compiles a component that was inspected.
+    pub async fn compile(&self, component: &[u8]) -> Result<Vec<u8>, CompileError> {
+        if env::var_os(ASKED).is_some() {
+            return Err(CompileError::Process(
+                "this program was started as a compiler and did not notice; call `compile_if_asked` first in `main`"
+                    .to_owned(),
+            ));
+        }
+        let process = |error: io::Error| CompileError::Process(error.to_string());
+        let program = match self {
+            Compiler::ThisProgram => env::current_exe().map_err(process)?,
+            Compiler::Program(path) => path.clone(),
+        };
+        let mut child = Command::new(program)
+            .env_clear()
+            .env(ASKED, "1")
+            .env("RAYON_NUM_THREADS", threads().to_string())
+            // Each arena of the allocator would reserve 64 MiB of the address space.
+            .env("MALLOC_ARENA_MAX", "2")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .map_err(process)?;
+        let (Some(mut stdin), Some(stdout), Some(stderr)) =
+            (child.stdin.take(), child.stdout.take(), child.stderr.take())
+        else {
+            return Err(CompileError::Process("it has no pipes".to_owned()));
+        };
+        let mut answer = Vec::new();
+        let mut said = Vec::new();
+        let exchange = async {
+            let feed = async {
+                // A child that dies early closes the pipe; its end says why.
+                let _ = stdin.write_all(component).await;
+                drop(stdin);
+            };
+            let mut stdout = stdout.take(MAX_CODE + 1);
+            let mut stderr = stderr.take(16 * 1024);
+            let (_, read, _) = tokio::join!(feed, stdout.read_to_end(&mut answer), stderr.read_to_end(&mut said));
+            read?;
+            child.wait().await
+        };
+        let status = match timeout(Duration::from_secs(MAX_WALL), exchange).await {
+            Err(_) => return Err(CompileError::Bound { name: "compile_wall", limit: "300 s" }),
+            Ok(status) => status.map_err(process)?,
+        };
+        match answer.first() {
+            Some(&DONE) if status.success() && answer.len() as u64 <= MAX_CODE => {
+                answer.remove(0);
+                Ok(answer)
+            }
+            Some(&FAILED) => {
+                Err(CompileError::Refused(String::from_utf8_lossy(answer.get(1..).unwrap_or_default()).into_owned()))
+            }
+            _ => Err(why(&status, &said)),
+        }
+    }
+}
+
+/// Reads off a child's end which bound it hit.
+fn why(status: &std::process::ExitStatus, said: &[u8]) -> CompileError {
+    let said = String::from_utf8_lossy(said);
+    #[cfg(unix)]
+    {
+        use std::os::unix::process::ExitStatusExt;
+        const SIGXCPU: i32 = 24;
+        const SIGKILL: i32 = 9;
+        if matches!(status.signal(), Some(SIGXCPU | SIGKILL)) {
+            return CompileError::Bound { name: "compile_cpu", limit: "60 s" };
+        }
+    }
+    if said.contains("memory allocation") || said.contains("Cannot allocate memory") {
+        return CompileError::Bound { name: "compile_memory", limit: "1 GiB" };
+    }
+    CompileError::Process(format!(
+        "it ended with {status}; does the program's `main` begin with `compile_if_asked`? It said: {}",
+        said.chars().filter(|c| !c.is_control()).take(400).collect::<String>()
+    ))
+}
+
+/// Compiles and ends, if this process was started to do that; does nothing otherwise. Call it first in `main`:
+///
+/// ```no_run
+/// fn main() -> std::process::ExitCode {
+///     if let Some(code) = portcullis_sandbox::compile_if_asked() {
+///         return code;
+///     }
+///     // …
+///     std::process::ExitCode::SUCCESS
+/// }
+/// ```
+#[must_use = "return the exit code from `main`"]
+pub fn compile_if_asked() -> Option<ExitCode> {
+    if env::var_os(ASKED) != Some(OsString::from("1")) {
+        return None;
+    }
+    let answer = bound_this_process().and_then(|()| compile_standard_input());
+    let (tag, bytes) = match &answer {
+        Ok(code) => (DONE, code.as_slice()),
+        Err(message) => (FAILED, message.as_bytes()),
+    };
+    let mut stdout = io::stdout().lock();
+    let written = stdout.write_all(&[tag]).and_then(|()| stdout.write_all(bytes)).and_then(|()| stdout.flush());
+    Some(if written.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn bound_this_process() -> Result<(), String> {
+    let bound = |resource, soft, hard| {
+        setrlimit(resource, Rlimit { current: Some(soft), maximum: Some(hard) }).map_err(|error| error.to_string())
+    };
+    bound(Resource::As, MAX_MEMORY, MAX_MEMORY)?;
+    bound(Resource::Cpu, MAX_CPU, MAX_CPU + 1)?;
+    // It reads one pipe and writes two; it opens nothing.
+    bound(Resource::Core, 0, 0)
+}
+
+fn compile_standard_input() -> Result<Vec<u8>, String> {
+    let mut component = Vec::new();
+    io::stdin().lock().take(MAX_UPLOAD as u64 + 1).read_to_end(&mut component).map_err(|error| error.to_string())?;
+    if component.len() > MAX_UPLOAD {
+        return Err("the component is too large".to_owned());
+    }
+    let engine = compiling_engine().map_err(|error| format!("{error:#}"))?;
+    engine.precompile_component(&component).map_err(|error| format!("{error:#}"))
+}
+
+fn threads() -> usize {
+    std::thread::available_parallelism().map_or(1, |count| count.get().min(THREADS))
+}

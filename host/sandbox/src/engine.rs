@@ -1,0 +1,209 @@
+//! wasmtime as it is set up here, and the sandbox that adapters are loaded into.
+//!
+//! Two configurations that must agree, or compiled code would not load: the engine that runs adapters draws instances from
+//! a pool; the one that compiles, in a child process, has no pool, since a pool reserves terabytes of address space. What
+//! decides about compatibility (features, tunables, processor) is set once, in `common`.
+
+use std::{
+    hash::{Hash, Hasher},
+    path::PathBuf,
+    sync::Arc,
+    thread,
+    time::Duration,
+};
+
+use tokio::sync::Semaphore;
+use wasmtime::{
+    Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig,
+    component::{HasSelf, Linker},
+};
+
+use crate::{
+    adapter::Adapter,
+    artifact,
+    bindings::{self, AdapterPre},
+    cache::Cache,
+    compiler::Compiler,
+    error::LoadError,
+    memory::{MAX_INSTANCES, MAX_MEMORIES, MAX_TABLE_ELEMENTS, MAX_TABLES},
+    state::State,
+    upload::{Upload, features},
+    wasi,
+};
+
+/// How often epochs advance: the grain of the guest's CPU bound.
+const TICK: Duration = Duration::from_millis(10);
+/// Largest memory of an instance, in bytes. A call's own limit can be less.
+const MAX_MEMORY: usize = 64 * 1024 * 1024;
+/// Stack for WebAssembly frames, in bytes.
+const WASM_STACK: usize = 512 * 1024;
+/// Stack of a call's fiber: WebAssembly frames and host functions, in bytes.
+const FIBER_STACK: usize = 1024 * 1024;
+
+/// How a sandbox is set up.
+#[derive(Debug)]
+pub struct SandboxOptions {
+    /// Calls that run at once; more wait for their turn, within their own wall-clock bound.
+    pub calls_at_once: u32,
+    /// Where compiled code is kept; none keeps none.
+    pub cache: Option<PathBuf>,
+    /// What compiles.
+    pub compiler: Compiler,
+}
+
+impl Default for SandboxOptions {
+    fn default() -> Self {
+        Self { calls_at_once: 128, cache: None, compiler: Compiler::default() }
+    }
+}
+
+/// Loads adapters and runs their calls.
+pub struct Sandbox {
+    pub(crate) engine: Engine,
+    pub(crate) turns: Arc<Semaphore>,
+    pub(crate) calls_at_once: u32,
+    linker: Linker<State>,
+    cache: Option<Cache>,
+    compiler: Compiler,
+}
+
+impl Sandbox {
+    /// Sets a sandbox up. Reserves address space for all its calls, and memory for none.
+    pub fn new(options: SandboxOptions) -> Result<Self, LoadError> {
+        let contract = |error: wasmtime::Error| LoadError::Contract(error.to_string());
+        let engine = Engine::new(&pooled(options.calls_at_once)).map_err(contract)?;
+        let mut linker = Linker::new(&engine);
+        wasi::link(&mut linker).map_err(contract)?;
+        bindings::Adapter::add_to_linker::<State, HasSelf<State>>(&mut linker, |state| state).map_err(contract)?;
+        let cache = options.cache.map(|folder| Cache::open(folder, compatibility(&engine))).transpose()?;
+        tick(&engine);
+        Ok(Self {
+            engine,
+            turns: Arc::new(Semaphore::new(options.calls_at_once as usize)),
+            calls_at_once: options.calls_at_once,
+            linker,
+            cache,
+            compiler: options.compiler,
+        })
+    }
+
+    /// Loads an adapter: looks into it, compiles it or takes compiled code from the cache, and links it.
+    pub async fn load(&self, bytes: &[u8]) -> Result<Adapter, LoadError> {
+        let upload = Upload::inspect(bytes)?;
+        let kept = match &self.cache {
+            Some(cache) => cache.get(&upload.digest),
+            None => None,
+        };
+        let component = match kept.and_then(|code| artifact::load(&self.engine, &code).ok()) {
+            Some(component) => component,
+            None => {
+                let code = self.compiler.compile(bytes).await?;
+                if let Some(cache) = &self.cache {
+                    cache.put(&upload.digest, &code)?;
+                }
+                artifact::load(&self.engine, &artifact::Trusted::from_compiler(code))
+                    .map_err(|error| LoadError::Shape(format!("{error:#}")))?
+            }
+        };
+        let contract = |error: wasmtime::Error| LoadError::Contract(format!("{error:#}"));
+        let pre = self.linker.instantiate_pre(&component).map_err(contract)?;
+        Ok(Adapter { upload: Arc::new(upload), pre: AdapterPre::new(pre).map_err(contract)? })
+    }
+}
+
+/// What compiled code must have been compiled for.
+fn compatibility(engine: &Engine) -> String {
+    let mut hasher = std::hash::DefaultHasher::new();
+    engine.precompile_compatibility_hash().hash(&mut hasher);
+    format!("{:016x}", hasher.finish())
+}
+
+/// The engine of the child process that compiles.
+pub(crate) fn compiling_engine() -> wasmtime::Result<Engine> {
+    Engine::new(&common())
+}
+
+/// What decides whether compiled code fits.
+fn common() -> Config {
+    let mut config = Config::new();
+    config
+        .wasm_features(wasmtime::WasmFeatures::all(), false)
+        .wasm_features(wasmtime::WasmFeatures::from_bits_truncate(features().bits()), true)
+        .consume_fuel(true)
+        .epoch_interruption(true)
+        .max_wasm_stack(WASM_STACK)
+        .async_stack_size(FIBER_STACK)
+        // A backtrace of guest frames helps nobody here, and costs at each trap.
+        .wasm_backtrace_max_frames(None)
+        .memory_init_cow(true);
+    config
+}
+
+fn pooled(calls: u32) -> Config {
+    let times = |count: usize| calls.saturating_mul(u32::try_from(count).unwrap_or(u32::MAX));
+    let mut pool = PoolingAllocationConfig::new();
+    pool.total_component_instances(calls)
+        .total_core_instances(times(MAX_INSTANCES))
+        .total_memories(times(MAX_MEMORIES))
+        .total_tables(times(MAX_TABLES))
+        .total_stacks(calls)
+        .max_core_instances_per_component(MAX_INSTANCES as u32)
+        .max_memories_per_component(MAX_MEMORIES as u32)
+        .max_tables_per_component(MAX_TABLES as u32)
+        .max_memories_per_module(MAX_MEMORIES as u32)
+        .max_tables_per_module(MAX_TABLES as u32)
+        .table_elements(MAX_TABLE_ELEMENTS)
+        .max_memory_size(MAX_MEMORY)
+        .max_unused_warm_slots(calls)
+        // Pages that a guest touched are zeroed in place and stay mapped. Without PAGEMAP_SCAN (Linux 6.7) it is not
+        // known which these are, and zeroing all of them costs more than giving them back.
+        .pagemap_scan(Enabled::Auto)
+        .linear_memory_keep_resident(if pagemap_scan_works() { 1024 * 1024 } else { 0 })
+        .table_keep_resident(if pagemap_scan_works() { 64 * 1024 } else { 0 })
+        .async_stack_keep_resident(64 * 1024);
+    let mut config = common();
+    config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
+    config
+}
+
+/// Whether this kernel knows the ioctl, by its version.
+fn pagemap_scan_works() -> bool {
+    let release = rustix::system::uname().release().to_string_lossy().into_owned();
+    let mut numbers = release.split(['.', '-']).map(|part| part.parse::<u32>().unwrap_or(0));
+    let (major, minor) = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
+    let works = (major, minor) >= (6, 7);
+    if !works {
+        tracing::info!(release, "no PAGEMAP_SCAN before Linux 6.7: each call will cost more system time");
+    }
+    works
+}
+
+/// Advances the engine's epoch until the engine is gone.
+fn tick(engine: &Engine) {
+    let engine = engine.weak();
+    let spawned = thread::Builder::new().name("portcullis-epoch".to_owned()).spawn(move || {
+        loop {
+            thread::sleep(TICK);
+            match engine.upgrade() {
+                Some(engine) => engine.increment_epoch(),
+                None => return,
+            }
+        }
+    });
+    // Without the ticker a guest would be bounded by fuel alone; say so loudly.
+    if let Err(error) = spawned {
+        tracing::error!(%error, "no thread for epochs: guest CPU time is bounded by fuel alone");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn code_compiled_without_the_pool_fits_the_engine_with_it() {
+        let compiling = compiling_engine().unwrap();
+        let running = Engine::new(&pooled(2)).unwrap();
+        assert_eq!(compatibility(&compiling), compatibility(&running));
+    }
+}

@@ -1,0 +1,158 @@
+//! The contract's imports: what a guest asks for is handed to a [`Host`].
+//!
+//! A guest holds a handle, which is an index into a table of its own call; what it stands for here is a slot's name. The
+//! secret is not in this crate.
+
+use std::sync::{Arc, PoisonError};
+
+use async_trait::async_trait;
+use wasmtime::component::Resource;
+
+use crate::{
+    bindings::portcullis::adapter::{
+        credentials::{self, CredentialError, MacAlgorithm},
+        descriptor, http, log, types,
+    },
+    meter::HostWork,
+    state::State,
+};
+
+/// What a call can ask of the world. Implemented by whoever puts gate, vault and egress together.
+#[async_trait]
+pub trait Host: Send + Sync {
+    /// Whether the call may use this slot.
+    fn open(&self, slot: &str) -> Result<(), CredentialError>;
+
+    /// The MAC of `message` under the slot's key.
+    fn sign(&self, slot: &str, algorithm: MacAlgorithm, message: &[u8]) -> Result<Vec<u8>, CredentialError>;
+
+    /// Whether `mac` is that MAC.
+    fn verify(&self, slot: &str, algorithm: MacAlgorithm, message: &[u8], mac: &[u8]) -> Result<bool, CredentialError>;
+
+    /// Sends one request, with the credential of this slot.
+    async fn send(&self, request: http::Request, slot: Option<String>) -> Result<http::Response, http::Error>;
+
+    /// Sends several and answers in their order.
+    async fn send_all(
+        &self,
+        requests: Vec<(http::Request, Option<String>)>,
+    ) -> Vec<Result<http::Response, http::Error>>;
+}
+
+/// Sees every byte that the host hands to a guest. For proofs: what a sight has not seen, the guest has not either.
+pub trait Sight: Send + Sync {
+    /// These bytes are about to be copied into the guest's memory.
+    fn lowered(&self, bytes: &[u8]);
+}
+
+/// What stands behind a guest's credential handle.
+#[derive(Clone, Debug)]
+pub struct Handle {
+    slot: String,
+}
+
+impl types::Host for State {}
+impl descriptor::Host for State {}
+
+impl log::Host for State {
+    fn write(&mut self, level: log::Level, message: String) -> wasmtime::Result<()> {
+        self.journal.lock().unwrap_or_else(PoisonError::into_inner).log(level, &message);
+        Ok(())
+    }
+}
+
+impl credentials::Host for State {
+    fn open(&mut self, slot: String) -> wasmtime::Result<Result<Resource<Handle>, CredentialError>> {
+        match self.host()?.open(&slot) {
+            Ok(()) => Ok(Ok(self.table.push(Handle { slot })?)),
+            Err(error) => Ok(Err(error)),
+        }
+    }
+}
+
+impl credentials::HostCredential for State {
+    fn slot(&mut self, handle: Resource<Handle>) -> wasmtime::Result<String> {
+        Ok(self.table.get(&handle)?.slot.clone())
+    }
+
+    fn sign(
+        &mut self,
+        handle: Resource<Handle>,
+        algorithm: MacAlgorithm,
+        message: Vec<u8>,
+    ) -> wasmtime::Result<Result<Vec<u8>, CredentialError>> {
+        let signed = self.host()?.sign(&self.table.get(&handle)?.slot, algorithm, &message);
+        if let (Some(sight), Ok(mac)) = (&self.sight, &signed) {
+            sight.lowered(mac);
+        }
+        Ok(signed)
+    }
+
+    fn verify(
+        &mut self,
+        handle: Resource<Handle>,
+        algorithm: MacAlgorithm,
+        message: Vec<u8>,
+        mac: Vec<u8>,
+    ) -> wasmtime::Result<Result<bool, CredentialError>> {
+        Ok(self.host()?.verify(&self.table.get(&handle)?.slot, algorithm, &message, &mac))
+    }
+
+    fn drop(&mut self, handle: Resource<Handle>) -> wasmtime::Result<()> {
+        self.table.delete(handle)?;
+        Ok(())
+    }
+}
+
+impl http::Host for State {
+    async fn send(
+        &mut self,
+        request: http::Request,
+        credential: Option<Resource<Handle>>,
+    ) -> wasmtime::Result<Result<http::Response, http::Error>> {
+        let slot = self.slot_of(credential)?;
+        let host = self.host()?;
+        let meter = self.meter.clone();
+        let answer = HostWork { meter, work: host.send(request, slot) }.await;
+        see(self.sight.as_ref(), &answer);
+        Ok(answer)
+    }
+
+    async fn send_all(
+        &mut self,
+        requests: Vec<(http::Request, Option<Resource<Handle>>)>,
+    ) -> wasmtime::Result<Vec<Result<http::Response, http::Error>>> {
+        let requests = requests
+            .into_iter()
+            .map(|(request, credential)| Ok((request, self.slot_of(credential)?)))
+            .collect::<wasmtime::Result<Vec<_>>>()?;
+        let host = self.host()?;
+        let meter = self.meter.clone();
+        let answers = HostWork { meter, work: host.send_all(requests) }.await;
+        for answer in &answers {
+            see(self.sight.as_ref(), answer);
+        }
+        Ok(answers)
+    }
+}
+
+impl State {
+    fn slot_of(&self, credential: Option<Resource<Handle>>) -> wasmtime::Result<Option<String>> {
+        credential.map(|handle| Ok(self.table.get(&handle)?.slot.clone())).transpose()
+    }
+}
+
+fn see(sight: Option<&Arc<dyn Sight>>, answer: &Result<http::Response, http::Error>) {
+    let Some(sight) = sight else { return };
+    match answer {
+        Ok(response) => {
+            for header in &response.headers {
+                sight.lowered(header.name.as_bytes());
+                sight.lowered(&header.value);
+            }
+            sight.lowered(&response.body);
+        }
+        // Every text an error carries, whatever its variant.
+        Err(error) => sight.lowered(format!("{error:?}").as_bytes()),
+    }
+}
