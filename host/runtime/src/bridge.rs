@@ -1,0 +1,213 @@
+//! What a running adapter asks for, handed to gate, vault and egress; and every refusal, handed to the ledger.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use portcullis_egress::{HttpRequest, HttpResponse, Outbound, Phase, SendError};
+use portcullis_gate::{Denial, Descriptor, Header, Scheme};
+use portcullis_ledger::Mode;
+use portcullis_sandbox::{
+    Host,
+    wit::{
+        CredentialError, MacAlgorithm,
+        http::{self, Bound, Fault, Timeout},
+    },
+};
+use portcullis_vault::{self as vault, Vault, VaultError};
+
+use crate::describe::method;
+
+/// One call's powers.
+pub(crate) struct Bridge {
+    pub(crate) outbound: Outbound,
+    pub(crate) descriptor: Arc<Descriptor>,
+    pub(crate) vault: Arc<dyn Vault>,
+    pub(crate) mode: Mode,
+    pub(crate) seen: Mutex<Seen>,
+}
+
+/// What the host itself saw, whatever the guest makes of it.
+#[derive(Default)]
+pub(crate) struct Seen {
+    /// Everything that was refused, in order.
+    pub(crate) denials: Vec<Denial>,
+    /// How the last request ended, if it did not end with a response.
+    pub(crate) last: Option<SendError>,
+}
+
+impl Bridge {
+    pub(crate) fn seen<T>(&self, look: impl FnOnce(&mut Seen) -> T) -> T {
+        look(&mut self.seen.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Keeps what the host saw of an exchange, and tells the guest.
+    fn told(&self, result: Result<HttpResponse, SendError>) -> Result<http::Response, http::Error> {
+        self.seen(|seen| {
+            seen.last = result.as_ref().err().cloned();
+            if let Err(SendError::Denied(denial)) = &result {
+                seen.denials.push(denial.clone());
+            }
+        });
+        match result {
+            Ok(response) => Ok(http::Response {
+                status: response.status,
+                headers: response
+                    .headers
+                    .into_iter()
+                    .map(|header| http::Header { name: header.name, value: header.value })
+                    .collect(),
+                body: response.body,
+            }),
+            Err(error) => Err(told_error(error)),
+        }
+    }
+
+    /// Whether a call of this operation may use this slot to sign.
+    fn signing(&self, slot: &str) -> Result<(), CredentialError> {
+        match self.outbound.powers().slot(slot) {
+            Some(Scheme::SigningKey) => Ok(()),
+            Some(_) => Err(CredentialError::WrongUse(format!(
+                "`{slot}` is put on requests by the host and cannot sign; signing needs a slot of scheme signing-key"
+            ))),
+            None => Err(CredentialError::NotGranted(slot.to_owned())),
+        }
+    }
+
+    fn refuse(&self, error: CredentialError) -> CredentialError {
+        let (rule, message, allow_with) = match &error {
+            CredentialError::NoSuchSlot(slot) => {
+                ("slot-not-declared", format!("the adapter declares no slot `{slot}`."), None)
+            }
+            CredentialError::NotGranted(slot) => {
+                let signing = self.descriptor.slot(slot).is_some_and(|slot| slot.scheme == Scheme::SigningKey);
+                let lines = signing.then(|| format!("signing = [\"{slot}\"]\n"));
+                ("slot-not-granted", format!("the slot `{slot}` is not granted for this operation."), lines)
+            }
+            CredentialError::WrongUse(why) => ("slot-wrong-use", why.clone(), None),
+            CredentialError::Unavailable(_) => return error,
+        };
+        self.seen(|seen| seen.denials.push(Denial { rule: rule.to_owned(), message, allow_with }));
+        error
+    }
+}
+
+#[async_trait]
+impl Host for Bridge {
+    fn open(&self, slot: &str) -> Result<(), CredentialError> {
+        if self.outbound.powers().slot(slot).is_none() {
+            let name: String = slot.chars().filter(|c| !c.is_control()).take(64).collect();
+            return Err(self.refuse(match self.descriptor.slot(slot) {
+                Some(_) => CredentialError::NotGranted(name),
+                None => CredentialError::NoSuchSlot(name),
+            }));
+        }
+        // In sandbox mode the vault is not asked at all.
+        if self.mode == Mode::Live && !self.vault.holds(slot) {
+            let missing = SendError::CredentialUnavailable(slot.to_owned());
+            self.seen(|seen| seen.last = Some(missing));
+            return Err(CredentialError::Unavailable(slot.to_owned()));
+        }
+        Ok(())
+    }
+
+    fn sign(&self, slot: &str, algorithm: MacAlgorithm, message: &[u8]) -> Result<Vec<u8>, CredentialError> {
+        self.signing(slot).map_err(|error| self.refuse(error))?;
+        match self.mode {
+            Mode::Sandbox => Ok(made_up_mac(algorithm)),
+            Mode::Live => self.vault.sign(slot, mac(algorithm), message).map_err(|error| unavailable(&error, slot)),
+        }
+    }
+
+    fn verify(
+        &self,
+        slot: &str,
+        algorithm: MacAlgorithm,
+        message: &[u8],
+        given: &[u8],
+    ) -> Result<bool, CredentialError> {
+        self.signing(slot).map_err(|error| self.refuse(error))?;
+        match self.mode {
+            Mode::Sandbox => Ok(given == made_up_mac(algorithm)),
+            Mode::Live => {
+                self.vault.verify(slot, mac(algorithm), message, given).map_err(|error| unavailable(&error, slot))
+            }
+        }
+    }
+
+    async fn send(&self, request: http::Request, slot: Option<String>) -> Result<http::Response, http::Error> {
+        let result = self.outbound.send(asked(request, slot)).await;
+        self.told(result)
+    }
+
+    async fn send_all(
+        &self,
+        requests: Vec<(http::Request, Option<String>)>,
+    ) -> Vec<Result<http::Response, http::Error>> {
+        let requests = requests.into_iter().map(|(request, slot)| asked(request, slot)).collect();
+        let results = self.outbound.send_all(requests).await;
+        results.into_iter().map(|result| self.told(result)).collect()
+    }
+}
+
+fn asked(request: http::Request, slot: Option<String>) -> HttpRequest {
+    HttpRequest {
+        method: method(request.method),
+        url: request.url,
+        headers: request.headers.into_iter().map(|header| Header { name: header.name, value: header.value }).collect(),
+        body: request.body,
+        slot,
+    }
+}
+
+fn told_error(error: SendError) -> http::Error {
+    let fault = |fault: portcullis_egress::Fault| Fault { origin: fault.origin, message: fault.message };
+    match error {
+        SendError::Denied(denial) => http::Error::Denied(http::Denial {
+            rule: denial.rule,
+            message: denial.message,
+            allow_with: denial.allow_with,
+        }),
+        SendError::Bound { name, limit } => http::Error::Bound(Bound { name: name.to_owned(), limit }),
+        SendError::CredentialUnavailable(slot) => http::Error::Credential(CredentialError::Unavailable(slot)),
+        SendError::CredentialUnfit(why) => http::Error::Credential(CredentialError::WrongUse(why)),
+        SendError::Dns(at) => http::Error::Dns(fault(at)),
+        SendError::Connect(at) => http::Error::Connect(fault(at)),
+        SendError::Tls(at) => http::Error::Tls(fault(at)),
+        SendError::Protocol(at) => http::Error::Protocol(fault(at)),
+        SendError::Timeout { phase, limit_ms } => {
+            let phase = match phase {
+                Phase::Dns => http::Phase::Dns,
+                Phase::Connect => http::Phase::Connect,
+                Phase::FirstByte => http::Phase::FirstByte,
+                Phase::Idle => http::Phase::Idle,
+                Phase::Total => http::Phase::Total,
+            };
+            http::Error::Timeout(Timeout { phase, limit_ms: limit_ms.into() })
+        }
+    }
+}
+
+fn mac(algorithm: MacAlgorithm) -> vault::MacAlgorithm {
+    match algorithm {
+        MacAlgorithm::HmacSha1 => vault::MacAlgorithm::HmacSha1,
+        MacAlgorithm::HmacSha256 => vault::MacAlgorithm::HmacSha256,
+        MacAlgorithm::HmacSha512 => vault::MacAlgorithm::HmacSha512,
+    }
+}
+
+/// In sandbox mode a MAC has the right length and says by its content that nobody made it.
+fn made_up_mac(algorithm: MacAlgorithm) -> Vec<u8> {
+    let length = match algorithm {
+        MacAlgorithm::HmacSha1 => 20,
+        MacAlgorithm::HmacSha256 => 32,
+        MacAlgorithm::HmacSha512 => 64,
+    };
+    b"sandbox-".iter().copied().cycle().take(length).collect()
+}
+
+fn unavailable(error: &VaultError, slot: &str) -> CredentialError {
+    match error {
+        VaultError::Empty(_) => CredentialError::Unavailable(slot.to_owned()),
+        VaultError::Unfit { .. } => CredentialError::WrongUse(error.to_string()),
+    }
+}

@@ -1,0 +1,405 @@
+//! One call, from the caller's question to the outcome in the ledger.
+//!
+//! The order is the order of the code: is the operation granted, is the input valid, is the intent recorded; then a fresh
+//! instance of the adapter; then is the output valid, is the outcome recorded. Whatever happens there is an [`Outcome`]
+//! with a receipt, and a record of it.
+
+use std::{
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
+
+use portcullis_egress::{Outbound, OutboundParts, SendError, WouldSend};
+use portcullis_gate::{Denial, OperationPowers};
+use portcullis_ledger::{CallId, Caller, Event, Exchange, LedgerError, Mode, Receipt, Record, Status, Subject};
+use portcullis_sandbox::{self as sandbox, Journal, Meter, Sight, Usage, wit};
+use serde_json::Value;
+use tokio::time::timeout;
+
+use crate::{
+    bridge::Bridge,
+    error::CallError,
+    integration::{Inner, Integration},
+};
+
+/// Longest idempotency key, in bytes.
+const MAX_KEY: usize = 255;
+/// Longest code of a failure, in bytes.
+const MAX_CODE: usize = 128;
+/// Longest message of a failure, in bytes.
+const MAX_MESSAGE: usize = 4 * 1024;
+/// Largest details of a failure, in bytes.
+const MAX_DETAILS: usize = 64 * 1024;
+
+/// A call of one operation.
+#[derive(Clone)]
+pub struct Call {
+    caller: Caller,
+    operation: String,
+    input: Value,
+    mode: Mode,
+    seed: u64,
+    idempotency_key: Option<String>,
+    sight: Option<Arc<dyn Sight>>,
+}
+
+impl Call {
+    /// In sandbox mode, with the seed 1, unless said otherwise.
+    pub fn new(caller: Caller, operation: impl Into<String>, input: Value) -> Self {
+        let operation = operation.into();
+        Self { caller, operation, input, mode: Mode::Sandbox, seed: 1, idempotency_key: None, sight: None }
+    }
+
+    /// Requests are sent.
+    #[must_use]
+    pub fn live(self) -> Self {
+        self.mode(Mode::Live)
+    }
+
+    /// In this mode.
+    #[must_use]
+    pub fn mode(mut self, mode: Mode) -> Self {
+        self.mode = mode;
+        self
+    }
+
+    /// For sandbox mode: other seeds give other answers.
+    #[must_use]
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.seed = seed;
+        self
+    }
+
+    /// The caller's key for "do this once", for providers that know such keys. At most 255 bytes.
+    #[must_use]
+    pub fn idempotency_key(mut self, key: impl Into<String>) -> Self {
+        self.idempotency_key = Some(key.into());
+        self
+    }
+
+    /// Shows `sight` every byte that the adapter is handed.
+    #[must_use]
+    pub fn sight(mut self, sight: Arc<dyn Sight>) -> Self {
+        self.sight = Some(sight);
+        self
+    }
+}
+
+/// How a call ended, whatever way that was.
+#[derive(Debug)]
+pub struct Outcome {
+    /// Its id, in every record of it.
+    pub call: CallId,
+    /// The output, or why there is none.
+    pub result: Result<Value, CallError>,
+    /// What it used.
+    pub receipt: Receipt,
+    /// In sandbox mode: what would have been sent, in order.
+    pub would_send: Vec<WouldSend>,
+    /// The requests that passed the gate.
+    pub exchanges: Vec<Exchange>,
+    /// What was refused, in order, whether or not the call ended well.
+    pub denials: Vec<Denial>,
+    /// What the adapter said.
+    pub journal: Journal,
+}
+
+impl Integration {
+    /// Carries out one call. If the returned future is dropped, the adapter and its requests end with it, and the ledger
+    /// says so.
+    pub async fn call(&self, call: Call) -> Outcome {
+        let meter = Arc::new(Meter::default());
+        let started = Instant::now();
+        meter.measure(Running { inner: &self.inner, id: CallId::generate(), started, meter: &meter }.run(call)).await
+    }
+}
+
+/// A call under way.
+struct Running<'a> {
+    inner: &'a Arc<Inner>,
+    id: CallId,
+    started: Instant,
+    meter: &'a Arc<Meter>,
+}
+
+/// What a call has come to.
+struct Parts {
+    result: Result<Value, CallError>,
+    usage: Usage,
+    denials: Vec<Denial>,
+    tally: portcullis_egress::Tally,
+    journal: Journal,
+}
+
+impl Parts {
+    /// Refused before the adapter ran.
+    fn refused(error: CallError) -> Self {
+        let denials = if let CallError::Denied(denial) = &error { vec![denial.clone()] } else { Vec::new() };
+        let tally = portcullis_egress::Tally { denials: u32::from(!denials.is_empty()), ..Default::default() };
+        Self { result: Err(error), usage: Usage::default(), denials, tally, journal: Journal::default() }
+    }
+}
+
+impl Running<'_> {
+    async fn run(self, call: Call) -> Outcome {
+        let inner = self.inner;
+        let subject = Subject {
+            call: self.id,
+            workspace: &inner.workspace,
+            integration: &inner.name,
+            adapter: inner.adapter.digest(),
+            grant: &inner.grant_digest,
+            operation: &call.operation,
+            mode: call.mode,
+            caller: &call.caller,
+        };
+        let mut parts = match self.admit(&call) {
+            Ok((powers, input)) => match self.record(&subject, Event::Intent { input_bytes: input.len() }).await {
+                Ok(()) => {
+                    let guard = Abandoned::new(inner, &subject);
+                    let parts = self.carry_out(&call, powers, input).await;
+                    guard.disarm();
+                    parts
+                }
+                Err(error) => Parts::refused(error.into()),
+            },
+            Err(error) => Parts::refused(error),
+        };
+        for denial in &parts.denials {
+            if let Err(error) = self.record(&subject, Event::Denial { denial }).await {
+                parts.result = Err(error.into());
+            }
+        }
+        let receipt = self.receipt(&parts);
+        let (status, error) = match &parts.result {
+            Ok(_) => (Status::Done, None),
+            Err(error) => (error.status(), Some(error.code())),
+        };
+        let outcome = Event::Outcome { status, error, exchanges: &parts.tally.exchanges, receipt };
+        if let Err(error) = self.record(&subject, outcome).await {
+            parts.result = Err(error.into());
+        }
+        Outcome {
+            call: self.id,
+            result: parts.result,
+            receipt,
+            would_send: parts.tally.would_send,
+            exchanges: parts.tally.exchanges,
+            denials: parts.denials,
+            journal: parts.journal,
+        }
+    }
+
+    /// Whether the call may run at all: is its operation granted, is its input valid.
+    fn admit(&self, call: &Call) -> Result<(&Arc<OperationPowers>, String), CallError> {
+        let Some(powers) = self.inner.powers.operation(&call.operation) else {
+            let declared = self.inner.descriptor.operation(&call.operation).is_some();
+            return Err(CallError::Denied(Denial::operation(
+                &call.operation,
+                &self.inner.powers.operations(),
+                declared,
+            )));
+        };
+        if let Some(key) = call.idempotency_key.as_ref().filter(|key| key.is_empty() || key.len() > MAX_KEY) {
+            return Err(CallError::Input(format!("the idempotency key has {} bytes; write 1 to {MAX_KEY}", key.len())));
+        }
+        if let Some((input, _)) = self.inner.schemas.operations.get(&call.operation) {
+            input.validate(&call.input)?;
+        }
+        Ok((powers, call.input.to_string()))
+    }
+
+    async fn carry_out(&self, call: &Call, powers: &Arc<OperationPowers>, input: String) -> Parts {
+        let inner = self.inner;
+        let wall = Duration::from_millis(inner.limits.wall_ms.into());
+        let Ok(Ok(_turn)) = timeout(wall, inner.turns.acquire()).await else {
+            let limit = inner.limits.calls_at_once.into();
+            return Parts::refused(CallError::Bound { name: "calls_at_once", limit });
+        };
+        let bridge = Arc::new(Bridge {
+            outbound: Outbound::new(OutboundParts {
+                powers: powers.clone(),
+                limits: inner.limits.clone(),
+                vault: inner.vault.clone(),
+                connections: inner.connections.clone(),
+                responses: inner.schemas.responses.clone(),
+                mode: call.mode,
+                seed: call.seed,
+            }),
+            descriptor: inner.descriptor.clone(),
+            vault: inner.vault.clone(),
+            mode: call.mode,
+            seen: Mutex::default(),
+        });
+        let guest_call = sandbox::Call {
+            operation: call.operation.clone(),
+            input,
+            config: inner.config.clone(),
+            idempotency_key: call.idempotency_key.clone(),
+        };
+        let host = bridge.clone();
+        let ended = inner
+            .shared
+            .sandbox
+            .invoke(&inner.adapter, host, call.sight.clone(), &inner.limits, self.meter, guest_call)
+            .await;
+        let (denials, last) = bridge.seen(|seen| (std::mem::take(&mut seen.denials), seen.last.take()));
+        let result = match ended.result {
+            Ok(text) => self.output(call, &text),
+            Err(error) => Err(failure(error, last)),
+        };
+        Parts { result, usage: ended.usage, denials, tally: bridge.outbound.take_tally(), journal: ended.journal }
+    }
+
+    /// The adapter's output, held against the operation's schema.
+    fn output(&self, call: &Call, text: &str) -> Result<Value, CallError> {
+        let output: Value = serde_json::from_str(text)
+            .map_err(|error| CallError::Broken(format!("its output is not JSON: {error}")))?;
+        if let Some((_, schema)) = self.inner.schemas.operations.get(&call.operation) {
+            schema.validate(&output).map_err(|violations| {
+                CallError::Broken(format!("its output is not what its own schema says: {violations}"))
+            })?;
+        }
+        Ok(output)
+    }
+
+    fn receipt(&self, parts: &Parts) -> Receipt {
+        let micros = |duration: Duration| u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
+        let guest_cpu_us = micros(parts.usage.guest_cpu);
+        Receipt {
+            fuel: parts.usage.fuel,
+            guest_cpu_us,
+            host_cpu_us: (self.meter.cpu_ns() / 1_000).saturating_sub(guest_cpu_us),
+            wall_us: micros(self.started.elapsed()),
+            peak_memory_bytes: parts.usage.peak_memory,
+            requests: u32::try_from(parts.tally.exchanges.len()).unwrap_or(u32::MAX),
+            denials: u32::try_from(parts.denials.len()).unwrap_or(u32::MAX),
+            retries: 0,
+            bytes_out: parts.tally.bytes_out,
+            bytes_in: parts.tally.bytes_in,
+            redactions: parts.tally.redactions,
+        }
+    }
+
+    async fn record(&self, subject: &Subject<'_>, event: Event<'_>) -> Result<(), LedgerError> {
+        let shared = &self.inner.shared;
+        shared.ledger.append(&Record { time: shared.clock.now(), subject, event }).await
+    }
+}
+
+/// Why there is no output. What the host saw counts for more than what the guest says of it.
+fn failure(error: sandbox::CallError, last: Option<SendError>) -> CallError {
+    let said = match error {
+        sandbox::CallError::Bound { name, limit } => return CallError::Bound { name, limit },
+        sandbox::CallError::Broken(why) => return CallError::Broken(why),
+        sandbox::CallError::Descriptor(error) => return CallError::Broken(error.to_string()),
+        sandbox::CallError::Adapter(said) => said,
+    };
+    let upstream = |code, message| CallError::Upstream { code, message };
+    match last {
+        Some(SendError::Denied(denial)) => return CallError::Denied(denial),
+        Some(SendError::Bound { name, limit }) => return CallError::Bound { name, limit },
+        Some(SendError::CredentialUnavailable(slot)) => {
+            return CallError::Credential(format!("no secret is stored in the slot `{slot}`"));
+        }
+        Some(SendError::CredentialUnfit(why)) => return CallError::Credential(why),
+        Some(error @ SendError::Dns(_)) => return upstream("dns", error.to_string()),
+        Some(error @ SendError::Connect(_)) => return upstream("connect", error.to_string()),
+        Some(error @ SendError::Tls(_)) => return upstream("tls", error.to_string()),
+        Some(error @ SendError::Timeout { .. }) => return upstream("timeout", error.to_string()),
+        Some(error @ SendError::Protocol(_)) => return upstream("protocol", error.to_string()),
+        None => {}
+    }
+    match said {
+        wit::Error::InvalidInput(at) => {
+            CallError::Input(format!("at {}: {}", clean(&at.pointer, 256), clean(&at.message, MAX_MESSAGE)))
+        }
+        wit::Error::InvalidConfig(at) => CallError::Broken(format!(
+            "it refused the config that it had described itself for, at {}: {}",
+            clean(&at.pointer, 256),
+            clean(&at.message, MAX_MESSAGE)
+        )),
+        wit::Error::UnknownOperation(name) => {
+            CallError::Broken(format!("it does not know its own operation `{}`", clean(&name, 64)))
+        }
+        wit::Error::Failed(failure) => CallError::Adapter {
+            code: clean(&failure.code, MAX_CODE),
+            message: clean(&failure.message, MAX_MESSAGE),
+            retryable: failure.retryable,
+            details: failure
+                .details
+                .filter(|details| details.len() <= MAX_DETAILS)
+                .and_then(|details| serde_json::from_str(&details).ok()),
+        },
+    }
+}
+
+/// A guest's text, shortened and without control characters.
+fn clean(text: &str, most: usize) -> String {
+    let mut cleaned = String::new();
+    for c in text.chars().filter(|c| !c.is_control()) {
+        if cleaned.len() + c.len_utf8() > most {
+            break;
+        }
+        cleaned.push(c);
+    }
+    cleaned
+}
+
+/// Records the outcome of a call whose future was dropped before its end.
+struct Abandoned {
+    inner: Arc<Inner>,
+    subject: Option<OwnedSubject>,
+}
+
+struct OwnedSubject {
+    call: CallId,
+    operation: String,
+    mode: Mode,
+    caller: Caller,
+}
+
+impl Abandoned {
+    fn new(inner: &Arc<Inner>, subject: &Subject<'_>) -> Self {
+        let subject = OwnedSubject {
+            call: subject.call,
+            operation: subject.operation.to_owned(),
+            mode: subject.mode,
+            caller: subject.caller.clone(),
+        };
+        Self { inner: inner.clone(), subject: Some(subject) }
+    }
+
+    fn disarm(mut self) {
+        self.subject = None;
+    }
+}
+
+impl Drop for Abandoned {
+    fn drop(&mut self) {
+        let (Some(owned), Ok(tokio)) = (self.subject.take(), tokio::runtime::Handle::try_current()) else { return };
+        let inner = self.inner.clone();
+        tokio.spawn(async move {
+            let subject = Subject {
+                call: owned.call,
+                workspace: &inner.workspace,
+                integration: &inner.name,
+                adapter: inner.adapter.digest(),
+                grant: &inner.grant_digest,
+                operation: &owned.operation,
+                mode: owned.mode,
+                caller: &owned.caller,
+            };
+            let event = Event::Outcome {
+                status: Status::Abandoned,
+                error: Some("abandoned"),
+                exchanges: &[],
+                receipt: Receipt::default(),
+            };
+            let record = Record { time: inner.shared.clock.now(), subject: &subject, event };
+            if let Err(error) = inner.shared.ledger.append(&record).await {
+                tracing::error!(%error, call = %owned.call, "the end of an abandoned call is not recorded");
+            }
+        });
+    }
+}

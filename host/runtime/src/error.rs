@@ -1,0 +1,158 @@
+//! Why something was not done. Each error says what was refused, by which rule, and what would help.
+
+use portcullis_gate::{Denial, DescriptorError, GrantMismatch};
+use portcullis_ledger::{LedgerError, Status};
+use portcullis_sandbox as sandbox;
+use portcullis_schema::{SchemaError, Violations};
+use serde_json::Value;
+
+/// A runtime cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The sandbox.
+    #[error(transparent)]
+    Sandbox(#[from] sandbox::LoadError),
+    /// TLS.
+    #[error("{0}")]
+    Tls(String),
+}
+
+/// An adapter cannot describe itself.
+#[derive(Debug, thiserror::Error)]
+pub enum DescribeError {
+    /// The config is not one it accepts.
+    #[error("the config is not one that the adapter accepts: {0}")]
+    Config(String),
+    /// It broke, hit a bound, or said no.
+    #[error("the adapter cannot describe itself: {0}")]
+    Failed(#[from] sandbox::CallError),
+    /// What it says is not well formed.
+    #[error(transparent)]
+    Descriptor(#[from] DescriptorError),
+    /// One of its schemas.
+    #[error("the descriptor's `{at}`: {error}")]
+    Schema {
+        /// Where.
+        at: String,
+        /// What is wrong.
+        error: SchemaError,
+    },
+}
+
+/// An integration cannot be made.
+#[derive(Debug, thiserror::Error)]
+pub enum IntegrateError {
+    /// Its adapter cannot describe itself for this config.
+    #[error(transparent)]
+    Describe(#[from] DescribeError),
+    /// Its grant does not fit.
+    #[error(transparent)]
+    Grant(#[from] GrantMismatch),
+}
+
+/// A call has no output.
+#[derive(Debug, thiserror::Error)]
+pub enum CallError {
+    /// Refused, by the grant or by the gate.
+    #[error("denied by the rule `{}`: {}", .0.rule, .0.message)]
+    Denied(Denial),
+    /// The input is not valid.
+    #[error("the input is not valid: {0}")]
+    Input(String),
+    /// A credential is missing or does not fit.
+    #[error("{0}")]
+    Credential(String),
+    /// The adapter reported a failure.
+    #[error("the adapter failed with `{code}`: {message}")]
+    Adapter {
+        /// Stable and machine-readable.
+        code: String,
+        /// For a person.
+        message: String,
+        /// Whether the same call may succeed later.
+        retryable: bool,
+        /// What the provider said.
+        details: Option<Value>,
+    },
+    /// The adapter broke the contract: a trap, or an output that its own schema does not allow.
+    #[error("the adapter broke: {0}")]
+    Broken(String),
+    /// A bound was hit.
+    #[error("the bound `{name}` was hit: at most {limit}{}", unit_hint(.name))]
+    Bound {
+        /// Its name, as in a grant's `[limits]`.
+        name: &'static str,
+        /// The limit.
+        limit: u64,
+    },
+    /// The upstream could not be reached, broke off, or was too slow.
+    #[error("the upstream failed (`{code}`): {message}")]
+    Upstream {
+        /// `dns`, `connect`, `tls`, `timeout` or `protocol`.
+        code: &'static str,
+        /// For a person.
+        message: String,
+    },
+    /// The ledger cannot be written, so nothing is done.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+}
+
+impl CallError {
+    /// How the ledger names this end.
+    pub fn status(&self) -> Status {
+        match self {
+            CallError::Denied(_) => Status::Denied,
+            CallError::Input(_) | CallError::Credential(_) | CallError::Ledger(_) => Status::Refused,
+            CallError::Adapter { .. } | CallError::Broken(_) => Status::AdapterFailed,
+            CallError::Bound { .. } => Status::BoundHit,
+            CallError::Upstream { .. } => Status::UpstreamFailed,
+        }
+    }
+
+    /// A stable, machine-readable code.
+    pub fn code(&self) -> &str {
+        match self {
+            CallError::Denied(denial) => &denial.rule,
+            CallError::Input(_) => "invalid-input",
+            CallError::Credential(_) => "credential-unavailable",
+            CallError::Adapter { code, .. } => code,
+            CallError::Broken(_) => "adapter-broken",
+            CallError::Bound { name, .. } => name,
+            CallError::Upstream { code, .. } => code,
+            CallError::Ledger(_) => "ledger-unavailable",
+        }
+    }
+
+    /// The lines to add to the grant, where that would help.
+    pub fn allow_with(&self) -> Option<String> {
+        match self {
+            CallError::Denied(denial) => denial.allow_with.clone(),
+            CallError::Bound { name, limit } if is_limit(name) => {
+                Some(format!("[limits]\n{name} = {}\n", limit.saturating_mul(2)))
+            }
+            _ => None,
+        }
+    }
+}
+
+impl From<Violations> for CallError {
+    fn from(violations: Violations) -> Self {
+        CallError::Input(violations.to_string())
+    }
+}
+
+/// Whether a bound is one that a grant can set.
+fn is_limit(name: &str) -> bool {
+    serde_json::to_value(portcullis_gate::Limits::default()).is_ok_and(|limits| limits.get(name).is_some())
+}
+
+fn unit_hint(name: &str) -> &'static str {
+    if name.ends_with("_ms") {
+        " ms"
+    } else if name.ends_with("_bytes") {
+        " bytes"
+    } else {
+        ""
+    }
+}

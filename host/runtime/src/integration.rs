@@ -1,0 +1,161 @@
+//! An integration: adapter, config, credentials and grant, checked against each other once, before the first call.
+
+use std::{collections::HashMap, fmt, sync::Arc};
+
+use aws_lc_rs::digest::{SHA256, digest};
+use portcullis_egress::Connections;
+use portcullis_gate::{Descriptor, Grant, Limits, Powers};
+use portcullis_sandbox::Adapter;
+use portcullis_schema::Schema;
+use portcullis_vault::{MemoryVault, Vault};
+use serde_json::{Value, json};
+use tokio::sync::Semaphore;
+
+use crate::{
+    error::{DescribeError, IntegrateError},
+    runtime::Shared,
+};
+
+/// What an integration is made of.
+pub struct NewIntegration {
+    pub(crate) workspace: String,
+    pub(crate) name: String,
+    pub(crate) adapter: Adapter,
+    pub(crate) config: Value,
+    pub(crate) grant: Grant,
+    pub(crate) vault: Arc<dyn Vault>,
+}
+
+impl NewIntegration {
+    /// With an empty config and no credentials.
+    pub fn new(workspace: impl Into<String>, name: impl Into<String>, adapter: Adapter, grant: Grant) -> Self {
+        let vault = Arc::new(MemoryVault::new());
+        Self { workspace: workspace.into(), name: name.into(), adapter, config: json!({}), grant, vault }
+    }
+
+    /// With this config.
+    #[must_use]
+    pub fn config(mut self, config: Value) -> Self {
+        self.config = config;
+        self
+    }
+
+    /// With these credentials.
+    #[must_use]
+    pub fn vault(mut self, vault: Arc<dyn Vault>) -> Self {
+        self.vault = vault;
+        self
+    }
+}
+
+/// A governed connection. Cheap to clone; calls run side by side.
+#[derive(Clone)]
+pub struct Integration {
+    pub(crate) inner: Arc<Inner>,
+}
+
+pub(crate) struct Inner {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) workspace: String,
+    pub(crate) name: String,
+    pub(crate) adapter: Adapter,
+    /// The config, as text, as the guest gets it.
+    pub(crate) config: String,
+    pub(crate) descriptor: Arc<Descriptor>,
+    pub(crate) powers: Powers,
+    pub(crate) limits: Arc<Limits>,
+    pub(crate) grant_digest: String,
+    pub(crate) schemas: Schemas,
+    pub(crate) vault: Arc<dyn Vault>,
+    pub(crate) connections: Arc<Connections>,
+    pub(crate) turns: Semaphore,
+}
+
+/// A descriptor's schemas, compiled.
+pub(crate) struct Schemas {
+    /// Input and output, by operation.
+    pub(crate) operations: HashMap<String, (Schema, Schema)>,
+    /// Response, by route.
+    pub(crate) responses: Arc<HashMap<String, Schema>>,
+}
+
+impl Schemas {
+    /// Compiles one.
+    pub(crate) fn compile(at: &str, text: &str) -> Result<Schema, DescribeError> {
+        Schema::compile(text).map_err(|error| DescribeError::Schema { at: at.to_owned(), error })
+    }
+
+    fn new(descriptor: &Descriptor) -> Result<Self, DescribeError> {
+        let mut operations = HashMap::new();
+        for (i, operation) in descriptor.operations.iter().enumerate() {
+            let input = Self::compile(&format!("operations[{i}].input"), &operation.input)?;
+            let output = Self::compile(&format!("operations[{i}].output"), &operation.output)?;
+            operations.insert(operation.name.clone(), (input, output));
+        }
+        let mut responses = HashMap::new();
+        for (i, route) in descriptor.routes.iter().enumerate() {
+            if let Some(request) = &route.request {
+                Self::compile(&format!("routes[{i}].request"), request)?;
+            }
+            let response = Self::compile(&format!("routes[{i}].response"), &route.response)?;
+            responses.insert(route.id.clone(), response);
+        }
+        Ok(Self { operations, responses: Arc::new(responses) })
+    }
+}
+
+impl Integration {
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        new: NewIntegration,
+        descriptor: Descriptor,
+    ) -> Result<Self, IntegrateError> {
+        let NewIntegration { workspace, name, adapter, config, grant, vault } = new;
+        let powers = Powers::new(adapter.digest(), &descriptor, &grant)?;
+        let schemas = Schemas::new(&descriptor)?;
+        let connections = Arc::new(shared.egress.connections());
+        let hash = digest(&SHA256, &serde_json::to_vec(&grant).unwrap_or_default());
+        let hex: String = hash.as_ref().iter().map(|b| format!("{b:02x}")).collect();
+        let inner = Inner {
+            shared,
+            workspace,
+            name,
+            adapter,
+            config: config.to_string(),
+            descriptor: Arc::new(descriptor),
+            powers,
+            turns: Semaphore::new(grant.limits.calls_at_once as usize),
+            limits: Arc::new(grant.limits),
+            grant_digest: format!("sha256:{hex}"),
+            schemas,
+            vault,
+            connections,
+        };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// Its workspace.
+    pub fn workspace(&self) -> &str {
+        &self.inner.workspace
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.inner.name
+    }
+
+    /// What its adapter says about itself for its config.
+    pub fn descriptor(&self) -> &Descriptor {
+        &self.inner.descriptor
+    }
+}
+
+impl fmt::Debug for Integration {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Integration")
+            .field("workspace", &self.inner.workspace)
+            .field("name", &self.inner.name)
+            .field("adapter", &self.inner.adapter)
+            .finish_non_exhaustive()
+    }
+}

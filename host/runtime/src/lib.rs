@@ -1,0 +1,65 @@
+//! Portcullis, embedded: load an adapter's `.wasm`, grant it powers, call it, read what it used.
+//!
+//! | file | what it does |
+//! | --- | --- |
+//! | `runtime.rs` | the runtime: sandbox, egress, ledger and clock, put together once |
+//! | `integration.rs` | an integration: adapter, config, credentials and grant, checked against each other |
+//! | `call.rs` | one call, from the caller's question to the outcome in the ledger |
+//! | `bridge.rs` | what a running adapter asks for, handed to gate, vault and egress |
+//! | `describe.rs` | what an adapter says about itself, as the gate reads it |
+//! | `error.rs` | why something was not done |
+//!
+//! A platform depends on this crate alone. It passes in its own ledger, vault, resolver and clock where it has them. The
+//! first line of its `main` is [`compile_if_asked`]: adapters are compiled in a child process, which is the same program
+//! started again.
+//!
+//! ```no_run
+//! use std::{process::ExitCode, sync::Arc};
+//! use portcullis_runtime::{Call, Caller, Grant, JsonLines, MemoryVault, NewIntegration, Runtime, Secret};
+//!
+//! fn main() -> ExitCode {
+//!     if let Some(code) = portcullis_runtime::compile_if_asked() {
+//!         return code;
+//!     }
+//!     // … start tokio, then:
+//!     ExitCode::SUCCESS
+//! }
+//!
+//! async fn send(wasm: &[u8], grant: &str, token: Secret) -> Result<(), Box<dyn std::error::Error>> {
+//!     let runtime = Runtime::builder(Arc::new(JsonLines::open("ledger.jsonl")?)).build()?;
+//!     let adapter = runtime.load(wasm).await?;
+//!     let vault = MemoryVault::new();
+//!     vault.put("server-token", token);
+//!     let mail = runtime
+//!         .integrate(NewIntegration::new("acme", "mail", adapter, Grant::parse(grant)?).vault(Arc::new(vault)))
+//!         .await?;
+//!     let input = serde_json::json!({"From": "a@example.com", "To": "b@example.com", "TextBody": "Hello"});
+//!     let outcome = mail.call(Call::new(Caller::principal("user:ada"), "sendEmail", input).live()).await;
+//!     println!("{:?} {:?}", outcome.result, outcome.receipt);
+//!     Ok(())
+//! }
+//! ```
+
+mod bridge;
+mod call;
+mod describe;
+mod error;
+mod integration;
+mod runtime;
+
+pub use call::{Call, Outcome};
+pub use error::{CallError, DescribeError, IntegrateError, StartError};
+pub use integration::{Integration, NewIntegration};
+pub use runtime::{Clock, Runtime, RuntimeBuilder, SystemClock};
+
+pub use portcullis_egress::{Body, Resolver, SystemResolver, WouldSend};
+pub use portcullis_gate::{
+    Denial, Descriptor, Effect, Grant, GrantError, GrantedRoute, Limits, Method, Operation, Route, Scheme, Slot,
+};
+pub use portcullis_ledger::{
+    CallId, Caller, Discard, Event, Exchange, JsonLines, Ledger, LedgerError, Mode, Receipt, Record, Status, Subject,
+};
+pub use portcullis_sandbox::{
+    Adapter, CompileError, Compiler, Import, Journal, Line, LoadError, Sight, Upload, UploadError, compile_if_asked,
+};
+pub use portcullis_vault::{MemoryVault, Secret, SecretError, Source, SourceError, Vault};

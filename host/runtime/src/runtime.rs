@@ -1,0 +1,153 @@
+//! The runtime: sandbox, egress, ledger and clock, put together once and shared by all integrations.
+
+use std::{path::PathBuf, sync::Arc};
+
+use jiff::Timestamp;
+use portcullis_egress::{Egress, Resolver, SystemResolver};
+use portcullis_gate::{Descriptor, Limits};
+use portcullis_ledger::Ledger;
+use portcullis_sandbox::{Adapter, CallError, Compiler, LoadError, Sandbox, SandboxOptions, wit};
+use serde_json::Value;
+
+use crate::{
+    describe::descriptor,
+    error::{DescribeError, IntegrateError, StartError},
+    integration::{Integration, NewIntegration, Schemas},
+};
+
+/// Tells the time for records.
+pub trait Clock: Send + Sync {
+    /// Now.
+    fn now(&self) -> Timestamp;
+}
+
+/// The system's clock.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::now()
+    }
+}
+
+/// Loads adapters and makes integrations of them. Cheap to clone.
+#[derive(Clone)]
+pub struct Runtime {
+    pub(crate) shared: Arc<Shared>,
+}
+
+pub(crate) struct Shared {
+    pub(crate) sandbox: Sandbox,
+    pub(crate) egress: Egress,
+    pub(crate) ledger: Arc<dyn Ledger>,
+    pub(crate) clock: Arc<dyn Clock>,
+}
+
+/// Sets a runtime up. Everything but the ledger has a default.
+pub struct RuntimeBuilder {
+    ledger: Arc<dyn Ledger>,
+    clock: Arc<dyn Clock>,
+    resolver: Arc<dyn Resolver>,
+    sandbox: SandboxOptions,
+}
+
+impl RuntimeBuilder {
+    /// Keeps compiled adapters in this folder, so that the next start is quick.
+    #[must_use]
+    pub fn cache(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.sandbox.cache = Some(folder.into());
+        self
+    }
+
+    /// Compiles with another program than this one.
+    #[must_use]
+    pub fn compiler(mut self, compiler: Compiler) -> Self {
+        self.sandbox.compiler = compiler;
+        self
+    }
+
+    /// Runs this many calls at once over all integrations; more wait for their turn. 128 unless set.
+    #[must_use]
+    pub fn calls_at_once(mut self, calls: u32) -> Self {
+        self.sandbox.calls_at_once = calls;
+        self
+    }
+
+    /// Resolves names with this.
+    #[must_use]
+    pub fn resolver(mut self, resolver: Arc<dyn Resolver>) -> Self {
+        self.resolver = resolver;
+        self
+    }
+
+    /// Tells the time with this.
+    #[must_use]
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Starts the runtime.
+    pub fn build(self) -> Result<Runtime, StartError> {
+        let egress = Egress::new(self.resolver).map_err(|error| StartError::Tls(error.to_string()))?;
+        let sandbox = Sandbox::new(self.sandbox)?;
+        Ok(Runtime { shared: Arc::new(Shared { sandbox, egress, ledger: self.ledger, clock: self.clock }) })
+    }
+}
+
+impl Runtime {
+    /// Begins to set a runtime up. What it does is recorded in `ledger`.
+    pub fn builder(ledger: Arc<dyn Ledger>) -> RuntimeBuilder {
+        RuntimeBuilder {
+            ledger,
+            clock: Arc::new(SystemClock),
+            resolver: Arc::new(SystemResolver::default()),
+            sandbox: SandboxOptions::default(),
+        }
+    }
+
+    /// Inspects, compiles (or takes from the cache) and links an adapter.
+    pub async fn load(&self, component: &[u8]) -> Result<Adapter, LoadError> {
+        self.shared.sandbox.load(component).await
+    }
+
+    /// Asks an adapter what it needs and offers for this config. It has no powers while it answers.
+    pub async fn describe(&self, adapter: &Adapter, config: &Value) -> Result<Descriptor, DescribeError> {
+        let ended = self.shared.sandbox.describe(adapter, &config.to_string(), &Limits::default()).await;
+        let described = ended.result.map_err(|error| match error {
+            CallError::Adapter(wit::Error::InvalidConfig(at)) if at.pointer.is_empty() => {
+                DescribeError::Config(at.message)
+            }
+            CallError::Adapter(wit::Error::InvalidConfig(at)) => {
+                DescribeError::Config(format!("at {}: {}", at.pointer, at.message))
+            }
+            other => DescribeError::Failed(other),
+        });
+        let described = match described {
+            // An adapter may not know the place of what it does not accept; its schema does.
+            Err(DescribeError::Config(said)) => {
+                return Err(DescribeError::Config(self.places(adapter, config).await.unwrap_or(said)));
+            }
+            described => described?,
+        };
+        let descriptor = descriptor(described);
+        descriptor.check()?;
+        let schema = Schemas::compile("config", &descriptor.config)?;
+        schema.validate(config).map_err(|violations| DescribeError::Config(violations.to_string()))?;
+        Ok(descriptor)
+    }
+
+    /// Where a config differs from the schema that the adapter gives for an empty one.
+    async fn places(&self, adapter: &Adapter, config: &Value) -> Option<String> {
+        let ended = self.shared.sandbox.describe(adapter, "{}", &Limits::default()).await;
+        let schema = Schemas::compile("config", &ended.result.ok()?.config).ok()?;
+        schema.validate(config).err().map(|violations| violations.to_string())
+    }
+
+    /// Makes an integration: checks config, grant and schemas against what the adapter says.
+    pub async fn integrate(&self, new: NewIntegration) -> Result<Integration, IntegrateError> {
+        let descriptor = self.describe(&new.adapter, &new.config).await?;
+        Integration::new(self.shared.clone(), new, descriptor)
+    }
+}
