@@ -1,0 +1,131 @@
+//! What can be written after `portcullis`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use portcullis_runtime::{Mode, Source};
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  done
+  1  anything else: a missing credential, an unreadable ledger or cache
+  2  usage: arguments, grant, config or input that are not right, or a file that is no adapter
+  3  denied, by the grant or by the gate
+  4  the adapter failed
+  5  a bound was hit
+  6  the upstream could not be reached, broke off or was too slow";
+
+/// Runs connectors as WASI components that can do what they were granted, and nothing else.
+#[derive(Debug, Parser)]
+#[command(name = "portcullis", version, after_help = EXIT_CODES)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+
+    /// Print one JSON object on standard output, for machines.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+
+    /// Folder for the ledger and for compiled adapters. Also PORTCULLIS_DATA.
+    #[arg(long, global = true, env = "PORTCULLIS_DATA", default_value = ".portcullis", value_name = "FOLDER")]
+    pub(crate) data: PathBuf,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Say what an adapter can do, before it does anything.
+    Inspect(Inspect),
+    /// Call one operation of an adapter under a grant.
+    #[command(after_help = EXIT_CODES)]
+    Invoke(Invoke),
+    /// Print the JSON Schema of a file that Portcullis reads.
+    Schema {
+        /// Which file.
+        document: Document,
+    },
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Document {
+    /// Grant files.
+    Grant,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Inspect {
+    /// The adapter's `.wasm`.
+    pub(crate) adapter: PathBuf,
+
+    /// The adapter's config: JSON, or `@FILE`.
+    #[arg(long, default_value = "{}", value_name = "JSON")]
+    pub(crate) config: String,
+
+    /// Print nothing but a grant for all that it asks for, as TOML, to be read and cut down.
+    #[arg(long, conflicts_with = "json")]
+    pub(crate) grant: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Invoke {
+    /// The adapter's `.wasm`.
+    pub(crate) adapter: PathBuf,
+
+    /// The grant file, TOML or JSON.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) grant: PathBuf,
+
+    /// The operation.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) operation: String,
+
+    /// The operation's input: JSON, `@FILE`, or `-` for standard input.
+    #[arg(long, default_value = "{}", value_name = "JSON")]
+    pub(crate) input: String,
+
+    /// The adapter's config: JSON, or `@FILE`.
+    #[arg(long, default_value = "{}", value_name = "JSON")]
+    pub(crate) config: String,
+
+    /// A slot's secret: `SLOT=file:PATH`, `SLOT=env:NAME`, or `SLOT=-` for standard input. Not needed in sandbox mode.
+    #[arg(long = "credential", value_name = "SLOT=SOURCE", value_parser = credential)]
+    pub(crate) credentials: Vec<(String, Source)>,
+
+    /// In `sandbox` nothing leaves, and answers are made up from the declared schemas.
+    #[arg(long, value_enum, default_value_t = ModeName::Sandbox)]
+    pub(crate) mode: ModeName,
+
+    /// In sandbox mode: other numbers give other answers.
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+
+    /// Who asks, for the ledger.
+    #[arg(long, default_value = "user:local", value_name = "NAME")]
+    pub(crate) principal: String,
+
+    /// Passed to providers that know such keys, so that they do the work once.
+    #[arg(long, value_name = "KEY")]
+    pub(crate) idempotency_key: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum ModeName {
+    /// Nothing leaves.
+    Sandbox,
+    /// Requests are sent.
+    Live,
+}
+
+impl From<ModeName> for Mode {
+    fn from(name: ModeName) -> Self {
+        match name {
+            ModeName::Sandbox => Mode::Sandbox,
+            ModeName::Live => Mode::Live,
+        }
+    }
+}
+
+fn credential(text: &str) -> Result<(String, Source), String> {
+    let (slot, source) =
+        text.split_once('=').ok_or("write SLOT=SOURCE, for example server-token=env:POSTMARK_TOKEN")?;
+    Ok((slot.to_owned(), source.parse().map_err(|error: portcullis_runtime::SourceError| error.to_string())?))
+}

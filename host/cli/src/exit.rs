@@ -1,0 +1,115 @@
+//! Exit codes, and how an error is told.
+
+use std::{fmt, process::ExitCode};
+
+use anstyle::{AnsiColor, Style};
+use portcullis_runtime::{CallError, DescribeError, IntegrateError, LoadError, StartError};
+use serde_json::json;
+
+use crate::look;
+
+/// An exit code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Code(u8);
+
+pub(crate) const DONE: Code = Code(0);
+pub(crate) const OTHER: Code = Code(1);
+pub(crate) const USAGE: Code = Code(2);
+const DENIED: Code = Code(3);
+const ADAPTER_FAILED: Code = Code(4);
+const BOUND_HIT: Code = Code(5);
+const UPSTREAM_FAILED: Code = Code(6);
+
+impl From<Code> for ExitCode {
+    fn from(code: Code) -> Self {
+        ExitCode::from(code.0)
+    }
+}
+
+/// What the user wrote is not right.
+#[derive(Debug)]
+pub(crate) struct Usage(pub(crate) String);
+
+impl fmt::Display for Usage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Usage {}
+
+/// The code of a call that has no output.
+pub(crate) fn of_call(error: &CallError) -> Code {
+    match error {
+        CallError::Denied(_) => DENIED,
+        CallError::Input(_) => USAGE,
+        CallError::Adapter { .. } | CallError::Broken(_) => ADAPTER_FAILED,
+        CallError::Bound { .. } => BOUND_HIT,
+        CallError::Upstream { .. } => UPSTREAM_FAILED,
+        CallError::Credential(_) | CallError::Ledger(_) => OTHER,
+    }
+}
+
+/// Tells an error that came before any call.
+pub(crate) fn report(error: &anyhow::Error, json: bool) -> Code {
+    let (code, word) = classify(error);
+    if json {
+        look::print_json(&json!({ "error": { "code": word, "message": format!("{error:#}") } }));
+    } else {
+        tell(word, &format!("{error:#}"), None);
+    }
+    code
+}
+
+/// Tells an error on standard error, and ends with what to write to allow it.
+pub(crate) fn tell(code: &str, message: &str, allow_with: Option<&str>) {
+    let red = Style::new().bold().fg_color(Some(AnsiColor::Red.into()));
+    let bold = Style::new().bold();
+    anstream::eprintln!("{red}error[{code}]{red:#}: {bold}{message}{bold:#}");
+    if let Some(lines) = allow_with {
+        anstream::eprintln!("\n  If it should be allowed, write in the grant:\n");
+        for line in lines.lines() {
+            anstream::eprintln!("    {line}");
+        }
+        anstream::eprintln!();
+    }
+}
+
+fn classify(error: &anyhow::Error) -> (Code, &'static str) {
+    for cause in error.chain() {
+        if cause.is::<Usage>() {
+            return (USAGE, "usage");
+        }
+        if let Some(error) = cause.downcast_ref::<LoadError>() {
+            return match error {
+                LoadError::Upload(_) | LoadError::Contract(_) | LoadError::Shape(_) => (USAGE, "not-an-adapter"),
+                LoadError::Compile(portcullis_runtime::CompileError::Bound { .. }) => (BOUND_HIT, "compile-bound"),
+                LoadError::Compile(portcullis_runtime::CompileError::Refused(_)) => (USAGE, "not-an-adapter"),
+                LoadError::Compile(_) => (OTHER, "compiler"),
+                LoadError::Cache(_) => (OTHER, "cache"),
+            };
+        }
+        if let Some(error) = cause.downcast_ref::<IntegrateError>() {
+            return match error {
+                IntegrateError::Grant(_) => (USAGE, "grant"),
+                IntegrateError::Describe(error) => classify_describe(error),
+            };
+        }
+        if let Some(error) = cause.downcast_ref::<DescribeError>() {
+            return classify_describe(error);
+        }
+        if cause.is::<StartError>() {
+            return (OTHER, "start");
+        }
+    }
+    (OTHER, "other")
+}
+
+fn classify_describe(error: &DescribeError) -> (Code, &'static str) {
+    match error {
+        DescribeError::Config(_) => (USAGE, "config"),
+        DescribeError::Descriptor(_) | DescribeError::Schema { .. } => (ADAPTER_FAILED, "descriptor"),
+        DescribeError::Failed(error) if error.is_bound() => (BOUND_HIT, "describe-bound"),
+        DescribeError::Failed(_) => (ADAPTER_FAILED, "describe"),
+    }
+}

@@ -1,0 +1,146 @@
+//! `portcullis invoke`: one call under a grant.
+
+use std::{fs, sync::Arc};
+
+use anyhow::Context;
+use portcullis_runtime::{Body, Call, Caller, Grant, JsonLines, MemoryVault, NewIntegration, Outcome, WouldSend};
+use serde_json::{Value, json};
+
+use crate::{
+    arguments::{Arguments, Invoke},
+    exit::{self, Code, DONE, Usage},
+    inspect::{load, read_json, start},
+    look,
+};
+
+pub(crate) async fn run(arguments: &Arguments, wanted: &Invoke) -> anyhow::Result<Code> {
+    let text = fs::read_to_string(&wanted.grant)
+        .map_err(|error| Usage(format!("the grant {} cannot be read: {error}", wanted.grant.display())))?;
+    let grant = Grant::parse(&text).map_err(|error| Usage(format!("{}: {error}", wanted.grant.display())))?;
+    let config = read_json("config", &wanted.config)?;
+    let input = read_json("input", &wanted.input)?;
+    let vault = read_credentials(wanted)?;
+
+    fs::create_dir_all(&arguments.data).with_context(|| format!("the data folder {}", arguments.data.display()))?;
+    let ledger = JsonLines::open(arguments.data.join("ledger.jsonl"))?;
+    let runtime = start(arguments, Arc::new(ledger))?;
+    let adapter = load(&runtime, &wanted.adapter).await?;
+    let name =
+        wanted.adapter.file_stem().map_or_else(|| "adapter".to_owned(), |stem| stem.to_string_lossy().into_owned());
+    let integration = runtime
+        .integrate(NewIntegration::new("local", name, adapter, grant).config(config).vault(Arc::new(vault)))
+        .await?;
+
+    let mut call = Call::new(Caller::principal(&wanted.principal), &wanted.operation, input)
+        .mode(wanted.mode.into())
+        .seed(wanted.seed);
+    if let Some(key) = &wanted.idempotency_key {
+        call = call.idempotency_key(key);
+    }
+    let outcome = integration.call(call).await;
+    if arguments.json {
+        look::print_json(&as_json(&outcome));
+    } else {
+        print(&outcome);
+    }
+    Ok(outcome.result.as_ref().err().map_or(DONE, exit::of_call))
+}
+
+fn read_credentials(wanted: &Invoke) -> anyhow::Result<MemoryVault> {
+    let vault = MemoryVault::new();
+    for (slot, source) in &wanted.credentials {
+        if wanted.input == "-" && source == &portcullis_runtime::Source::Stdin {
+            return Err(Usage("input and a credential cannot both come from standard input".to_owned()).into());
+        }
+        vault.put(slot, source.read().with_context(|| format!("the credential `{slot}`"))?);
+    }
+    Ok(vault)
+}
+
+fn as_json(outcome: &Outcome) -> Value {
+    let mut value = json!({
+        "call": outcome.call,
+        "receipt": outcome.receipt,
+        "would_send": outcome.would_send,
+        "exchanges": outcome.exchanges,
+        "denials": outcome.denials,
+        "journal": outcome.journal,
+    });
+    let (key, told) = match &outcome.result {
+        Ok(output) => ("output", output.clone()),
+        Err(error) => {
+            let details =
+                if let portcullis_runtime::CallError::Adapter { details, .. } = error { details.clone() } else { None };
+            let told = json!({
+                "status": error.status(),
+                "code": error.code(),
+                "message": error.to_string(),
+                "details": details,
+                "allow_with": error.allow_with(),
+            });
+            ("error", told)
+        }
+    };
+    if let Some(object) = value.as_object_mut() {
+        object.insert(key.to_owned(), told);
+    }
+    value
+}
+
+/// The output alone goes to standard output, so that it can be piped on.
+fn print(outcome: &Outcome) {
+    for would in &outcome.would_send {
+        anstream::eprintln!("{}\n{}", look::heading("would have sent"), http(would));
+    }
+    for line in &outcome.journal.lines {
+        anstream::eprintln!("{} {}", line.source, line.text);
+    }
+    if outcome.journal.dropped_bytes > 0 {
+        anstream::eprintln!("({} more bytes of log were dropped)", outcome.journal.dropped_bytes);
+    }
+    if let Ok(output) = &outcome.result {
+        if !outcome.would_send.is_empty() {
+            anstream::eprintln!("{}", look::heading("output, made up from the declared schemas"));
+        }
+        look::print_json(output);
+    }
+    anstream::eprintln!("{}\n{}", look::heading("receipt"), receipt(outcome));
+    if let Err(error) = &outcome.result {
+        anstream::eprintln!();
+        exit::tell(error.code(), &error.to_string(), error.allow_with().as_deref());
+    }
+}
+
+/// A request as it would stand on the wire, the credential as its slot's name.
+fn http(would: &WouldSend) -> String {
+    let mut text = format!(" {} {}\n", would.method, would.url);
+    for (name, value) in &would.headers {
+        text += &format!(" {name}: {value}\n");
+    }
+    if let Some(body) = &would.body {
+        let body = match body {
+            Body::Json(value) => serde_json::to_string_pretty(value).unwrap_or_default(),
+            Body::Text(text) | Body::Base64(text) => text.clone(),
+        };
+        text += &format!("\n {}\n", body.replace('\n', "\n "));
+    }
+    text
+}
+
+fn receipt(outcome: &Outcome) -> String {
+    let receipt = &outcome.receipt;
+    let row = |name: &str, value: String| vec![name.to_owned(), value];
+    look::table(
+        &[],
+        [
+            row("call", outcome.call.to_string()),
+            row("fuel", receipt.fuel.to_string()),
+            row("guest CPU", look::micros(receipt.guest_cpu_us)),
+            row("host CPU", look::micros(receipt.host_cpu_us)),
+            row("wall", look::micros(receipt.wall_us)),
+            row("peak memory", look::bytes(receipt.peak_memory_bytes)),
+            row("requests", format!("{} sent, {} denied", receipt.requests, receipt.denials)),
+            row("bytes", format!("{} out, {} in", look::bytes(receipt.bytes_out), look::bytes(receipt.bytes_in))),
+        ],
+    )
+}

@@ -1,0 +1,55 @@
+//! How things look: tables that line up, JSON that is one object, colour only on a terminal.
+
+use anstyle::{AnsiColor, Style};
+use comfy_table::{ColumnConstraint, ContentArrangement, Table, presets::NOTHING};
+use serde::Serialize;
+
+/// Prints a value as one JSON document.
+pub(crate) fn print_json(value: &impl Serialize) {
+    anstream::println!("{}", serde_json::to_string_pretty(value).unwrap_or_default());
+}
+
+/// A heading over a table.
+pub(crate) fn heading(text: &str) -> String {
+    let style = Style::new().bold().fg_color(Some(AnsiColor::Cyan.into()));
+    format!("\n{style}{text}{style:#}")
+}
+
+/// A table without lines. Only its last column is broken to fit the terminal: what stands in the others is copied.
+pub(crate) fn table(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
+    let mut table = Table::new();
+    table.load_style(NOTHING).set_content_arrangement(ContentArrangement::Dynamic).set_width(width());
+    if !header.is_empty() {
+        table.set_header(header.iter().map(|name| (*name).to_uppercase()));
+    }
+    for row in rows {
+        table.add_row(row);
+    }
+    let last = table.column_count().saturating_sub(1);
+    for column in table.column_iter_mut().take(last) {
+        column.set_constraint(ColumnConstraint::ContentWidth);
+    }
+    table.lines().map(|line| format!(" {}", line.trim_end())).collect::<Vec<_>>().join("\n")
+}
+
+fn width() -> u16 {
+    std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok()).unwrap_or(120).max(60)
+}
+
+/// `1.2 MB`, `34 KB`, `5 B`.
+pub(crate) fn bytes(count: u64) -> String {
+    match count {
+        0..1_000 => format!("{count} B"),
+        1_000..1_000_000 => format!("{:.1} KB", count as f64 / 1e3),
+        _ => format!("{:.1} MB", count as f64 / 1e6),
+    }
+}
+
+/// `1.2 s`, `3.4 ms`, `56 µs`.
+pub(crate) fn micros(count: u64) -> String {
+    match count {
+        0..1_000 => format!("{count} µs"),
+        1_000..1_000_000 => format!("{:.1} ms", count as f64 / 1e3),
+        _ => format!("{:.1} s", count as f64 / 1e6),
+    }
+}

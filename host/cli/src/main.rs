@@ -1,0 +1,51 @@
+//! The `portcullis` command: says what an adapter can do, and calls it under a grant.
+
+mod arguments;
+mod exit;
+mod inspect;
+mod invoke;
+mod look;
+mod progress;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::arguments::{Arguments, Command, Document};
+
+fn main() -> ExitCode {
+    // Adapters are compiled in a child process, which is this program again.
+    if let Some(code) = portcullis_runtime::compile_if_asked() {
+        return code;
+    }
+    let arguments = Arguments::parse();
+    log_to_standard_error();
+    let tokio = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(tokio) => tokio,
+        Err(error) => {
+            anstream::eprintln!("error: no threads to run on: {error}");
+            return exit::OTHER.into();
+        }
+    };
+    let done = tokio.block_on(async {
+        match &arguments.command {
+            Command::Inspect(wanted) => inspect::run(&arguments, wanted).await,
+            Command::Invoke(wanted) => invoke::run(&arguments, wanted).await,
+            Command::Schema { document: Document::Grant } => {
+                look::print_json(&portcullis_runtime::Grant::json_schema());
+                Ok(exit::DONE)
+            }
+        }
+    });
+    match done {
+        Ok(code) => code.into(),
+        Err(error) => exit::report(&error, arguments.json).into(),
+    }
+}
+
+/// `RUST_LOG` asks for logs; without it only what somebody should know is shown.
+fn log_to_standard_error() {
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env()
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("error,portcullis=warn"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+}

@@ -1,0 +1,301 @@
+//! The command as a person or a script meets it: what it prints and how it exits.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests may fail")]
+
+use std::{
+    io::{Read, Write},
+    net::TcpListener,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    sync::{Arc, Mutex},
+};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+const SECRET: &str = "pm-0123456789-secret";
+
+struct Ran {
+    code: i32,
+    out: String,
+    err: String,
+}
+
+impl Ran {
+    fn json(&self) -> Value {
+        serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error}: {}{}", self.out, self.err))
+    }
+}
+
+struct Place {
+    folder: TempDir,
+}
+
+impl Place {
+    fn new() -> Self {
+        Self { folder: tempfile::tempdir().unwrap() }
+    }
+
+    fn run(&self, arguments: &[&str]) -> Ran {
+        self.run_with(arguments, "")
+    }
+
+    fn run_with(&self, arguments: &[&str], input: &str) -> Ran {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_portcullis"))
+            .args(arguments)
+            .env("PORTCULLIS_DATA", self.folder.path().join("data"))
+            .env("PM_TOKEN", SECRET)
+            .env_remove("RUST_LOG")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+        let output = child.wait_with_output().unwrap();
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        let ran = Ran { code: output.status.code().unwrap_or(-1), out: text(output.stdout), err: text(output.stderr) };
+        assert!(!ran.out.contains(SECRET) && !ran.err.contains(SECRET), "the secret was printed");
+        ran
+    }
+
+    fn write(&self, name: &str, text: &str) -> String {
+        let path = self.folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.display().to_string()
+    }
+
+    /// A grant for everything that an adapter declares for a config, with these lines changed.
+    fn grant(&self, adapter: &str, config: &str, change: impl Fn(String) -> String) -> String {
+        let ran = self.run(&["inspect", adapter, "--config", config, "--grant"]);
+        assert_eq!(ran.code, 0, "{}", ran.err);
+        self.write("grant.toml", &change(ran.out))
+    }
+}
+
+fn built(name: &str) -> String {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../target/adapters/out").join(format!("{name}.wasm"));
+    assert!(path.exists(), "{} is missing; run `cargo xtask build` first", path.display());
+    path.display().to_string()
+}
+
+/// Answers every request with this status and JSON; returns its address and what it receives.
+fn upstream(status: u16, body: &'static str) -> (String, Arc<Mutex<String>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let received = Arc::new(Mutex::new(String::new()));
+    let log = received.clone();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let mut buffer = [0; 8192];
+            let mut text = String::new();
+            // Small requests: the header says how long the body is.
+            loop {
+                let count = stream.read(&mut buffer).unwrap_or(0);
+                text.push_str(&String::from_utf8_lossy(&buffer[..count]));
+                let length = text
+                    .to_lowercase()
+                    .split("content-length: ")
+                    .nth(1)
+                    .and_then(|rest| rest.split("\r\n").next().and_then(|length| length.parse::<usize>().ok()));
+                let body_so_far = text.split("\r\n\r\n").nth(1).map(str::len);
+                if count == 0 || body_so_far.is_some_and(|so_far| so_far >= length.unwrap_or(0)) {
+                    break;
+                }
+            }
+            log.lock().unwrap().push_str(&text);
+            let answer = format!(
+                "HTTP/1.1 {status} X\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
+                body.len()
+            );
+            let _ = stream.write_all(answer.as_bytes());
+        }
+    });
+    (address, received)
+}
+
+const EMAIL: &str = r#"{"From": "a@acme.example", "To": "ada@example.com", "Subject": "Hello", "TextBody": "Hi"}"#;
+const SENT: &str = r#"{"To":"ada@example.com","SubmittedAt":"2026-01-05T10:00:00Z","MessageID":"0a129aee-e1cd-480d-b08d-4f48548ff48d","ErrorCode":0,"Message":"OK"}"#;
+
+#[test]
+fn inspect_says_what_an_adapter_can_do() {
+    let place = Place::new();
+    let postmark = built("postmark");
+    let table = place.run(&["inspect", &postmark]);
+    assert_eq!(table.code, 0, "{}", table.err);
+    for part in [
+        "postmark",
+        "sha256:",
+        "sendEmail",
+        "destructive",
+        "https://api.postmarkapp.com/email",
+        "server-token",
+        "portcullis:adapter/http@0.1.0",
+    ] {
+        assert!(table.out.contains(part), "{part} is not in {}", table.out);
+    }
+    let value = place.run(&["inspect", &postmark, "--json"]).json();
+    assert_eq!(value["upload"]["contract"], "0.1.0");
+    assert!(value["descriptor"]["operations"][0]["input"]["properties"].is_object(), "schemas are JSON, not text");
+    assert_eq!(value["grant"]["adapter"], value["upload"]["digest"]);
+}
+
+#[test]
+fn a_sandbox_call_needs_no_secret_and_says_what_would_be_sent() {
+    let place = Place::new();
+    let postmark = built("postmark");
+    let grant = place.grant(&postmark, "{}", |grant| grant);
+    let ran =
+        place.run(&["invoke", &postmark, "--grant", &grant, "--operation", "sendEmail", "--input", EMAIL, "--json"]);
+    assert_eq!(ran.code, 0, "{}{}", ran.out, ran.err);
+    let value = ran.json();
+    assert_eq!(value["would_send"][0]["url"], "https://api.postmarkapp.com/email");
+    assert!(value["would_send"][0]["headers"].to_string().contains("{server-token}"));
+    assert!(value["output"]["MessageID"].is_string());
+    // For people: the output alone on standard output.
+    let ran =
+        place.run_with(&["invoke", &postmark, "--grant", &grant, "--operation", "sendEmail", "--input", "-"], EMAIL);
+    assert_eq!(ran.json()["ErrorCode"], 0);
+    assert!(ran.err.contains("POST https://api.postmarkapp.com/email") && ran.err.contains("fuel"), "{}", ran.err);
+}
+
+#[test]
+fn a_live_call_takes_its_secret_from_a_file_a_variable_or_standard_input() {
+    let place = Place::new();
+    let postmark = built("postmark");
+    let (address, received) = upstream(200, SENT);
+    let config = json!({"baseUrl": format!("http://{address}")}).to_string();
+    let grant = place.grant(&postmark, &config, |grant| {
+        grant.replace("operations = [", &format!("carve_outs = [\"{address}\"]\noperations = ["))
+    });
+    let file = place.write("token", &format!("{SECRET}\n"));
+    for (source, input) in [(format!("file:{file}"), ""), ("env:PM_TOKEN".to_owned(), ""), ("-".to_owned(), SECRET)] {
+        let credential = format!("server-token={source}");
+        let arguments = [
+            "invoke",
+            &postmark,
+            "--config",
+            &config,
+            "--grant",
+            &grant,
+            "--operation",
+            "sendEmail",
+            "--input",
+            EMAIL,
+            "--mode",
+            "live",
+            "--credential",
+            &credential,
+            "--json",
+        ];
+        let ran = place.run_with(&arguments, input);
+        assert_eq!(ran.code, 0, "{}{}", ran.out, ran.err);
+        assert_eq!(ran.json()["output"]["Message"], "OK");
+    }
+    let received = received.lock().unwrap();
+    assert_eq!(received.matches(&format!("x-postmark-server-token: {SECRET}")).count(), 3, "{received}");
+    let ledger = std::fs::read_to_string(place.folder.path().join("data/ledger.jsonl")).unwrap();
+    assert_eq!(ledger.matches("\"kind\":\"intent\"").count(), 3);
+    assert!(!ledger.contains(SECRET));
+}
+
+#[test]
+fn each_way_to_end_has_its_exit_code() {
+    let place = Place::new();
+    let postmark = built("postmark");
+    let grant = place.grant(&postmark, "{}", |grant| grant.replace("    \"getBounces\",", "    #"));
+    let invoke = |more: &[&str]| {
+        let mut arguments = vec!["invoke", &postmark, "--grant", &grant];
+        arguments.extend_from_slice(more);
+        place.run(&arguments)
+    };
+    // 1: a credential that is not there.
+    let ran = invoke(&["--operation", "sendEmail", "--input", EMAIL, "--mode", "live"]);
+    assert_eq!(ran.code, 1, "{}", ran.err);
+    assert!(ran.err.contains("server-token"), "{}", ran.err);
+    // 2: usage, each with the place of the mistake.
+    for (arguments, names) in [
+        (vec!["--operation", "sendEmail", "--input", "{"], "input is not JSON"),
+        (vec!["--operation", "sendEmail", "--input", "{}"], "/From"),
+        (vec!["--operation", "sendEmail", "--config", r#"{"baseURL": 1}"#], "baseURL"),
+        (vec!["--operation", "sendEmail", "--credential", "server-token=abc"], "command line"),
+        (vec!["--operation"], "operation"),
+    ] {
+        let ran = invoke(&arguments);
+        assert_eq!(ran.code, 2, "{arguments:?}: {}", ran.err);
+        assert!(ran.err.contains(names), "{names}: {}", ran.err);
+    }
+    let text = place.write("not.wasm", "hello");
+    assert_eq!(place.run(&["inspect", &text]).code, 2);
+    let bad = place.write("bad.toml", "adapter = 7");
+    assert_eq!(place.run(&["invoke", &postmark, "--grant", &bad, "--operation", "x"]).code, 2);
+    // 3: denied, with the lines that would allow it.
+    let ran = invoke(&["--operation", "getBounces", "--input", r#"{"count": 1, "offset": 0}"#]);
+    assert_eq!(ran.code, 3, "{}", ran.err);
+    assert!(
+        ran.err.contains("operation-not-granted") && ran.err.contains("operations = [\"getBounces\"]"),
+        "{}",
+        ran.err
+    );
+    // 4: the adapter broke; 5: a bound.
+    for (guest, operation, code) in [("hostile_panic", "panic", 4), ("hostile_endless_loop", "loop", 5)] {
+        let guest = built(&format!("guests/{guest}"));
+        let grant = place.grant(&guest, "{}", |grant| grant);
+        let ran = place.run(&["invoke", &guest, "--grant", &grant, "--operation", operation]);
+        assert_eq!(ran.code, code, "{}", ran.err);
+    }
+    // 6: nobody there.
+    let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let config = json!({"baseUrl": format!("http://{closed}")}).to_string();
+    let grant = place.grant(&postmark, &config, |grant| {
+        grant.replace("operations = [", &format!("carve_outs = [\"{closed}\"]\noperations = ["))
+    });
+    let ran = place.run(&[
+        "invoke",
+        &postmark,
+        "--config",
+        &config,
+        "--grant",
+        &grant,
+        "--operation",
+        "sendEmail",
+        "--input",
+        EMAIL,
+        "--mode",
+        "live",
+        "--credential",
+        "server-token=env:PM_TOKEN",
+    ]);
+    assert_eq!(ran.code, 6, "{}", ran.err);
+    assert!(ran.err.contains("refused"), "{}", ran.err);
+}
+
+#[test]
+fn a_guest_that_reaches_out_is_denied_and_told_why() {
+    let place = Place::new();
+    let greedy = built("guests/puppet_greedy");
+    let grant = place.grant(&greedy, "{}", |grant| grant);
+    let ran = place.run(&[
+        "invoke",
+        &greedy,
+        "--grant",
+        &grant,
+        "--operation",
+        "steal",
+        "--input",
+        r#"{"urls": ["https://evil.example/"]}"#,
+        "--mode",
+        "live",
+        "--json",
+    ]);
+    assert_eq!(ran.code, 3, "{}{}", ran.out, ran.err);
+    assert_eq!(ran.json()["error"]["code"], "origin-not-granted");
+}
+
+#[test]
+fn the_published_schema_of_grants_is_json() {
+    let schema = Place::new().run(&["schema", "grant"]).json();
+    assert_eq!(schema["additionalProperties"], false);
+    assert!(Path::new(&built("postmark")).exists());
+}
