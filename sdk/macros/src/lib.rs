@@ -1,0 +1,48 @@
+//! The macros of `portcullis-sdk`: [`macro@model`], [`macro@operation`] and [`register!`].
+//!
+//! They only write down what an author would otherwise write twice; whatever they generate is in `portcullis-sdk`'s
+//! public traits and can be written by hand. Each mistake they can see is reported where it was made, with the line to
+//! write instead. Use them through `portcullis_sdk::prelude`, where they are documented with examples.
+
+mod model;
+mod names;
+mod operation;
+mod register;
+
+use proc_macro::TokenStream;
+
+/// Makes a type part of an adapter's contract: it can be read from JSON, written as JSON, and has a JSON Schema.
+///
+/// The same as deriving `Serialize`, `Deserialize` and `JsonSchema` with the SDK's own copies of those crates, so that
+/// an adapter depends on nothing but the SDK. `#[serde(…)]` and `#[schemars(…)]` attributes work as they always do;
+/// doc comments become descriptions in the schema. A field of type `Option` is left out when it is `None`
+/// (`Option<Option<T>>` can say null). Takes no arguments.
+#[proc_macro_attribute]
+pub fn model(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    model::expand(arguments.into(), item.into()).unwrap_or_else(|error| error.into_compile_error()).into()
+}
+
+/// Makes a function an operation: `#[operation(EFFECT, uses(ROUTE, …))]`.
+///
+/// `EFFECT` is `read`, `write` or `destructive`. `uses` names the constants (routes, and signing-key slots) that the
+/// operation needs; it may be empty, it may not be missing. The function takes `cx: &Context<Config>` and one input,
+/// and returns `Result<Output, Failure>` (or `Result<Output, Error>`, to point at a part of the input). Its name in
+/// camelCase is the operation's name, the first paragraph of its doc comment the operation's description.
+#[proc_macro_attribute]
+pub fn operation(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    operation::expand(arguments.into(), item.into()).unwrap_or_else(|error| error.into_compile_error()).into()
+}
+
+/// Makes the crate an adapter. Once per crate, at its root.
+///
+/// | key | value | if left out |
+/// | --- | --- | --- |
+/// | `config` | the config type, a `#[model]` | required |
+/// | `base` | the URL that routes starting with `/` are relative to: `\|config\| &config.base_url`, a function, or a literal | required |
+/// | `operations` | `[send_email, …]` | required |
+/// | `error` | `fn(&Response) -> Failure`, for answers that are no success | `http.STATUS` |
+/// | `name`, `version`, `description` | the adapter's own | the package's, from `Cargo.toml` |
+#[proc_macro]
+pub fn register(input: TokenStream) -> TokenStream {
+    register::expand(input.into()).unwrap_or_else(|error| error.into_compile_error()).into()
+}

@@ -1,0 +1,76 @@
+//! What the host does for an adapter, as a trait: the component's imports implement it, and so does `testing::Fake`.
+
+use crate::{
+    Level, MacAlgorithm, Request, Response,
+    bindings::portcullis::adapter::{credentials::CredentialError, http::Error as HttpError},
+};
+
+/// A request on its way out.
+pub(crate) struct Outgoing {
+    /// The route it was made from; the contract does not need it, tests do.
+    #[cfg_attr(target_arch = "wasm32", expect(dead_code, reason = "the gate judges the request, not what it claims"))]
+    pub(crate) route: &'static str,
+    pub(crate) slot: Option<&'static str>,
+    pub(crate) request: Request,
+}
+
+pub(crate) trait Host {
+    fn send(&self, outgoing: Outgoing) -> Result<Response, HttpError>;
+    fn send_all(&self, outgoing: Vec<Outgoing>) -> Vec<Result<Response, HttpError>>;
+    fn log(&self, level: Level, message: &str);
+    fn sign(&self, slot: &str, algorithm: MacAlgorithm, message: &[u8]) -> Result<Vec<u8>, CredentialError>;
+    fn verify(&self, slot: &str, algorithm: MacAlgorithm, message: &[u8], mac: &[u8]) -> Result<bool, CredentialError>;
+}
+
+/// The host a component runs in.
+#[cfg(target_arch = "wasm32")]
+pub(crate) struct Live;
+
+#[cfg(target_arch = "wasm32")]
+mod live {
+    use super::{CredentialError, Host, HttpError, Level, Live, MacAlgorithm, Outgoing, Response};
+    use crate::bindings::portcullis::adapter::{credentials, http, log};
+
+    impl Host for Live {
+        fn send(&self, outgoing: Outgoing) -> Result<Response, HttpError> {
+            let credential = outgoing.slot.map(credentials::open).transpose().map_err(HttpError::Credential)?;
+            http::send(&outgoing.request, credential.as_ref())
+        }
+
+        fn send_all(&self, outgoing: Vec<Outgoing>) -> Vec<Result<Response, HttpError>> {
+            let opened: Vec<_> = outgoing.iter().map(|one| one.slot.map(credentials::open).transpose()).collect();
+            let requests: Vec<_> = outgoing
+                .into_iter()
+                .zip(&opened)
+                .filter_map(|(one, opened)| Some((one.request, opened.as_ref().ok()?.as_ref())))
+                .collect();
+            let mut answers = http::send_all(&requests).into_iter();
+            let unanswered = || Err(HttpError::Bound(http::Bound { name: "requests".to_owned(), limit: 0 }));
+            opened
+                .iter()
+                .map(|opened| match opened {
+                    Ok(_) => answers.next().unwrap_or_else(unanswered),
+                    Err(error) => Err(HttpError::Credential(error.clone())),
+                })
+                .collect()
+        }
+
+        fn log(&self, level: Level, message: &str) {
+            log::write(level, message);
+        }
+
+        fn sign(&self, slot: &str, algorithm: MacAlgorithm, message: &[u8]) -> Result<Vec<u8>, CredentialError> {
+            credentials::open(slot)?.sign(algorithm, message)
+        }
+
+        fn verify(
+            &self,
+            slot: &str,
+            algorithm: MacAlgorithm,
+            message: &[u8],
+            mac: &[u8],
+        ) -> Result<bool, CredentialError> {
+            credentials::open(slot)?.verify(algorithm, message, mac)
+        }
+    }
+}

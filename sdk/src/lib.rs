@@ -1,0 +1,118 @@
+//! Write a Portcullis adapter.
+//!
+//! An adapter is a WASI component that reads its call, asks the host to send the HTTP requests it was granted, and
+//! returns a result. It never sees a secret, a socket or a file. This crate is its side of the contract
+//! (`portcullis:adapter@0.1.0`): types, routes and functions are written once, and the JSON Schemas, the descriptor an
+//! operator reviews, the capability request, the answers of sandbox mode and the reference all come from those lines.
+//!
+//! # A complete adapter
+//!
+//! ```
+//! use portcullis_sdk::prelude::*;
+//!
+//! #[model]
+//! struct Config {
+//!     base_url: String,
+//! }
+//!
+//! const TOKEN: Slot = Slot::bearer("token").describe("An API token, from Settings, API.");
+//! const GET_TASK: Route<GetTask, Task> = Route::get("get-task", "/tasks/{id}").slot(&TOKEN).describe("Reads one task.");
+//! const ADD_TASK: Route<NewTask, Task> = Route::post("add-task", "/tasks").slot(&TOKEN).describe("Adds one task.");
+//!
+//! #[model]
+//! struct GetTask {
+//!     id: u64,
+//! }
+//!
+//! #[model]
+//! struct NewTask {
+//!     title: String,
+//! }
+//!
+//! #[model]
+//! struct Task {
+//!     id: u64,
+//!     #[schemars(example = &"Water the plants")] title: String,
+//! }
+//!
+//! /// Reads one task.
+//! #[operation(read, uses(GET_TASK))]
+//! fn get_task(cx: &Context<Config>, input: GetTask) -> Result<Task, Failure> {
+//!     cx.send(&GET_TASK, &input)
+//! }
+//!
+//! /// Adds a task.
+//! #[operation(write, uses(ADD_TASK))]
+//! fn add_task(cx: &Context<Config>, input: NewTask) -> Result<Task, Failure> {
+//!     cx.send(&ADD_TASK, &input)
+//! }
+//!
+//! register!(config: Config, base: |config| &config.base_url, operations: [get_task, add_task]);
+//! # fn main() {}
+//! ```
+//!
+//! Name, version and description come from the package. Build it as a `cdylib` for `wasm32-wasip2`.
+//!
+//! # Where to look
+//!
+//! | you want to | see |
+//! | --- | --- |
+//! | describe a request and its answer | [`Route`]: what goes in the path, the query and the body |
+//! | name a secret | [`Slot`] |
+//! | send, log, sign | [`Context`] |
+//! | fail well | [`Failure`], [`Error`]; codes of host errors in [`Failure::from_http`] |
+//! | give all of a provider's errors stable codes | `error:` in [`register!`], or [`Route::error`] |
+//! | test without a network | `testing::Fake` (not built for WebAssembly) |
+//! | see the contract | [`bindings`] |
+//!
+//! # What a call costs
+//!
+//! `invoke` finds the operation by name, parses config and input once each, and runs the function. Schemas are made by
+//! `describe` only. Nothing here uses hash maps, clocks or random numbers, so an adapter imports none of them.
+
+pub mod bindings;
+
+mod adapter;
+mod context;
+mod describe;
+mod encode;
+mod failure;
+mod host;
+mod operation;
+mod request;
+mod response;
+mod route;
+mod slot;
+#[cfg(not(target_arch = "wasm32"))]
+pub mod testing;
+
+pub use adapter::{Adapter, check};
+pub use bindings::portcullis::adapter::credentials::MacAlgorithm;
+pub use bindings::portcullis::adapter::descriptor::{Descriptor, Effect};
+pub use bindings::portcullis::adapter::http::{Header, Request, Response};
+pub use bindings::portcullis::adapter::log::Level;
+pub use bindings::portcullis::adapter::types::Method;
+pub use context::Context;
+pub use describe::{Declare, Declared};
+pub use failure::{Error, Failure};
+pub use operation::{Entry, Operation};
+pub use portcullis_sdk_macros::{model, operation, register};
+pub use route::Route;
+pub use slot::Slot;
+
+#[doc(hidden)]
+pub use {schemars, serde, serde_json};
+
+/// What an adapter imports: `use portcullis_sdk::prelude::*;`.
+pub mod prelude {
+    pub use serde_json::{Value, json};
+
+    pub use crate::{Context, Error, Failure, Level, MacAlgorithm, Response, Route, Slot, model, operation, register};
+}
+
+/// What the component exports, for the lines that [`register!`] writes.
+#[doc(hidden)]
+#[cfg(target_arch = "wasm32")]
+pub mod export {
+    pub use crate::adapter::{describe, invoke};
+}

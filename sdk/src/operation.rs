@@ -1,0 +1,64 @@
+//! Operations: named functions of a context and an input.
+
+use schemars::JsonSchema;
+use serde::{Serialize, de::DeserializeOwned};
+
+use crate::{Adapter, Context, Declare, Declared, Effect, Error, bindings::portcullis::adapter::descriptor, failure};
+
+/// A named action with typed input and output. [`operation`](macro@crate::operation) writes the implementation.
+pub trait Operation {
+    /// camelCase, 1 to 64 bytes of letters and digits.
+    const NAME: &'static str;
+    /// One sentence for the caller.
+    const DESCRIPTION: &'static str;
+    /// What it does to the world.
+    const EFFECT: Effect;
+    /// The routes and slots it needs. During a call no other route is open.
+    const USES: &'static [&'static dyn Declare];
+    /// The adapter it belongs to: its config type.
+    type Adapter: Adapter;
+    /// What callers give. The host has checked it against this type's schema.
+    type Input: DeserializeOwned + JsonSchema;
+    /// What callers get. The host checks it against this type's schema.
+    type Output: Serialize + JsonSchema;
+
+    /// Carries it out.
+    fn run(cx: &Context<Self::Adapter>, input: Self::Input) -> Result<Self::Output, Error>;
+}
+
+/// An operation in an adapter's list, with its types folded into two functions.
+pub struct Entry<C: 'static> {
+    pub(crate) name: &'static str,
+    pub(crate) describe: fn(&mut Declared) -> descriptor::Operation,
+    pub(crate) run: fn(&Context<C>, &str) -> Result<String, Error>,
+}
+
+impl<C: Adapter> Entry<C> {
+    /// The entry of this operation.
+    #[must_use]
+    pub const fn of<O: Operation<Adapter = C>>() -> Self {
+        Self { name: O::NAME, describe: describe::<O>, run: run::<O> }
+    }
+}
+
+fn describe<O: Operation>(declared: &mut Declared) -> descriptor::Operation {
+    descriptor::Operation {
+        name: O::NAME.to_owned(),
+        description: O::DESCRIPTION.to_owned(),
+        effect: O::EFFECT,
+        input: Declared::schema_of_received::<O::Input>(declared).to_string(),
+        output: Declared::schema_of_sent::<O::Output>(declared).to_string(),
+        routes: O::USES.iter().filter_map(|used| used.declare(declared)).map(str::to_owned).collect(),
+    }
+}
+
+fn run<O: Operation>(cx: &Context<O::Adapter>, input: &str) -> Result<String, Error> {
+    // From bytes, as responses are: the same parser twice would be a sixth of a guest.
+    let input = serde_json::from_slice(input.as_bytes())
+        .map_err(|error| Error::invalid_input("", failure::mismatch(&error)))?;
+    let output = O::run(cx, input)?;
+    serde_json::to_string(&output).map_err(|error| {
+        let message = format!("the output of `{}` cannot be written as JSON: {error}", O::NAME);
+        crate::Failure::new("adapter.output", message).into()
+    })
+}

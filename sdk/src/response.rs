@@ -1,0 +1,75 @@
+//! Reading responses.
+
+use serde::de::DeserializeOwned;
+
+use crate::{Failure, Response, failure::mismatch};
+
+/// A response, whole: status, headers and body (at most 5 MiB unless the operator set another limit).
+impl Response {
+    /// A JSON response, for tests.
+    #[must_use]
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn with_json(status: u16, body: &serde_json::Value) -> Self {
+        Self { status, headers: Vec::new(), body: body.to_string().into_bytes() }
+    }
+
+    /// Whether the status is 2xx.
+    #[must_use]
+    pub fn is_success(&self) -> bool {
+        (200..300).contains(&self.status)
+    }
+
+    /// The first header of this name, compared without regard to case; none where its value is not UTF-8.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let header = self.headers.iter().find(|header| header.name.eq_ignore_ascii_case(name))?;
+        std::str::from_utf8(&header.value).ok()
+    }
+
+    /// The body as text, with what is not UTF-8 replaced.
+    #[must_use]
+    pub fn text(&self) -> std::borrow::Cow<'_, str> {
+        String::from_utf8_lossy(&self.body)
+    }
+
+    /// The body as JSON of this type; an empty body is read as `null`. Fails with `http.unexpected-body`.
+    pub fn json<T: DeserializeOwned>(&self) -> Result<T, Failure> {
+        let body = if self.body.is_empty() { b"null".as_slice() } else { self.body.as_slice() };
+        serde_json::from_slice(body).map_err(|error| {
+            Failure::new(
+                "http.unexpected-body",
+                format!(
+                    "the answer ({}) is not what the route's response type describes: {}",
+                    self.status,
+                    mismatch(&error)
+                ),
+            )
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::Header;
+
+    #[test]
+    fn headers_are_found_without_regard_to_case() {
+        let header = Header { name: "Retry-After".to_owned(), value: b"5".to_vec() };
+        let response = Response { status: 429, headers: vec![header], body: Vec::new() };
+        assert_eq!(response.header("retry-after"), Some("5"));
+        assert_eq!(response.header("other"), None);
+    }
+
+    #[test]
+    fn an_empty_body_is_null_and_a_wrong_one_is_named() {
+        let empty = Response { status: 202, headers: Vec::new(), body: Vec::new() };
+        assert_eq!(empty.json::<Option<u8>>(), Ok(None));
+        assert_eq!(empty.json::<()>(), Ok(()));
+        let list = Response::with_json(200, &json!([1, 2]));
+        assert_eq!(list.json::<Value>(), Ok(json!([1, 2])));
+        assert_eq!(list.json::<String>().unwrap_err().code, "http.unexpected-body");
+    }
+}
