@@ -52,14 +52,14 @@ async fn steps(
     let known = addresses.iter().position(|a| outbound.parts.connections.knows(url, *a, generation)).unwrap_or(0);
     let order = addresses.iter().skip(known).chain(addresses.iter().take(known));
     let mut last = None;
-    for address in order {
+    for (address, tried) in order.zip(1..) {
         let client = outbound
             .parts
             .connections
             .client(url, *address, generation, limits)
             .map_err(|_| protocol(url, "no client could be made"))?;
-        // Bodies are bytes, so a copy is a count of references.
-        let again = sendable.try_clone();
+        // For the next address, should there be one and this one take no connection.
+        let again = if tried < addresses.len() { sendable.try_clone() } else { None };
         let wait = limits.connect_ms.saturating_add(limits.first_byte_ms);
         let answer = match timeout(millis(wait), client.execute(sendable)).await {
             Ok(answer) => {

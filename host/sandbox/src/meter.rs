@@ -1,9 +1,12 @@
 //! CPU time of one call, counted apart for guest and host.
 //!
-//! A call is a future; what runs of it runs inside `poll`. The thread's CPU clock, read around each poll, gives all the
-//! time the call's own task took; read around the polls of host functions inside, it gives the host's share. The rest is
-//! the guest's, and is what the guest's bound is about: waiting costs nothing, and a busy machine does not count against
-//! a guest.
+//! A call is a future; what runs of it runs inside `poll`. The clock, read around each poll, gives the time the call's own
+//! task took; read around the polls of host functions inside, it gives the host's share. The rest is the guest's, and is
+//! what the guest's bound is about: waiting costs nothing.
+//!
+//! The clock is the monotonic one. The thread's own CPU clock would be more exact, but reading it is a system call, and a
+//! call has a dozen such places. It is read where the difference matters: a guest that runs for longer than an epoch is
+//! credited with the time that its thread was kept from running, so that a busy machine does not count against it.
 
 use std::{
     pin::Pin,
@@ -12,16 +15,19 @@ use std::{
         atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     },
     task::{Context, Poll},
+    time::Instant,
 };
 
 use rustix::time::{ClockId, clock_gettime};
 
 /// Counts a call's CPU time. Whoever runs a call wraps all of it in [`Meter::measure`].
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Meter {
+    /// What all times here are counted from.
+    zero: Instant,
     /// Of finished polls of the whole call, in nanoseconds.
     total: AtomicU64,
-    /// When the current poll began, on the thread's own clock.
+    /// When the current poll began.
     began: AtomicU64,
     /// What the call had taken when its guest started.
     before_guest: AtomicU64,
@@ -29,6 +35,25 @@ pub struct Meter {
     host: AtomicU64,
     /// Whether a host function is being polled.
     in_host: AtomicBool,
+    /// How long the call's thread was kept from running, as far as epochs could tell.
+    stolen: AtomicU64,
+    /// The last epoch in this poll: the time, and the thread's CPU time. Zero where there was none.
+    epoch: (AtomicU64, AtomicU64),
+}
+
+impl Default for Meter {
+    fn default() -> Self {
+        Self {
+            zero: Instant::now(),
+            total: AtomicU64::new(0),
+            began: AtomicU64::new(0),
+            before_guest: AtomicU64::new(0),
+            host: AtomicU64::new(0),
+            in_host: AtomicBool::new(false),
+            stolen: AtomicU64::new(0),
+            epoch: (AtomicU64::new(0), AtomicU64::new(0)),
+        }
+    }
 }
 
 impl Meter {
@@ -39,12 +64,8 @@ impl Meter {
 
     /// CPU time of the call up to now, in nanoseconds. Called from inside of it.
     pub fn cpu_ns(&self) -> u64 {
-        self.total.load(Relaxed) + self.this_poll()
-    }
-
-    /// CPU time of the current poll up to now, in nanoseconds.
-    pub(crate) fn this_poll(&self) -> u64 {
-        thread_cpu().saturating_sub(self.began.load(Relaxed))
+        let current = self.now().saturating_sub(self.began.load(Relaxed));
+        (self.total.load(Relaxed) + current).saturating_sub(self.stolen.load(Relaxed))
     }
 
     /// The guest starts now.
@@ -55,6 +76,22 @@ impl Meter {
     /// CPU time in the guest up to now, in nanoseconds.
     pub(crate) fn guest_ns(&self) -> u64 {
         self.cpu_ns().saturating_sub(self.before_guest.load(Relaxed)).saturating_sub(self.host.load(Relaxed))
+    }
+
+    /// An epoch has passed while the guest ran: what of it did the thread not run?
+    pub(crate) fn epoch_passed(&self) {
+        let (now, cpu) = (self.now(), thread_cpu());
+        let (last, last_cpu) = (self.epoch.0.swap(now, Relaxed), self.epoch.1.swap(cpu, Relaxed));
+        // Only within one poll is it the same thread.
+        if last > self.began.load(Relaxed) {
+            let kept = (now - last).saturating_sub(cpu.saturating_sub(last_cpu));
+            self.stolen.fetch_add(kept, Relaxed);
+        }
+    }
+
+    /// Nanoseconds since the meter was made.
+    fn now(&self) -> u64 {
+        u64::try_from(self.zero.elapsed().as_nanos()).unwrap_or(u64::MAX)
     }
 }
 
@@ -68,10 +105,10 @@ impl<F: Future> Future for Metered<F> {
     type Output = F::Output;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
-        let began = thread_cpu();
+        let began = self.meter.now();
         self.meter.began.store(began, Relaxed);
         let polled = self.call.as_mut().poll(context);
-        self.meter.total.fetch_add(thread_cpu().saturating_sub(began), Relaxed);
+        self.meter.total.fetch_add(self.meter.now().saturating_sub(began), Relaxed);
         polled
     }
 }
@@ -90,9 +127,9 @@ impl<F: Future + ?Sized> Future for HostWork<F> {
         if self.meter.in_host.swap(true, Relaxed) {
             return self.work.as_mut().poll(context);
         }
-        let began = thread_cpu();
+        let began = self.meter.now();
         let polled = self.work.as_mut().poll(context);
-        self.meter.host.fetch_add(thread_cpu().saturating_sub(began), Relaxed);
+        self.meter.host.fetch_add(self.meter.now().saturating_sub(began), Relaxed);
         self.meter.in_host.store(false, Relaxed);
         polled
     }

@@ -24,8 +24,6 @@ use crate::{
 
 /// Fuel after which other calls get their turn.
 const YIELD_FUEL: u64 = 1_000_000;
-/// CPU time in one go after which other calls get their turn, in nanoseconds.
-const YIELD_NS: u64 = 10_000_000;
 /// Most bytes that one host call may copy out of a guest.
 const HOST_CALL_BYTES: usize = 8 * 1024 * 1024;
 
@@ -157,11 +155,13 @@ impl Sandbox {
         store.set_epoch_deadline(1);
         store.epoch_deadline_callback(|context| {
             let state = context.data();
+            state.meter.epoch_passed();
             if state.meter.guest_ns() > state.guest_ns {
                 let limit = state.guest_ns / 1_000_000;
                 return Err(BoundHit { name: "guest_ms", limit }.into());
             }
-            Ok(if state.meter.this_poll() > YIELD_NS { UpdateDeadline::Yield(1) } else { UpdateDeadline::Continue(1) })
+            // Fuel has others take their turn; this is for host calls in a row, which burn little.
+            Ok(UpdateDeadline::Yield(1))
         });
         store
     }

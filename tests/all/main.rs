@@ -1,0 +1,10 @@
+//! Everything that is seen from outside: calls, refusals, hostile guests.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests may fail")]
+
+mod calls;
+mod egress;
+mod harness;
+mod sandbox;
+mod secrets;
+mod uploads;

@@ -1,0 +1,300 @@
+//! The workhorse: does the input's `steps` one after another and says of each what came of it.
+//!
+//! Input: `{"steps": [STEP, …]}`. Output: `{"results": [RESULT, …]}`, one for each step; a step that fails does not
+//! stop the others.
+//!
+//! | step (`do`) | fields | result |
+//! | --- | --- | --- |
+//! | `send` | `method`, `url`, `headers` (`[[name, value], …]`), `body`, `slot` | `{"ok": {status, headers, body}}` or `{"error": {"kind": …}}` |
+//! | `sendAll` | `requests`: the fields of `send`, each | `{"results": [as above, …]}` |
+//! | `log` | `level`, `message` | `{"ok": true}` |
+//! | `print` | `message` (to stdout) | `{"ok": true}` |
+//! | `open` | `slot` | `{"ok": slot's name}` or `{"error": …}` |
+//! | `sign` | `slot`, `algorithm`, `message` | `{"ok": MAC in hex}` or `{"error": …}` |
+//! | `verify` | and `mac` in hex | `{"ok": boolean}` or `{"error": …}` |
+//! | `scan` | `needle`: hex of the bytes, each XOR 0x5a | `{"found": how often}` in this guest's memory |
+//! | `environment` | | `{"variables": [[name, value], …], "arguments": […]}` |
+//! | `clock` | | `{"wall": {seconds, nanoseconds}, "monotonic": nanoseconds}` |
+//! | `random` | | `{"bytes": 16 bytes in hex}` |
+//!
+//! Without a `slot` (or with null) no credential is attached. Operation `probe`; config `{"baseUrl": …}`.
+#![cfg(target_arch = "wasm32")]
+
+use std::io::Write;
+
+use portcullis_guests::{
+    Call, Error, Guest, base_url, config_schema,
+    credentials::{self, Credential, CredentialError, MacAlgorithm},
+    http::{self, Phase},
+    log, only, parse, route,
+};
+use portcullis_sdk::{
+    Descriptor, Effect, Method,
+    bindings::{
+        self,
+        portcullis::adapter::descriptor::{HeaderScheme, Operation, Route, Scheme, Slot},
+    },
+    prelude::{Value, json},
+};
+
+struct Component;
+
+impl Guest for Component {
+    fn describe(config: String) -> Result<Descriptor, Error> {
+        let routes = routes(&base_url(&config));
+        Ok(Descriptor {
+            name: "puppet-probe".to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            description: "A guest for tests that does what it is told.".to_owned(),
+            config: config_schema(),
+            slots: slots(),
+            operations: vec![Operation {
+                name: "probe".to_owned(),
+                description: "Does the steps in the input.".to_owned(),
+                effect: Effect::Read,
+                input: json!({"type": "object"}).to_string(),
+                output: json!({"type": "object"}).to_string(),
+                routes: routes.iter().map(|route| route.id.clone()).collect(),
+            }],
+            routes,
+        })
+    }
+
+    fn invoke(call: Call) -> Result<String, Error> {
+        only("probe", &call)?;
+        let input = parse(&call.input);
+        let results: Vec<Value> = list(&input, "steps").iter().map(step).collect();
+        Ok(json!({"results": results}).to_string())
+    }
+}
+
+bindings::export!(Component with_types_in bindings);
+
+fn routes(base: &str) -> Vec<Route> {
+    let with_slot = |id: &str, method, path: &str, slot: &str| Route {
+        slot: Some(slot.to_owned()),
+        ..route(id, method, &format!("{base}{path}"))
+    };
+    vec![
+        route("ok", Method::Get, &format!("{base}/ok")),
+        Route { request: Some("true".to_owned()), ..with_slot("echo", Method::Post, "/echo", "token") },
+        Route { query: vec!["q".to_owned()], ..route("items", Method::Get, &format!("{base}/items/{{id}}")) },
+        with_slot("basic", Method::Get, "/basic", "basic"),
+        with_slot("header", Method::Get, "/header", "key"),
+        with_slot("query", Method::Get, "/query", "query-key"),
+    ]
+}
+
+fn slots() -> Vec<Slot> {
+    let header = HeaderScheme { name: "X-Api-Key".to_owned(), prefix: String::new() };
+    [
+        ("token", Scheme::Bearer),
+        ("basic", Scheme::Basic),
+        ("key", Scheme::Header(header)),
+        ("query-key", Scheme::Query("api_key".to_owned())),
+        ("signing", Scheme::SigningKey),
+    ]
+    .into_iter()
+    .map(|(name, scheme)| Slot { name: name.to_owned(), description: format!("The slot `{name}`."), scheme })
+    .collect()
+}
+
+fn step(step: &Value) -> Value {
+    match text(step, "do") {
+        "send" => send(step),
+        "sendAll" => send_all(list(step, "requests")),
+        "log" => {
+            log::write(level(text(step, "level")), text(step, "message"));
+            json!({"ok": true})
+        }
+        "print" => {
+            let _ = writeln!(std::io::stdout(), "{}", text(step, "message"));
+            json!({"ok": true})
+        }
+        "open" => match credentials::open(text(step, "slot")) {
+            Ok(credential) => json!({"ok": credential.slot()}),
+            Err(error) => json!({"error": credential_error(error)}),
+        },
+        "sign" => signed(step, |credential, algorithm, message| {
+            credential.sign(algorithm, message).map(|mac| Value::String(hex(&mac)))
+        }),
+        "verify" => signed(step, |credential, algorithm, message| {
+            credential.verify(algorithm, message, &unhex(text(step, "mac"))).map(Value::Bool)
+        }),
+        "scan" => json!({"found": scan(&unhex(text(step, "needle")))}),
+        "environment" => json!({
+            "variables": std::env::vars().map(|(name, value)| json!([name, value])).collect::<Vec<_>>(),
+            "arguments": std::env::args().collect::<Vec<_>>(),
+        }),
+        "clock" => {
+            let wall = wasip2::clocks::wall_clock::now();
+            json!({
+                "wall": {"seconds": wall.seconds, "nanoseconds": wall.nanoseconds},
+                "monotonic": wasip2::clocks::monotonic_clock::now(),
+            })
+        }
+        "random" => json!({"bytes": hex(&wasip2::random::random::get_random_bytes(16))}),
+        other => json!({"error": {"kind": "unknown-step", "message": format!("there is no step `{other}`")}}),
+    }
+}
+
+fn send(step: &Value) -> Value {
+    let credential = match open(step) {
+        Ok(credential) => credential,
+        Err(error) => return outcome(Err(http::Error::Credential(error))),
+    };
+    match request(step) {
+        Ok(request) => outcome(http::send(&request, credential.as_ref())),
+        Err(problem) => problem,
+    }
+}
+
+fn send_all(steps: &[Value]) -> Value {
+    let mut opened = Vec::with_capacity(steps.len());
+    for step in steps {
+        match (request(step), open(step)) {
+            (Ok(request), Ok(credential)) => opened.push((request, credential)),
+            (Err(problem), _) => return problem,
+            (_, Err(error)) => return outcome(Err(http::Error::Credential(error))),
+        }
+    }
+    let requests: Vec<_> = opened.iter().map(|(request, credential)| (request.clone(), credential.as_ref())).collect();
+    json!({"results": http::send_all(&requests).into_iter().map(outcome).collect::<Vec<_>>()})
+}
+
+fn open(step: &Value) -> Result<Option<Credential>, CredentialError> {
+    step.get("slot").and_then(Value::as_str).map(credentials::open).transpose()
+}
+
+fn request(step: &Value) -> Result<http::Request, Value> {
+    let method = match text(step, "method") {
+        "" | "GET" => Method::Get,
+        "HEAD" => Method::Head,
+        "POST" => Method::Post,
+        "PUT" => Method::Put,
+        "PATCH" => Method::Patch,
+        "DELETE" => Method::Delete,
+        "OPTIONS" => Method::Options,
+        other => {
+            let message = format!("the contract has no method `{other}`");
+            return Err(json!({"error": {"kind": "unknown-method", "message": message}}));
+        }
+    };
+    let part = |pair: &Value, index: usize| pair.get(index).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let headers = list(step, "headers")
+        .iter()
+        .map(|pair| http::Header { name: part(pair, 0), value: part(pair, 1).into_bytes() })
+        .collect();
+    let body = step.get("body").and_then(Value::as_str).map(|body| body.as_bytes().to_vec());
+    Ok(http::Request { method, url: text(step, "url").to_owned(), headers, body })
+}
+
+fn outcome(result: Result<http::Response, http::Error>) -> Value {
+    let response = match result {
+        Ok(response) => response,
+        Err(error) => return json!({"error": http_error(error)}),
+    };
+    let headers: Vec<_> =
+        response.headers.iter().map(|header| json!([header.name, String::from_utf8_lossy(&header.value)])).collect();
+    json!({"ok": {"status": response.status, "headers": headers, "body": String::from_utf8_lossy(&response.body)}})
+}
+
+fn http_error(error: http::Error) -> Value {
+    let fault =
+        |kind: &str, fault: http::Fault| json!({"kind": kind, "origin": fault.origin, "message": fault.message});
+    match error {
+        http::Error::Denied(denial) => json!({
+            "kind": "denied", "rule": denial.rule, "message": denial.message, "allowWith": denial.allow_with,
+        }),
+        http::Error::Bound(bound) => json!({"kind": "bound", "name": bound.name, "limit": bound.limit}),
+        http::Error::Credential(error) => json!({"kind": "credential", "error": credential_error(error)}),
+        http::Error::Dns(found) => fault("dns", found),
+        http::Error::Connect(found) => fault("connect", found),
+        http::Error::Tls(found) => fault("tls", found),
+        http::Error::Protocol(found) => fault("protocol", found),
+        http::Error::Timeout(timeout) => {
+            let phase = match timeout.phase {
+                Phase::Dns => "dns",
+                Phase::Connect => "connect",
+                Phase::FirstByte => "first-byte",
+                Phase::Idle => "idle",
+                Phase::Total => "total",
+            };
+            json!({"kind": "timeout", "phase": phase, "limitMs": timeout.limit_ms})
+        }
+    }
+}
+
+fn credential_error(error: CredentialError) -> Value {
+    let (kind, message) = match error {
+        CredentialError::NoSuchSlot(message) => ("no-such-slot", message),
+        CredentialError::NotGranted(message) => ("not-granted", message),
+        CredentialError::Unavailable(message) => ("unavailable", message),
+        CredentialError::WrongUse(message) => ("wrong-use", message),
+    };
+    json!({"kind": kind, "message": message})
+}
+
+fn signed(step: &Value, work: impl Fn(&Credential, MacAlgorithm, &[u8]) -> Result<Value, CredentialError>) -> Value {
+    let algorithm = match text(step, "algorithm") {
+        "hmac-sha1" => MacAlgorithm::HmacSha1,
+        "hmac-sha512" => MacAlgorithm::HmacSha512,
+        _ => MacAlgorithm::HmacSha256,
+    };
+    let message = text(step, "message").as_bytes();
+    match credentials::open(text(step, "slot")).and_then(|credential| work(&credential, algorithm, message)) {
+        Ok(value) => json!({"ok": value}),
+        Err(error) => json!({"error": credential_error(error)}),
+    }
+}
+
+fn level(name: &str) -> log::Level {
+    match name {
+        "trace" => log::Level::Trace,
+        "debug" => log::Level::Debug,
+        "warn" => log::Level::Warn,
+        "error" => log::Level::Error,
+        _ => log::Level::Info,
+    }
+}
+
+/// How often the masked bytes occur, unmasked, anywhere in this guest's linear memory.
+///
+/// The needle stays masked: each byte of memory is masked and compared, so that looking for a secret never writes it
+/// down, neither in memory nor on the stack.
+#[allow(unsafe_code, reason = "reads all of linear memory, which no safe code can")]
+fn scan(masked: &[u8]) -> usize {
+    const MASK: u8 = 0x5a;
+    const PAGE: usize = 65_536;
+    let Some((first, rest)) = masked.split_first() else { return 0 };
+    let end = core::arch::wasm32::memory_size::<0>().saturating_mul(PAGE);
+    // SAFETY: every address below `end` is in linear memory and holds a byte; volatile, so that the compiler neither
+    // assumes what is there nor keeps a copy. Reading does not change what it reads, and there is only one thread.
+    let masked_byte_at = |address: usize| unsafe { core::ptr::read_volatile(address as *const u8) } ^ MASK;
+    (0..end.saturating_sub(rest.len()))
+        .filter(|address| {
+            masked_byte_at(*address) == *first
+                && rest.iter().enumerate().all(|(index, byte)| masked_byte_at(address + 1 + index) == *byte)
+        })
+        .count()
+}
+
+fn text<'a>(value: &'a Value, name: &str) -> &'a str {
+    value.get(name).and_then(Value::as_str).unwrap_or_default()
+}
+
+fn list<'a>(value: &'a Value, name: &str) -> &'a [Value] {
+    value.get(name).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn unhex(text: &str) -> Vec<u8> {
+    let nibble = |digit: u8| char::from(digit).to_digit(16).and_then(|digit| u8::try_from(digit).ok()).unwrap_or(0);
+    text.as_bytes()
+        .chunks_exact(2)
+        .map(|pair| pair.iter().fold(0, |byte, digit| (byte << 4) | nibble(*digit)))
+        .collect()
+}

@@ -1,0 +1,17 @@
+;; Four memories of 20 MiB: each alone would fit, together they do not.
+(module
+  (memory (export "memory") 320)
+  (memory 320)
+  (memory 320)
+  (memory 320)
+  (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32)
+    (i32.const 1024))
+  ;; Both operations answer with an error of an empty name: discriminant 1, then zeros.
+  (func (export "portcullis:adapter/operations@0.1.0#describe") (param i32 i32) (result i32)
+    (i32.store8 (i32.const 16) (i32.const 1))
+    (i32.const 16))
+  (func (export "portcullis:adapter/operations@0.1.0#invoke")
+    (param i32 i32 i32 i32 i32 i32 i32 i32 i32) (result i32)
+    (i32.store8 (i32.const 16) (i32.const 1))
+    (i32.const 16))
+)

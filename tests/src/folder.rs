@@ -1,0 +1,36 @@
+//! Where built components are. `cargo xtask build` puts them there.
+
+use std::{env, fs, io, path::PathBuf};
+
+/// The folder with `postmark.wasm` and `guests/`.
+pub fn components() -> PathBuf {
+    match env::var_os("PORTCULLIS_COMPONENTS") {
+        Some(folder) => folder.into(),
+        None => workspace().join("target/adapters/out"),
+    }
+}
+
+/// The folder in which tests, demo and bench keep compiled adapters.
+pub fn cache() -> PathBuf {
+    workspace().join("target/portcullis-cache")
+}
+
+/// A built adapter.
+pub fn adapter(name: &str) -> io::Result<Vec<u8>> {
+    read(components().join(format!("{name}.wasm")))
+}
+
+/// A built guest, by its name in `tests/guests`.
+pub fn guest(name: &str) -> io::Result<Vec<u8>> {
+    read(components().join("guests").join(format!("{name}.wasm")))
+}
+
+fn read(path: PathBuf) -> io::Result<Vec<u8>> {
+    fs::read(&path).map_err(|error| {
+        io::Error::new(error.kind(), format!("{}: {error}; run `cargo xtask build` first", path.display()))
+    })
+}
+
+fn workspace() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..")
+}
