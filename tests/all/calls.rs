@@ -198,6 +198,26 @@ async fn a_call_whose_caller_goes_away_is_recorded_as_abandoned() {
 }
 
 #[tokio::test]
+async fn what_an_abandoned_call_had_sent_is_recorded() {
+    let case = Case::new().await;
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = silent.local_addr().unwrap();
+    let base = format!("http://{address}");
+    let probe = case.probe_with(&base, &everything(&base), &[address]).await;
+    let steps = json!({"steps": [get(&format!("{base}/admin")), get(&format!("{base}/ok"))]});
+    let running = tokio::spawn(async move { probe.call(call("probe", steps).live()).await });
+    let (_stream, _) = silent.accept().await.unwrap();
+    tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    running.abort();
+    let _ = running.await;
+    tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+    let end = case.ledger.of_kind("outcome").pop().unwrap();
+    assert_eq!(end["status"], "abandoned");
+    assert_eq!(end["exchanges"][0]["route"], "ok", "{end}");
+    assert_eq!(case.ledger.of_kind("denial")[0]["denial"]["rule"], "path-not-granted");
+}
+
+#[tokio::test]
 async fn a_config_that_the_adapter_does_not_know_is_refused_with_its_place() {
     let case = Case::new().await;
     let adapter = case.runtime.load(&folder::adapter("postmark").unwrap()).await.unwrap();

@@ -85,6 +85,11 @@ async fn an_upstream_that_never_answers_is_ended_by_the_clock_on_the_wall() {
             Err(other) => panic!("{other:?}"),
         }
         assert!(started.elapsed() < Duration::from_secs(2));
+        // It may have been carried out, so it is told: in the receipt, and in the ledger.
+        assert_eq!(outcome.receipt.requests, 1, "{limits}");
+        let ends = case.ledger.of_kind("outcome");
+        let end = ends.iter().find(|end| end["call"] == json!(outcome.call)).unwrap();
+        assert_eq!(end["exchanges"][0]["route"], "ok", "{end}");
         case.holds(&outcome).await;
     }
     let sent = tokio::time::timeout(Duration::from_secs(2), held).await.expect("no request outlives its call").unwrap();
@@ -158,6 +163,25 @@ async fn a_flood_of_log_lines_is_cut_and_clean() {
     assert!(kept <= 64 * 1024 + 1, "{kept}");
     assert!(outcome.journal.dropped_bytes > 0);
     assert!(outcome.journal.lines.iter().all(|line| !line.text.chars().any(|c| c.is_control() && c != '\t')));
+    case.holds(&outcome).await;
+}
+
+#[tokio::test]
+async fn a_flood_of_refusals_is_counted_and_not_kept() {
+    let case = Case::new().await;
+    let steps: Vec<Value> = (0..500).map(|_| json!({"do": "open", "slot": "none-such"})).collect();
+    let outcome = case.steps(case.probe(), json!(steps)).await;
+    assert_eq!((outcome.receipt.denials, outcome.denials.len()), (500, 64));
+    case.holds(&outcome).await;
+}
+
+#[tokio::test]
+async fn an_output_that_is_too_large_is_a_bound() {
+    let case = Case::new().await;
+    let probe = case.probe_with("https://a.example", "[limits]\noutput_bytes = 100\n", &[]).await;
+    let steps = json!([{"do": "open", "slot": "a"}, {"do": "open", "slot": "b"}, {"do": "open", "slot": "c"}]);
+    let outcome = case.steps(&probe, steps).await;
+    assert_eq!(bound(&outcome), "output_bytes");
     case.holds(&outcome).await;
 }
 

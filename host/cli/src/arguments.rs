@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use portcullis_runtime::{Mode, Source};
+use portcullis_runtime::Mode;
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -26,7 +26,7 @@ pub(crate) struct Arguments {
     #[arg(long, global = true)]
     pub(crate) json: bool,
 
-    /// Folder for the ledger and for compiled adapters. Also PORTCULLIS_DATA.
+    /// Folder for the ledger and for compiled adapters.
     #[arg(long, global = true, env = "PORTCULLIS_DATA", default_value = ".portcullis", value_name = "FOLDER")]
     pub(crate) data: PathBuf,
 }
@@ -34,6 +34,7 @@ pub(crate) struct Arguments {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Say what an adapter can do, before it does anything.
+    #[command(after_help = EXIT_CODES)]
     Inspect(Inspect),
     /// Call one operation of an adapter under a grant.
     #[command(after_help = EXIT_CODES)]
@@ -87,8 +88,8 @@ pub(crate) struct Invoke {
     pub(crate) config: String,
 
     /// A slot's secret: `SLOT=file:PATH`, `SLOT=env:NAME`, or `SLOT=-` for standard input. Not needed in sandbox mode.
-    #[arg(long = "credential", value_name = "SLOT=SOURCE", value_parser = credential)]
-    pub(crate) credentials: Vec<(String, Source)>,
+    #[arg(long = "credential", value_name = "SLOT=SOURCE")]
+    pub(crate) credentials: Vec<String>,
 
     /// In `sandbox` nothing leaves, and answers are made up from the declared schemas.
     #[arg(long, value_enum, default_value_t = ModeName::Sandbox)]
@@ -122,10 +123,4 @@ impl From<ModeName> for Mode {
             ModeName::Live => Mode::Live,
         }
     }
-}
-
-fn credential(text: &str) -> Result<(String, Source), String> {
-    let (slot, source) =
-        text.split_once('=').ok_or("write SLOT=SOURCE, for example server-token=env:POSTMARK_TOKEN")?;
-    Ok((slot.to_owned(), source.parse().map_err(|error: portcullis_runtime::SourceError| error.to_string())?))
 }

@@ -50,6 +50,17 @@ pub(crate) fn of_call(error: &CallError) -> Code {
     }
 }
 
+/// Tells that what was written is not what can be; or the help that was asked for.
+pub(crate) fn usage(error: &clap::Error) -> ExitCode {
+    if error.use_stderr() && std::env::args().any(|argument| argument == "--json") {
+        let message = error.render().to_string();
+        look::print_json(&json!({ "error": { "code": "usage", "message": message.trim() } }));
+        return USAGE.into();
+    }
+    let _ = error.print();
+    if error.use_stderr() { USAGE.into() } else { DONE.into() }
+}
+
 /// Tells an error that came before any call.
 pub(crate) fn report(error: &anyhow::Error, json: bool) -> Code {
     let (code, word) = classify(error);
@@ -67,7 +78,9 @@ pub(crate) fn tell(code: &str, message: &str, allow_with: Option<&str>) {
     let bold = Style::new().bold();
     anstream::eprintln!("{red}error[{code}]{red:#}: {bold}{message}{bold:#}");
     if let Some(lines) = allow_with {
-        anstream::eprintln!("\n  If it should be allowed, write in the grant:\n");
+        anstream::eprintln!(
+            "\n  If it should be allowed, the grant needs (in place of a line that says the same otherwise):\n"
+        );
         for line in lines.lines() {
             anstream::eprintln!("    {line}");
         }
@@ -108,7 +121,9 @@ fn classify(error: &anyhow::Error) -> (Code, &'static str) {
 fn classify_describe(error: &DescribeError) -> (Code, &'static str) {
     match error {
         DescribeError::Config(_) => (USAGE, "config"),
-        DescribeError::Descriptor(_) | DescribeError::Schema { .. } => (ADAPTER_FAILED, "descriptor"),
+        DescribeError::Descriptor(_) | DescribeError::Schema { .. } | DescribeError::Patterns { .. } => {
+            (ADAPTER_FAILED, "descriptor")
+        }
         DescribeError::Failed(error) if error.is_bound() => (BOUND_HIT, "describe-bound"),
         DescribeError::Failed(_) => (ADAPTER_FAILED, "describe"),
     }

@@ -4,7 +4,7 @@ use std::{path::Path, sync::Arc};
 
 use anyhow::Context;
 use portcullis_runtime::{
-    Adapter, Descriptor, Discard, Grant, GrantedRoute, Ledger, Limits, Runtime, Scheme, SystemResolver,
+    Adapter, Descriptor, Discard, Grant, GrantedRoute, Ledger, Limits, Runtime, Scheme, SystemResolver, printable,
 };
 use serde_json::{Value, json};
 
@@ -86,7 +86,9 @@ fn whole_grant(adapter: &Adapter, descriptor: &Descriptor) -> Grant {
 fn commented(descriptor: &Descriptor, grant: &Grant) -> String {
     let mut text = format!(
         "# Everything that {} {} asks for. Read it, and cut it down to what it should have.\n\nadapter = \"{}\"\noperations = [\n",
-        descriptor.name, descriptor.version, grant.adapter
+        printable(&descriptor.name, 64),
+        printable(&descriptor.version, 64),
+        grant.adapter
     );
     let longest = descriptor.operations.iter().map(|operation| operation.name.len()).max().unwrap_or(0);
     for operation in &descriptor.operations {
@@ -100,7 +102,8 @@ fn commented(descriptor: &Descriptor, grant: &Grant) -> String {
     }
     for (route, granted) in descriptor.routes.iter().zip(&grant.routes) {
         let first = route.description.lines().next().unwrap_or_default();
-        text += &format!("\n# {}: {first}\n{}", route.id, granted.to_toml_lines());
+        // What an adapter says goes into comments in one line, and with nothing hidden in it.
+        text += &format!("\n# {}: {}\n{}", route.id, printable(first, 200), granted.to_toml_lines());
     }
     text
 }

@@ -3,7 +3,10 @@
 use std::{fs, sync::Arc};
 
 use anyhow::Context;
-use portcullis_runtime::{Body, Call, Caller, Grant, JsonLines, MemoryVault, NewIntegration, Outcome, WouldSend};
+use portcullis_runtime::{
+    Body, Call, CallError, Caller, Descriptor, Grant, JsonLines, MemoryVault, NewIntegration, Outcome, Secret, Source,
+    WouldSend, printable,
+};
 use serde_json::{Value, json};
 
 use crate::{
@@ -19,12 +22,13 @@ pub(crate) async fn run(arguments: &Arguments, wanted: &Invoke) -> anyhow::Resul
     let grant = Grant::parse(&text).map_err(|error| Usage(format!("{}: {error}", wanted.grant.display())))?;
     let config = read_json("config", &wanted.config)?;
     let input = read_json("input", &wanted.input)?;
-    let vault = read_credentials(wanted)?;
+    let credentials = read_credentials(wanted)?;
 
     fs::create_dir_all(&arguments.data).with_context(|| format!("the data folder {}", arguments.data.display()))?;
     let ledger = JsonLines::open(arguments.data.join("ledger.jsonl"))?;
     let runtime = start(arguments, Arc::new(ledger))?;
     let adapter = load(&runtime, &wanted.adapter).await?;
+    let vault = vault(credentials, &runtime.describe(&adapter, &config).await?)?;
     let name =
         wanted.adapter.file_stem().map_or_else(|| "adapter".to_owned(), |stem| stem.to_string_lossy().into_owned());
     let integration = runtime
@@ -46,13 +50,35 @@ pub(crate) async fn run(arguments: &Arguments, wanted: &Invoke) -> anyhow::Resul
     Ok(outcome.result.as_ref().err().map_or(DONE, exit::of_call))
 }
 
-fn read_credentials(wanted: &Invoke) -> anyhow::Result<MemoryVault> {
-    let vault = MemoryVault::new();
-    for (slot, source) in &wanted.credentials {
-        if wanted.input == "-" && source == &portcullis_runtime::Source::Stdin {
+/// Reads the secrets. What was written is never repeated: it may be a secret that should not be there.
+fn read_credentials(wanted: &Invoke) -> anyhow::Result<Vec<(String, Secret)>> {
+    let mut credentials: Vec<(String, Secret)> = Vec::new();
+    for text in &wanted.credentials {
+        let how = "write SLOT=env:NAME, SLOT=file:PATH, or SLOT=- for standard input; a secret itself does not belong on a \
+                   command line";
+        let (slot, source) = text.split_once('=').ok_or_else(|| Usage(format!("--credential: {how}")))?;
+        let source: Source = source.parse().map_err(|_| Usage(format!("--credential for the slot `{slot}`: {how}")))?;
+        if wanted.input == "-" && source == Source::Stdin {
             return Err(Usage("input and a credential cannot both come from standard input".to_owned()).into());
         }
-        vault.put(slot, source.read().with_context(|| format!("the credential `{slot}`"))?);
+        if credentials.iter().any(|(known, _)| known == slot) {
+            return Err(Usage(format!("--credential: the slot `{slot}` is given twice")).into());
+        }
+        credentials.push((slot.to_owned(), source.read().with_context(|| format!("the credential `{slot}`"))?));
+    }
+    Ok(credentials)
+}
+
+/// A vault with these secrets, each in a slot that the adapter declares.
+fn vault(credentials: Vec<(String, Secret)>, descriptor: &Descriptor) -> anyhow::Result<MemoryVault> {
+    let vault = MemoryVault::new();
+    for (slot, secret) in credentials {
+        if descriptor.slot(&slot).is_none() {
+            let slots: Vec<&str> = descriptor.slots.iter().map(|slot| slot.name.as_str()).collect();
+            let slots = if slots.is_empty() { "none".to_owned() } else { slots.join(", ") };
+            return Err(Usage(format!("--credential: the adapter has no slot `{slot}`; its slots: {slots}")).into());
+        }
+        vault.put(slot, secret);
     }
     Ok(vault)
 }
@@ -107,7 +133,11 @@ fn print(outcome: &Outcome) {
     anstream::eprintln!("{}\n{}", look::heading("receipt"), receipt(outcome));
     if let Err(error) = &outcome.result {
         anstream::eprintln!();
-        exit::tell(error.code(), &error.to_string(), error.allow_with().as_deref());
+        let mut message = error.to_string();
+        if let CallError::Credential(_) = error {
+            message += "; give one with --credential SLOT=env:NAME or SLOT=file:PATH";
+        }
+        exit::tell(error.code(), &message, error.allow_with().as_deref());
     }
 }
 
@@ -115,12 +145,14 @@ fn print(outcome: &Outcome) {
 fn http(would: &WouldSend) -> String {
     let mut text = format!(" {} {}\n", would.method, would.url);
     for (name, value) in &would.headers {
-        text += &format!(" {name}: {value}\n");
+        text += &format!(" {}: {}\n", printable(name, 200), printable(value, 2_000));
     }
     if let Some(body) = &would.body {
         let body = match body {
             Body::Json(value) => serde_json::to_string_pretty(value).unwrap_or_default(),
-            Body::Text(text) | Body::Base64(text) => text.clone(),
+            Body::Text(text) | Body::Base64(text) => {
+                text.lines().map(|line| printable(line, 2_000)).collect::<Vec<_>>().join("\n")
+            }
         };
         text += &format!("\n {}\n", body.replace('\n', "\n "));
     }
@@ -129,6 +161,7 @@ fn http(would: &WouldSend) -> String {
 
 fn receipt(outcome: &Outcome) -> String {
     let receipt = &outcome.receipt;
+    let passed = if outcome.would_send.is_empty() { "passed the gate" } else { "would be sent" };
     let row = |name: &str, value: String| vec![name.to_owned(), value];
     look::table(
         &[],
@@ -139,7 +172,7 @@ fn receipt(outcome: &Outcome) -> String {
             row("host CPU", look::micros(receipt.host_cpu_us)),
             row("wall", look::micros(receipt.wall_us)),
             row("peak memory", look::bytes(receipt.peak_memory_bytes)),
-            row("requests", format!("{} sent, {} denied", receipt.requests, receipt.denials)),
+            row("requests", format!("{} {}, {} denied", receipt.requests, passed, receipt.denials)),
             row("bytes", format!("{} out, {} in", look::bytes(receipt.bytes_out), look::bytes(receipt.bytes_in))),
         ],
     )

@@ -6,7 +6,9 @@ use serde::Serialize;
 
 /// Prints a value as one JSON document.
 pub(crate) fn print_json(value: &impl Serialize) {
-    anstream::println!("{}", serde_json::to_string_pretty(value).unwrap_or_default());
+    use std::io::Write;
+    // A reader that has gone away is no reason to panic.
+    let _ = writeln!(anstream::stdout(), "{}", serde_json::to_string_pretty(value).unwrap_or_default());
 }
 
 /// A heading over a table.
@@ -25,6 +27,11 @@ pub(crate) fn table(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>
     for row in rows {
         table.add_row(row);
     }
+    // Where the last column would be a ribbon of letters, a long line is the lesser evil.
+    let others: u16 = table.column_max_content_widths().iter().rev().skip(1).map(|width| width + 2).sum();
+    if width() < others + 24 {
+        table.set_content_arrangement(ContentArrangement::Disabled);
+    }
     let last = table.column_count().saturating_sub(1);
     for column in table.column_iter_mut().take(last) {
         column.set_constraint(ColumnConstraint::ContentWidth);
@@ -32,8 +39,12 @@ pub(crate) fn table(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>
     table.lines().map(|line| format!(" {}", line.trim_end())).collect::<Vec<_>>().join("\n")
 }
 
+/// The terminal's width, or COLUMNS, or 120.
 fn width() -> u16 {
-    std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok()).unwrap_or(120).max(60)
+    let terminal =
+        rustix::termios::tcgetwinsize(std::io::stdout()).ok().map(|size| size.ws_col).filter(|width| *width > 0);
+    let columns = || std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
+    terminal.or_else(columns).unwrap_or(120).max(60)
 }
 
 /// `1.2 MB`, `34 KB`, `5 B`.

@@ -219,7 +219,8 @@ fn each_way_to_end_has_its_exit_code() {
         (vec!["--operation", "sendEmail", "--input", "{"], "input is not JSON"),
         (vec!["--operation", "sendEmail", "--input", "{}"], "/From"),
         (vec!["--operation", "sendEmail", "--config", r#"{"baseURL": 1}"#], "baseURL"),
-        (vec!["--operation", "sendEmail", "--credential", "server-token=abc"], "command line"),
+        (vec!["--operation", "sendEmail", "--credential", "server-token=abc"], "command"),
+        (vec!["--operation", "sendEmail", "--credential", "servertoken=env:PM_TOKEN"], "server-token, account-token"),
         (vec!["--operation"], "operation"),
     ] {
         let ran = invoke(&arguments);
@@ -233,11 +234,11 @@ fn each_way_to_end_has_its_exit_code() {
     // 3: denied, with the lines that would allow it.
     let ran = invoke(&["--operation", "getBounces", "--input", r#"{"count": 1, "offset": 0}"#]);
     assert_eq!(ran.code, 3, "{}", ran.err);
-    assert!(
-        ran.err.contains("operation-not-granted") && ran.err.contains("operations = [\"getBounces\"]"),
-        "{}",
-        ran.err
-    );
+    for part in
+        ["operation-not-granted", "\"sendEmail\", ", "\"getBounces\"]", "url = \"https://api.postmarkapp.com/bounces\""]
+    {
+        assert!(ran.err.contains(part), "{part}: {}", ran.err);
+    }
     // 4: the adapter broke; 5: a bound.
     for (guest, operation, code) in [("hostile_panic", "panic", 4), ("hostile_endless_loop", "loop", 5)] {
         let guest = built(&format!("guests/{guest}"));
@@ -269,6 +270,48 @@ fn each_way_to_end_has_its_exit_code() {
     ]);
     assert_eq!(ran.code, 6, "{}", ran.err);
     assert!(ran.err.contains("refused"), "{}", ran.err);
+}
+
+#[test]
+fn a_secret_on_the_command_line_is_not_repeated() {
+    let place = Place::new();
+    let postmark = built("postmark");
+    let grant = place.grant(&postmark, "{}", |grant| grant);
+    for credential in ["server-token=HUNTER22", "HUNTER22", "server-token=literal:HUNTER22"] {
+        for json in [&[][..], &["--json"]] {
+            let mut arguments =
+                vec!["invoke", &postmark, "--grant", &grant, "--operation", "sendEmail", "--credential", credential];
+            arguments.extend_from_slice(json);
+            let ran = place.run(&arguments);
+            assert_eq!(ran.code, 2, "{}", ran.err);
+            assert!(!ran.err.contains("HUNTER22") && !ran.out.contains("HUNTER22"), "{}{}", ran.err, ran.out);
+        }
+    }
+}
+
+#[test]
+fn an_operation_without_its_route_is_denied_with_the_route_to_add() {
+    let place = Place::new();
+    let postmark = built("postmark");
+    let whole = place.grant(&postmark, "{}", |grant| grant);
+    let text = std::fs::read_to_string(whole).unwrap();
+    let digest = text.lines().find(|line| line.starts_with("adapter")).unwrap();
+    let grant = place.write("bare.toml", &format!("{digest}\noperations = [\"sendEmail\"]\n"));
+    let invoke = |grant: &str| {
+        place.run(&["invoke", &postmark, "--grant", grant, "--operation", "sendEmail", "--input", EMAIL, "--json"])
+    };
+    let ran = invoke(&grant);
+    assert_eq!(ran.code, 3, "{}", ran.out);
+    let lines = ran.json()["error"]["allow_with"].as_str().unwrap().to_owned();
+    let grant = place.write("mended.toml", &format!("{digest}\noperations = [\"sendEmail\"]\n{lines}"));
+    assert_eq!(invoke(&grant).code, 0, "the lines that it names do allow it");
+}
+
+#[test]
+fn with_json_even_a_wrong_option_is_one_json_object() {
+    let ran = Place::new().run(&["invoke", "--json", "--wat"]);
+    assert_eq!(ran.code, 2);
+    assert_eq!(ran.json()["error"]["code"], "usage");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
+use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use portcullis_gate::{Denial, Header, Limits, Method, OpenRoute, RequestUrl, judge_address};
 use portcullis_vault::{Scrubber, VaultError};
@@ -43,14 +44,21 @@ async fn steps(
         return Err(SendError::CredentialUnavailable(slot.to_owned()));
     }
     let addresses = resolve(outbound, url).await?;
-    let generation = vault.generation();
-    let scrubber = vault.scrubber();
-    let mut sendable = request_for(request, url, route, outbound)?;
+    // All three of one generation: a secret put in between is not sent with a search for the old one.
+    let body = request.body.map(Bytes::from);
+    let (generation, scrubber, mut sendable) = loop {
+        let (generation, scrubber) = (vault.generation(), vault.scrubber());
+        let sendable = request_for(request.method, &request.headers, body.clone(), url, route, outbound)?;
+        if vault.generation() == generation {
+            break (generation, scrubber, sendable);
+        }
+    };
     outbound.tally(|tally| tally.bytes_out += wire_bytes(&sendable));
 
     // One that there is a connection to, if any; then in the resolver's order.
-    let known = addresses.iter().position(|a| outbound.parts.connections.knows(url, *a, generation)).unwrap_or(0);
-    let order = addresses.iter().skip(known).chain(addresses.iter().take(known));
+    let known = addresses.iter().position(|a| outbound.parts.connections.knows(url, *a, generation));
+    let first = known.unwrap_or(0);
+    let order = addresses.iter().skip(first).chain(addresses.iter().take(first));
     let mut last = None;
     for (address, tried) in order.zip(1..) {
         let client = outbound
@@ -60,7 +68,9 @@ async fn steps(
             .map_err(|_| protocol(url, "no client could be made"))?;
         // For the next address, should there be one and this one take no connection.
         let again = if tried < addresses.len() { sendable.try_clone() } else { None };
-        let wait = limits.connect_ms.saturating_add(limits.first_byte_ms);
+        // Where there was a connection before, there is none to be waited for.
+        let connect_ms = if known.is_some() && tried == 1 { 0 } else { limits.connect_ms };
+        let wait = connect_ms.saturating_add(limits.first_byte_ms);
         let answer = match timeout(millis(wait), client.execute(sendable)).await {
             Ok(answer) => {
                 answer.map_err(|error| classify(url.origin(), &error, limits.connect_ms, limits.header_count))
@@ -107,12 +117,14 @@ async fn resolve(outbound: &Outbound, url: &RequestUrl) -> Result<Arc<[IpAddr]>,
 
 /// The request that goes on the wire: the very URL that was judged, and the secret.
 fn request_for(
-    request: HttpRequest,
+    method: Method,
+    fields: &[Header],
+    body: Option<Bytes>,
     url: &RequestUrl,
     route: &OpenRoute,
     outbound: &Outbound,
 ) -> Result<reqwest::Request, SendError> {
-    let method = match request.method {
+    let method = match method {
         Method::Get => reqwest::Method::GET,
         Method::Head => reqwest::Method::HEAD,
         Method::Post => reqwest::Method::POST,
@@ -121,10 +133,10 @@ fn request_for(
         Method::Delete => reqwest::Method::DELETE,
         Method::Options => reqwest::Method::OPTIONS,
     };
-    let mut headers = HeaderMap::with_capacity(request.headers.len() + 2);
+    let mut headers = HeaderMap::with_capacity(fields.len() + 2);
     headers.insert(http::header::USER_AGENT, HeaderValue::from_static(USER_AGENT));
     let mut own_agent = false;
-    for Header { name, value } in &request.headers {
+    for Header { name, value } in fields {
         // The gate has judged both; what this parser would still not take is not sent.
         let name =
             HeaderName::from_bytes(name.as_bytes()).map_err(|_| protocol(url, "a header name cannot be sent"))?;
@@ -145,7 +157,7 @@ fn request_for(
     }
     let mut sendable = reqwest::Request::new(method, target);
     *sendable.headers_mut() = headers;
-    *sendable.body_mut() = request.body.map(Body::from);
+    *sendable.body_mut() = body.map(Body::from);
     Ok(sendable)
 }
 
@@ -166,6 +178,10 @@ async fn receive(
     if header_bytes > limits.header_bytes as usize {
         return Err(SendError::Bound { name: "header_bytes", limit: limits.header_bytes.into() });
     }
+    // Nobody asked for it, and a secret in it would not be found.
+    if response.headers().get(http::header::CONTENT_ENCODING).is_some_and(|coding| coding != "identity") {
+        return Err(protocol(url, "the response is compressed, although that was not asked for"));
+    }
     let most = limits.response_bytes as usize;
     let too_large = || SendError::Bound { name: "response_bytes", limit: limits.response_bytes.into() };
     let announced = response.content_length().and_then(|length| usize::try_from(length).ok()).unwrap_or(0);
@@ -183,15 +199,30 @@ async fn receive(
         }
         body.extend_from_slice(&piece);
     }
-    let mut headers: Vec<Header> = Vec::with_capacity(response.headers().len());
-    for (name, value) in response.headers() {
-        let value = clean(scrubber, value.as_bytes().to_vec(), redactions);
-        // Names are guests' text as much as values are.
-        let name = clean(scrubber, name.as_str().as_bytes().to_vec(), redactions);
-        headers.push(Header { name: String::from_utf8_lossy(&name).into_owned(), value });
-    }
+    let headers = receive_headers(response.headers(), header_bytes, scrubber, redactions);
     let body = clean(scrubber, body, redactions);
     Ok(HttpResponse { status: response.status().as_u16(), headers, body })
+}
+
+/// The header fields, without what secrets they echo. Names are searched as well: they are the upstream's text too.
+fn receive_headers(received: &HeaderMap, bytes: usize, scrubber: &Scrubber, redactions: &mut u32) -> Vec<Header> {
+    // One search over all of them first; no secret holds the newline between two.
+    let mut all = Vec::with_capacity(bytes + 2 * received.len());
+    for (name, value) in received {
+        for text in [name.as_str().as_bytes(), value.as_bytes()] {
+            all.extend_from_slice(text);
+            all.push(b'\n');
+        }
+    }
+    let echoes = scrubber.scrub(&all).is_some();
+    let mut searched = |text: &[u8]| if echoes { clean(scrubber, text.to_vec(), redactions) } else { text.to_vec() };
+    received
+        .iter()
+        .map(|(name, value)| Header {
+            name: String::from_utf8_lossy(&searched(name.as_str().as_bytes())).into_owned(),
+            value: searched(value.as_bytes()),
+        })
+        .collect()
 }
 
 fn clean(scrubber: &Scrubber, bytes: Vec<u8>, redactions: &mut u32) -> Vec<u8> {

@@ -1,7 +1,7 @@
 //! One call's way out: caps, gate, then a sandbox answer or a live exchange.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU32, Ordering},
@@ -82,8 +82,8 @@ pub struct Tally {
     pub exchanges: Vec<Exchange>,
     /// In sandbox mode: what would have been sent.
     pub would_send: Vec<WouldSend>,
-    /// How many were refused by the gate.
-    pub denials: u32,
+    /// Bounds that requests were refused by, and how often.
+    pub bounds: BTreeMap<&'static str, u32>,
     /// Bytes handed to connections.
     pub bytes_out: u64,
     /// Bytes received.
@@ -107,9 +107,8 @@ impl Outbound {
     pub async fn send(&self, request: HttpRequest) -> Result<HttpResponse, SendError> {
         let number = self.started.fetch_add(1, Ordering::Relaxed);
         let result = self.judge_and_send(request, number).await;
-        if let Err(SendError::Denied(denial)) = &result {
-            tracing::debug!(rule = denial.rule, "denied");
-            self.tally(|tally| tally.denials += 1);
+        if let Err(SendError::Bound { name, .. }) = &result {
+            self.tally(|tally| *tally.bounds.entry(name).or_default() += 1);
         }
         result
     }
@@ -180,10 +179,11 @@ impl Outbound {
         url: &RequestUrl,
         route: &OpenRoute,
     ) -> Result<HttpResponse, SendError> {
-        let started = Instant::now();
         let mut redactions = 0;
+        let mut cut = CutOff { outbound: self, url, route, started: Instant::now(), done: false };
         let response = exchange::run(self, request, url, route, &mut redactions).await;
-        self.record(url, route, &response, started, redactions);
+        cut.done = true;
+        self.record(url, route, &response, cut.started, redactions);
         response
     }
 
@@ -212,6 +212,24 @@ impl Outbound {
             tally.redactions += redactions;
             tally.exchanges.push(exchange);
         });
+    }
+}
+
+/// Records an exchange that was under way when its call ended: the request may have been carried out.
+struct CutOff<'a> {
+    outbound: &'a Outbound,
+    url: &'a RequestUrl,
+    route: &'a OpenRoute,
+    started: Instant,
+    done: bool,
+}
+
+impl Drop for CutOff<'_> {
+    fn drop(&mut self) {
+        if !self.done {
+            let cut = Err(SendError::Bound { name: "wall_ms", limit: 0 });
+            self.outbound.record(self.url, self.route, &cut, self.started, 0);
+        }
     }
 }
 

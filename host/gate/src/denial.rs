@@ -8,12 +8,14 @@ use serde::{Deserialize, Serialize};
 use crate::{
     address::AddressRefusal,
     decide::{Reason, Request, query_names},
+    grant::GrantedRoute,
     header::HeaderRefusal,
     powers::OperationPowers,
+    printable::printable,
     url::{RequestUrl, UrlRefusal},
 };
 
-/// Longest piece of guest text repeated in a denial, in bytes.
+/// Longest piece of guest text repeated in a denial, in characters.
 const QUOTE: usize = 200;
 
 /// A refusal.
@@ -93,7 +95,15 @@ impl Denial {
 
     /// Tells why a text is not a URL that can be judged.
     pub fn url(text: &str, refusal: &UrlRefusal) -> Self {
-        Self { rule: refusal.rule().to_owned(), message: format!("`{}`: {refusal}.", quote(text)), allow_with: None }
+        Self {
+            rule: refusal.rule().to_owned(),
+            message: format!(
+                "`{}`: {}.",
+                quote(text.split('?').next().unwrap_or_default()),
+                printable(&refusal.to_string(), 2 * QUOTE)
+            ),
+            allow_with: None,
+        }
     }
 
     /// Tells that a URL's address, or one that its name resolved to, may not be dialled. Resolved addresses are not told.
@@ -109,33 +119,26 @@ impl Denial {
         }
     }
 
-    /// Tells that an operation is not granted.
-    pub fn operation(name: &str, granted: &[&str], declared: bool) -> Self {
-        let granted = if granted.is_empty() { "none".to_owned() } else { granted.join(", ") };
+    /// Tells that an operation is not granted: it is not declared (`None`), or these are the routes it needs.
+    pub fn operation(name: &str, granted: &[&str], needs: Option<&[GrantedRoute]>) -> Self {
+        let told = if granted.is_empty() { "none".to_owned() } else { granted.join(", ") };
         let name = quote(name);
-        let (message, allow_with) = if declared {
-            let message = format!("the operation `{name}` is not granted; granted: {granted}.");
-            (message, Some(format!("operations = [\"{name}\"]\n")))
-        } else {
-            (format!("the adapter has no operation `{name}`; granted: {granted}."), None)
+        let rule = "operation-not-granted".to_owned();
+        let Some(routes) = needs else {
+            let message = format!("the adapter has no operation `{name}`; granted: {told}.");
+            return Self { rule, message, allow_with: None };
         };
-        Self { rule: "operation-not-granted".to_owned(), message, allow_with }
+        let all: Vec<String> =
+            granted.iter().map(|granted| format!("\"{granted}\"")).chain([format!("\"{name}\"")]).collect();
+        let routes: String = routes.iter().map(|route| format!("\n{}", route.to_toml_lines())).collect();
+        let message = format!("the operation `{name}` is not granted; granted: {told}.");
+        Self { rule, message, allow_with: Some(format!("operations = [{}]\n{routes}", all.join(", "))) }
     }
 }
 
-/// A piece of guest text, shortened and without control characters.
+/// A piece of guest text, fit to be shown.
 fn quote(text: &str) -> String {
-    let mut quoted: String = text
-        .chars()
-        .take(QUOTE)
-        .flat_map(|c| {
-            if c.is_control() { c.escape_default().to_string() } else { c.to_string() }.chars().collect::<Vec<_>>()
-        })
-        .collect();
-    if text.chars().nth(QUOTE).is_some() {
-        quoted.push('…');
-    }
-    quoted
+    printable(text, QUOTE)
 }
 
 #[cfg(test)]
@@ -176,6 +179,20 @@ mod tests {
         let denial = denial(Method::Post, "https://evil.example/");
         assert!(denial.message.contains("no grant can allow it"), "{}", denial.message);
         assert_eq!(denial.allow_with, None);
+    }
+
+    #[test]
+    fn an_operation_is_allowed_by_the_line_that_keeps_the_others_and_by_its_routes() {
+        let route = GrantedRoute {
+            method: Method::Get,
+            url: "https://open.example.com/status".into(),
+            query: Vec::new(),
+            slot: None,
+        };
+        let lines = Denial::operation("readItem", &["send"], Some(&[route])).allow_with.unwrap();
+        let grant = crate::Grant::parse(&format!("adapter = \"{DIGEST}\"\n{lines}")).unwrap();
+        assert_eq!(grant.operations, ["send", "readItem"]);
+        Powers::new(DIGEST, &sample(), &grant).unwrap();
     }
 
     #[test]

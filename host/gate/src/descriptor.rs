@@ -8,8 +8,10 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    grant::GrantedRoute,
     header::{is_reserved, is_token},
     method::Method,
+    printable::{is_plain, printable},
     template::{Template, TemplateError},
 };
 
@@ -153,7 +155,13 @@ impl Descriptor {
             return err("", format!("{bytes} bytes of text; at most {MAX_BYTES}"));
         }
         identifier("name", &self.name)?;
-        plain("version", &self.version, 64)?;
+        let version = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'+' | b'-');
+        if self.version.is_empty() || self.version.len() > 64 || !self.version.bytes().all(version) {
+            return err(
+                "version",
+                format!("`{}` is not 1 to 64 letters, digits, `.`, `+` and `-`", shorten(&self.version)),
+            );
+        }
         plain("description", &self.description, MAX_DESCRIPTION)?;
         count("slots", self.slots.len())?;
         count("routes", self.routes.len())?;
@@ -173,7 +181,7 @@ impl Descriptor {
             unique(&mut routes, &format!("routes[{i}].id"), &route.id)?;
             Template::parse(&route.url).map_err(|error: TemplateError| DescriptorError {
                 at: format!("routes[{i}].url"),
-                problem: error.to_string(),
+                problem: printable(&error.to_string(), 400),
             })?;
             for name in &route.query {
                 query_name(&format!("routes[{i}].query"), name)?;
@@ -228,6 +236,24 @@ impl Descriptor {
     /// The operation of this name.
     pub fn operation(&self, name: &str) -> Option<&Operation> {
         self.operations.iter().find(|operation| operation.name == name)
+    }
+
+    /// What a grant would have to say for the routes of an operation; of those, only the ones that carry this slot, if
+    /// one is named. None if there is no such operation.
+    pub fn routes_of(&self, operation: &str, slot: Option<&str>) -> Option<Vec<GrantedRoute>> {
+        let ids = &self.operation(operation)?.routes;
+        let routes = self.routes.iter().filter(|route| ids.contains(&route.id));
+        Some(
+            routes
+                .filter(|route| slot.is_none() || route.slot.as_deref() == slot)
+                .map(|route| GrantedRoute {
+                    method: route.method,
+                    url: route.url.clone(),
+                    query: route.query.clone(),
+                    slot: route.slot.clone(),
+                })
+                .collect(),
+        )
     }
 
     fn text_bytes(&self) -> usize {
@@ -301,14 +327,14 @@ fn plain(at: &str, text: &str, most: usize) -> Result<(), DescriptorError> {
     if text.len() > most {
         return err(at, format!("{} bytes; at most {most}", text.len()));
     }
-    if text.chars().any(|c| c.is_control() && c != '\n') {
-        return err(at, "it holds control characters".to_owned());
+    if text.chars().any(|c| !is_plain(c) && c != '\n') {
+        return err(at, "it holds control or invisible characters".to_owned());
     }
     Ok(())
 }
 
 fn shorten(text: &str) -> String {
-    text.chars().take(80).flat_map(char::escape_default).collect()
+    printable(text, 80)
 }
 
 #[cfg(test)]
@@ -371,6 +397,8 @@ pub(crate) mod tests {
         let cases: &[(Spoil, &str)] = &[
             (|d| d.name = "Bad Name".into(), "name"),
             (|d| d.description = "\x1b[2J".into(), "description"),
+            (|d| d.description = "\u{202e}evil".into(), "description"),
+            (|d| d.version = "1\ncarve_outs = [\"169.254.169.254:80\"] #".into(), "version"),
             (|d| d.slots[1].name = "key".into(), "slots[1].name"),
             (|d| d.slots[0].scheme = Scheme::Header { name: "Host".into(), prefix: String::new() }, "slots[0].scheme"),
             (|d| d.slots[0].scheme = Scheme::Header { name: "a b".into(), prefix: String::new() }, "slots[0].scheme"),

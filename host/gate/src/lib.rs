@@ -14,6 +14,7 @@
 //! | `decide.rs` | whether this request may leave |
 //! | `address.rs` | whether this address may be dialled |
 //! | `denial.rs` | how a refusal is told, and what would allow it |
+//! | `printable.rs` | how strangers' text is shown |
 //! | `limits.rs` | the bounds, their defaults and their names |
 //!
 //! Use this crate to judge requests, to read grants, and to say what an adapter may do. It does not send, resolve names,
@@ -28,6 +29,7 @@ mod header;
 mod limits;
 mod method;
 mod powers;
+mod printable;
 mod template;
 mod url;
 
@@ -40,5 +42,6 @@ pub use header::{Header, HeaderRefusal, judge_header};
 pub use limits::{Limits, LimitsError};
 pub use method::Method;
 pub use powers::{GrantMismatch, OpenRoute, OperationPowers, Powers};
+pub use printable::printable;
 pub use template::{Template, TemplateError};
 pub use url::{RequestUrl, UrlRefusal};

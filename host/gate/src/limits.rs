@@ -21,6 +21,14 @@ macro_rules! limits {
         }
 
         impl Limits {
+            /// The range of the limit of this name; none if there is no such limit.
+            pub fn range(name: &str) -> Option<(u64, u64)> {
+                match name {
+                    $(stringify!($name) => Some(($min, $max)),)+
+                    _ => None,
+                }
+            }
+
             /// Refuses a limit outside of the range in which it can be enforced.
             pub fn check(&self) -> Result<(), LimitsError> {
                 $(if !($min..=$max).contains(&u64::from(self.$name)) {
@@ -55,6 +63,8 @@ limits! {
     wall_ms: u32 = 30_000, 1..=3_600_000;
     /// All memories and tables of a call, counted together.
     memory_bytes: u64 = 67_108_864, 131_072..=67_108_864;
+    /// The adapter's output, as text.
+    output_bytes: u32 = 1_048_576, 1..=8_388_608;
     /// Calls of this integration that run at once; more wait, within their own `wall_ms`.
     calls_at_once: u32 = 64, 1..=1_024;
     /// Requests a call may send.

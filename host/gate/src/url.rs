@@ -7,8 +7,8 @@
 //! - the authority must be written exactly as it is meant: ASCII, lower or upper case, no user information, no trailing
 //!   dot, no percent-encoding, no empty port, IPv4 as four decimal numbers;
 //! - the path must be written exactly as it is sent: no dot segments, no backslash, no encoded slash, backslash, dot or
-//!   NUL, nothing that the parser would have encoded;
-//! - no fragment; no control characters or spaces anywhere.
+//!   NUL, no `;`, nothing that the parser would have encoded;
+//! - no fragment; no control characters or spaces anywhere; no `;` in the query.
 //!
 //! Queries are judged by parameter name and may hold what the WHATWG URL standard would encode; they are sent encoded.
 
@@ -111,8 +111,13 @@ impl RequestUrl {
         if path != url.path() && !(path.is_empty() && url.path() == "/") {
             return Err(ambiguous("the path is not written as it is sent", Some(url.as_str())));
         }
-        if has_encoded_separator(url.path()) {
-            return Err(ambiguous("the path holds an encoded slash, backslash, dot or NUL, or a stray `%`", None));
+        if is_tricky(url.path()) {
+            let what =
+                "the path holds `;`, a stray `%`, or the escape of a separator, a dot, `%` or a control character";
+            return Err(ambiguous(what, None));
+        }
+        if url.query().is_some_and(|query| query.contains(';')) {
+            return Err(ambiguous("the query holds `;`, at which some servers split it; write `%3B`", None));
         }
         Ok(Self(url))
     }
@@ -174,21 +179,31 @@ fn is_dns_name(name: &str) -> bool {
     name.len() <= 253 && name.split('.').all(|label| (1..=63).contains(&label.len()) && label.bytes().all(good))
 }
 
-/// Whether a path holds `%2F`, `%5C`, `%2E` or `%00` in any case, or a `%` without two hex digits.
-fn has_encoded_separator(path: &str) -> bool {
+/// Whether a path holds what some server decodes, cuts off or splits before it routes: a `;` (path parameters, as in
+/// `..;/`), an encoded `/`, `\`, `.`, `;`, `?`, `#`, `%` or control character, a `%` without two hex digits, or escapes
+/// that are not UTF-8 (overlong forms among them).
+fn is_tricky(path: &str) -> bool {
+    let mut decoded = Vec::with_capacity(path.len());
     let mut rest = path.as_bytes();
-    while let Some(at) = rest.iter().position(|b| *b == b'%') {
-        match rest.get(at + 1..at + 3) {
-            Some([high, low]) if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => {
-                if matches!((high, low.to_ascii_lowercase()), (b'2', b'f' | b'e') | (b'5', b'c') | (b'0', b'0')) {
-                    return true;
-                }
-                rest = rest.get(at + 3..).unwrap_or_default();
+    while let Some((first, tail)) = rest.split_first() {
+        rest = tail;
+        if *first != b'%' {
+            if *first == b';' {
+                return true;
             }
-            _ => return true,
+            decoded.push(*first);
+            continue;
         }
+        let hex = |b: &u8| char::from(*b).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+        let Some((high, low)) = tail.first().and_then(hex).zip(tail.get(1).and_then(hex)) else { return true };
+        let byte = high * 16 + low;
+        if byte < b' ' || byte == 0x7f || b"/\\.;?#%".contains(&byte) {
+            return true;
+        }
+        decoded.push(byte);
+        rest = tail.get(2..).unwrap_or_default();
     }
-    false
+    std::str::from_utf8(&decoded).is_err()
 }
 
 #[cfg(test)]
@@ -250,6 +265,15 @@ mod tests {
             "https://good.example/a%2Fb",
             "https://good.example/a%5cb",
             "https://good.example/a\\b",
+            "https://good.example/..;/admin",
+            "https://good.example/a;b=c",
+            "https://good.example/..%3b/admin",
+            "https://good.example/a%252fb",
+            "https://good.example/%c0%ae%c0%ae/b",
+            "https://good.example/a%0d%0ab",
+            "https://good.example/a%3fb",
+            "https://good.example/a%23b",
+            "https://good.example/?page=1;_method=DELETE",
             "https://good.example/a%00b",
             "https://good.example/a%2",
             "https://good.example/ü",

@@ -5,10 +5,11 @@
 //! the ledger that takes this one's place.
 
 use std::{
-    fs::{File, OpenOptions},
-    io::Write,
+    fs::{File, OpenOptions, TryLockError},
+    io::{Read, Seek, SeekFrom, Write},
     path::{Path, PathBuf},
     sync::{Mutex, PoisonError},
+    time::Duration,
 };
 
 use async_trait::async_trait;
@@ -40,8 +41,13 @@ impl JsonLines {
         options.create(true).append(true);
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let opened = options.open(&path).and_then(|file| Ok((file.metadata()?.len(), file)));
-        let (length, file) = opened.map_err(|error| problem(&path, error.to_string()))?;
+        let io = |error: std::io::Error| problem(&path, error.to_string());
+        let mut file = options.open(&path).map_err(io)?;
+        if path.metadata().is_ok_and(|metadata| metadata.is_file()) {
+            lock(&file).map_err(|why| problem(&path, why))?;
+            end_torn_line(&path, &mut file).map_err(io)?;
+        }
+        let length = file.metadata().map_err(io)?.len();
         let state = State { file, length, buffer: Vec::with_capacity(1024), torn: false };
         Ok(Self { path, state: Mutex::new(state) })
     }
@@ -74,6 +80,29 @@ impl Ledger for JsonLines {
             }
         }
     }
+}
+
+/// One process writes to a ledger. Another may be about to end, as a command does; it is waited for, for a moment.
+fn lock(file: &File) -> Result<(), String> {
+    for _ in 0..100 {
+        match file.try_lock() {
+            Ok(()) => return Ok(()),
+            Err(TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(50)),
+            Err(TryLockError::Error(error)) => return Err(error.to_string()),
+        }
+    }
+    Err("another process writes to it; give each its own, or end that one".to_owned())
+}
+
+/// A process that was killed in the middle of a record leaves half a line; the next one starts a line of its own.
+fn end_torn_line(path: &Path, file: &mut File) -> std::io::Result<()> {
+    let mut last = [b'\n'];
+    let mut reader = File::open(path)?;
+    if reader.seek(SeekFrom::End(0))? > 0 {
+        reader.seek(SeekFrom::End(-1))?;
+        reader.read_exact(&mut last)?;
+    }
+    if last == [b'\n'] { Ok(()) } else { file.write_all(b"\n") }
 }
 
 fn problem(path: &Path, problem: String) -> LedgerError {

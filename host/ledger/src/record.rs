@@ -1,6 +1,6 @@
 //! What a record says.
 
-use std::fmt;
+use std::{collections::BTreeMap, fmt};
 
 use jiff::Timestamp;
 use portcullis_gate::{Denial, Method};
@@ -153,6 +153,9 @@ pub enum Event<'a> {
         error: Option<&'a str>,
         /// The requests that passed the gate, in order.
         exchanges: &'a [Exchange],
+        /// Bounds that requests were refused by, and how often.
+        #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+        bounds: &'a BTreeMap<&'static str, u32>,
         /// What it used.
         receipt: Receipt,
     },

@@ -1,7 +1,7 @@
 //! Embeds Portcullis: loads a connector at run time, grants it one operation, calls it, reads what it used.
 //!
 //! ```sh
-//! cargo run -p portcullis-runtime --example embed -- target/adapters/out/postmark.wasm
+//! cargo run --example embed -- target/adapters/out/postmark.wasm
 //! ```
 
 use std::{env, error::Error, fs, io::Write, process::ExitCode, sync::Arc};

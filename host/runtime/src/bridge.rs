@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use portcullis_egress::{HttpRequest, HttpResponse, Outbound, Phase, SendError};
-use portcullis_gate::{Denial, Descriptor, Header, Scheme};
+use portcullis_gate::{Denial, Descriptor, GrantedRoute, Header, Scheme};
 use portcullis_ledger::Mode;
 use portcullis_sandbox::{
     Host,
@@ -29,10 +29,25 @@ pub(crate) struct Bridge {
 /// What the host itself saw, whatever the guest makes of it.
 #[derive(Default)]
 pub(crate) struct Seen {
-    /// Everything that was refused, in order.
+    /// What was refused, in order: the first of them in full.
     pub(crate) denials: Vec<Denial>,
+    /// How much was refused.
+    pub(crate) refused: u32,
     /// How the last request ended, if it did not end with a response.
     pub(crate) last: Option<SendError>,
+}
+
+/// Most refusals of one call that are kept in full. A guest can ask for a slot it has not got a million times a second;
+/// the rest is counted.
+const MAX_DENIALS: usize = 64;
+
+impl Seen {
+    fn deny(&mut self, denial: Denial) {
+        self.refused = self.refused.saturating_add(1);
+        if self.denials.len() < MAX_DENIALS {
+            self.denials.push(denial);
+        }
+    }
 }
 
 impl Bridge {
@@ -45,7 +60,7 @@ impl Bridge {
         self.seen(|seen| {
             seen.last = result.as_ref().err().cloned();
             if let Err(SendError::Denied(denial)) = &result {
-                seen.denials.push(denial.clone());
+                seen.deny(denial.clone());
             }
         });
         match result {
@@ -80,13 +95,25 @@ impl Bridge {
             }
             CredentialError::NotGranted(slot) => {
                 let signing = self.descriptor.slot(slot).is_some_and(|slot| slot.scheme == Scheme::SigningKey);
-                let lines = signing.then(|| format!("signing = [\"{slot}\"]\n"));
+                let lines = if signing {
+                    Some(format!("signing = [\"{slot}\"]\n"))
+                } else {
+                    let routes = self.descriptor.routes_of(&self.outbound.powers().operation, Some(slot));
+                    routes.filter(|routes| !routes.is_empty()).map(|routes| {
+                        let lines: Vec<String> = routes.iter().map(GrantedRoute::to_toml_lines).collect();
+                        lines.join("\n")
+                    })
+                };
                 ("slot-not-granted", format!("the slot `{slot}` is not granted for this operation."), lines)
             }
             CredentialError::WrongUse(why) => ("slot-wrong-use", why.clone(), None),
             CredentialError::Unavailable(_) => return error,
         };
-        self.seen(|seen| seen.denials.push(Denial { rule: rule.to_owned(), message, allow_with }));
+        let denial = Denial { rule: rule.to_owned(), message, allow_with };
+        self.seen(|seen| {
+            seen.last = Some(SendError::Denied(denial.clone()));
+            seen.deny(denial);
+        });
         error
     }
 }

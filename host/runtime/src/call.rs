@@ -12,9 +12,9 @@ use std::{
 use portcullis_egress::{Outbound, OutboundParts, SendError, WouldSend};
 use portcullis_gate::{Denial, OperationPowers};
 use portcullis_ledger::{CallId, Caller, Event, Exchange, LedgerError, Mode, Receipt, Record, Status, Subject};
-use portcullis_sandbox::{self as sandbox, Journal, Meter, Sight, Usage, wit};
+use portcullis_sandbox::{self as sandbox, Journal, Meter, Sight, Terms, Usage, wit};
 use serde_json::Value;
-use tokio::time::timeout;
+use tokio::time::timeout_at;
 
 use crate::{
     bridge::Bridge,
@@ -127,6 +127,7 @@ struct Parts {
     result: Result<Value, CallError>,
     usage: Usage,
     denials: Vec<Denial>,
+    refused: u32,
     tally: portcullis_egress::Tally,
     journal: Journal,
 }
@@ -135,8 +136,9 @@ impl Parts {
     /// Refused before the adapter ran.
     fn refused(error: CallError) -> Self {
         let denials = if let CallError::Denied(denial) = &error { vec![denial.clone()] } else { Vec::new() };
-        let tally = portcullis_egress::Tally { denials: u32::from(!denials.is_empty()), ..Default::default() };
-        Self { result: Err(error), usage: Usage::default(), denials, tally, journal: Journal::default() }
+        let refused = u32::from(!denials.is_empty());
+        let tally = portcullis_egress::Tally::default();
+        Self { result: Err(error), usage: Usage::default(), denials, refused, tally, journal: Journal::default() }
     }
 }
 
@@ -153,13 +155,13 @@ impl Running<'_> {
             mode: call.mode,
             caller: &call.caller,
         };
+        // Should the caller go away from here on, this tells the ledger.
+        let mut guard = None;
         let mut parts = match self.admit(&call) {
             Ok((powers, input)) => match self.record(&subject, Event::Intent { input_bytes: input.len() }).await {
                 Ok(()) => {
-                    let guard = Abandoned::new(inner, &subject);
-                    let parts = self.carry_out(&call, powers, input).await;
-                    guard.disarm();
-                    parts
+                    guard = Some(Abandoned::new(inner, &subject));
+                    self.carry_out(&call, powers, input, &mut guard).await
                 }
                 Err(error) => Parts::refused(error.into()),
             },
@@ -175,9 +177,13 @@ impl Running<'_> {
             Ok(_) => (Status::Done, None),
             Err(error) => (error.status(), Some(error.code())),
         };
-        let outcome = Event::Outcome { status, error, exchanges: &parts.tally.exchanges, receipt };
+        let outcome =
+            Event::Outcome { status, error, exchanges: &parts.tally.exchanges, bounds: &parts.tally.bounds, receipt };
         if let Err(error) = self.record(&subject, outcome).await {
             parts.result = Err(error.into());
+        }
+        if let Some(guard) = guard {
+            guard.disarm();
         }
         Outcome {
             call: self.id,
@@ -193,11 +199,11 @@ impl Running<'_> {
     /// Whether the call may run at all: is its operation granted, is its input valid.
     fn admit(&self, call: &Call) -> Result<(&Arc<OperationPowers>, String), CallError> {
         let Some(powers) = self.inner.powers.operation(&call.operation) else {
-            let declared = self.inner.descriptor.operation(&call.operation).is_some();
+            let needs = self.inner.descriptor.routes_of(&call.operation, None);
             return Err(CallError::Denied(Denial::operation(
                 &call.operation,
                 &self.inner.powers.operations(),
-                declared,
+                needs.as_deref(),
             )));
         };
         if let Some(key) = call.idempotency_key.as_ref().filter(|key| key.is_empty() || key.len() > MAX_KEY) {
@@ -209,10 +215,16 @@ impl Running<'_> {
         Ok((powers, call.input.to_string()))
     }
 
-    async fn carry_out(&self, call: &Call, powers: &Arc<OperationPowers>, input: String) -> Parts {
+    async fn carry_out(
+        &self,
+        call: &Call,
+        powers: &Arc<OperationPowers>,
+        input: String,
+        guard: &mut Option<Abandoned>,
+    ) -> Parts {
         let inner = self.inner;
-        let wall = Duration::from_millis(inner.limits.wall_ms.into());
-        let Ok(Ok(_turn)) = timeout(wall, inner.turns.acquire()).await else {
+        let deadline = self.started + Duration::from_millis(inner.limits.wall_ms.into());
+        let Ok(Ok(_turn)) = timeout_at(deadline.into(), inner.turns.acquire()).await else {
             let limit = inner.limits.calls_at_once.into();
             return Parts::refused(CallError::Bound { name: "calls_at_once", limit });
         };
@@ -231,6 +243,9 @@ impl Running<'_> {
             mode: call.mode,
             seen: Mutex::default(),
         });
+        if let Some(guard) = guard {
+            guard.bridge = Some(bridge.clone());
+        }
         let guest_call = sandbox::Call {
             operation: call.operation.clone(),
             input,
@@ -238,21 +253,24 @@ impl Running<'_> {
             idempotency_key: call.idempotency_key.clone(),
         };
         let host = bridge.clone();
-        let ended = inner
-            .shared
-            .sandbox
-            .invoke(&inner.adapter, host, call.sight.clone(), &inner.limits, self.meter, guest_call)
-            .await;
-        let (denials, last) = bridge.seen(|seen| (std::mem::take(&mut seen.denials), seen.last.take()));
+        let terms = Terms { limits: &inner.limits, deadline, meter: self.meter };
+        let ended = inner.shared.sandbox.invoke(&inner.adapter, host, call.sight.clone(), terms, guest_call).await;
+        let (denials, refused, last) =
+            bridge.seen(|seen| (std::mem::take(&mut seen.denials), seen.refused, seen.last.take()));
         let result = match ended.result {
             Ok(text) => self.output(call, &text),
             Err(error) => Err(failure(error, last)),
         };
-        Parts { result, usage: ended.usage, denials, tally: bridge.outbound.take_tally(), journal: ended.journal }
+        let tally = bridge.outbound.take_tally();
+        Parts { result, usage: ended.usage, denials, refused, tally, journal: ended.journal }
     }
 
     /// The adapter's output, held against the operation's schema.
     fn output(&self, call: &Call, text: &str) -> Result<Value, CallError> {
+        let limit = self.inner.limits.output_bytes;
+        if text.len() > limit as usize {
+            return Err(CallError::Bound { name: "output_bytes", limit: limit.into() });
+        }
         let output: Value = serde_json::from_str(text)
             .map_err(|error| CallError::Broken(format!("its output is not JSON: {error}")))?;
         if let Some((_, schema)) = self.inner.schemas.operations.get(&call.operation) {
@@ -273,7 +291,7 @@ impl Running<'_> {
             wall_us: micros(self.started.elapsed()),
             peak_memory_bytes: parts.usage.peak_memory,
             requests: u32::try_from(parts.tally.exchanges.len()).unwrap_or(u32::MAX),
-            denials: u32::try_from(parts.denials.len()).unwrap_or(u32::MAX),
+            denials: parts.refused,
             retries: 0,
             bytes_out: parts.tally.bytes_out,
             bytes_in: parts.tally.bytes_in,
@@ -350,6 +368,8 @@ fn clean(text: &str, most: usize) -> String {
 struct Abandoned {
     inner: Arc<Inner>,
     subject: Option<OwnedSubject>,
+    /// What the call had done until then.
+    bridge: Option<Arc<Bridge>>,
 }
 
 struct OwnedSubject {
@@ -367,7 +387,7 @@ impl Abandoned {
             mode: subject.mode,
             caller: subject.caller.clone(),
         };
-        Self { inner: inner.clone(), subject: Some(subject) }
+        Self { inner: inner.clone(), subject: Some(subject), bridge: None }
     }
 
     fn disarm(mut self) {
@@ -379,6 +399,13 @@ impl Drop for Abandoned {
     fn drop(&mut self) {
         let (Some(owned), Ok(tokio)) = (self.subject.take(), tokio::runtime::Handle::try_current()) else { return };
         let inner = self.inner.clone();
+        let (tally, denials, refused) = match self.bridge.take() {
+            Some(bridge) => {
+                let (denials, refused) = bridge.seen(|seen| (std::mem::take(&mut seen.denials), seen.refused));
+                (bridge.outbound.take_tally(), denials, refused)
+            }
+            None => Default::default(),
+        };
         tokio.spawn(async move {
             let subject = Subject {
                 call: owned.call,
@@ -390,15 +417,27 @@ impl Drop for Abandoned {
                 mode: owned.mode,
                 caller: &owned.caller,
             };
-            let event = Event::Outcome {
+            let receipt = Receipt {
+                requests: u32::try_from(tally.exchanges.len()).unwrap_or(u32::MAX),
+                denials: refused,
+                bytes_out: tally.bytes_out,
+                bytes_in: tally.bytes_in,
+                redactions: tally.redactions,
+                ..Receipt::default()
+            };
+            let outcome = Event::Outcome {
                 status: Status::Abandoned,
                 error: Some("abandoned"),
-                exchanges: &[],
-                receipt: Receipt::default(),
+                exchanges: &tally.exchanges,
+                bounds: &tally.bounds,
+                receipt,
             };
-            let record = Record { time: inner.shared.clock.now(), subject: &subject, event };
-            if let Err(error) = inner.shared.ledger.append(&record).await {
-                tracing::error!(%error, call = %owned.call, "the end of an abandoned call is not recorded");
+            let events = denials.iter().map(|denial| Event::Denial { denial }).chain([outcome]);
+            for event in events {
+                let record = Record { time: inner.shared.clock.now(), subject: &subject, event };
+                if let Err(error) = inner.shared.ledger.append(&record).await {
+                    tracing::error!(%error, call = %owned.call, "the end of an abandoned call is not recorded");
+                }
             }
         });
     }

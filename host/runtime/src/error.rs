@@ -1,6 +1,6 @@
 //! Why something was not done. Each error says what was refused, by which rule, and what would help.
 
-use portcullis_gate::{Denial, DescriptorError, GrantMismatch};
+use portcullis_gate::{Denial, DescriptorError, GrantMismatch, Limits};
 use portcullis_ledger::{LedgerError, Status};
 use portcullis_sandbox as sandbox;
 use portcullis_schema::{SchemaError, Violations};
@@ -25,10 +25,18 @@ pub enum DescribeError {
     Config(String),
     /// It broke, hit a bound, or said no.
     #[error("the adapter cannot describe itself: {0}")]
-    Failed(#[from] sandbox::CallError),
+    Failed(sandbox::CallError),
     /// What it says is not well formed.
     #[error(transparent)]
     Descriptor(#[from] DescriptorError),
+    /// Too many patterns in its schemas.
+    #[error("the descriptor's schemas hold more than {limit} patterns, counted up to `{at}`; share or drop some")]
+    Patterns {
+        /// Where the count went over.
+        at: String,
+        /// Most there may be.
+        limit: usize,
+    },
     /// One of its schemas.
     #[error("the descriptor's `{at}`: {error}")]
     Schema {
@@ -128,9 +136,12 @@ impl CallError {
     pub fn allow_with(&self) -> Option<String> {
         match self {
             CallError::Denied(denial) => denial.allow_with.clone(),
-            CallError::Bound { name, limit } if is_limit(name) => {
-                Some(format!("[limits]\n{name} = {}\n", limit.saturating_mul(2)))
-            }
+            CallError::Bound { name, limit } => match Limits::range(name) {
+                Some((_, most)) if *limit < most => {
+                    Some(format!("[limits]\n{name} = {}\n", limit.saturating_mul(2).min(most)))
+                }
+                _ => None,
+            },
             _ => None,
         }
     }
@@ -140,11 +151,6 @@ impl From<Violations> for CallError {
     fn from(violations: Violations) -> Self {
         CallError::Input(violations.to_string())
     }
-}
-
-/// Whether a bound is one that a grant can set.
-fn is_limit(name: &str) -> bool {
-    serde_json::to_value(portcullis_gate::Limits::default()).is_ok_and(|limits| limits.get(name).is_some())
 }
 
 fn unit_hint(name: &str) -> &'static str {

@@ -71,6 +71,9 @@ pub(crate) struct Inner {
     pub(crate) turns: Semaphore,
 }
 
+/// Most patterns in all schemas of one descriptor: each takes up to 512 KiB when compiled.
+const MAX_PATTERNS: usize = 256;
+
 /// A descriptor's schemas, compiled.
 pub(crate) struct Schemas {
     /// Input and output, by operation.
@@ -85,19 +88,28 @@ impl Schemas {
         Schema::compile(text).map_err(|error| DescribeError::Schema { at: at.to_owned(), error })
     }
 
-    fn new(descriptor: &Descriptor) -> Result<Self, DescribeError> {
+    pub(crate) fn new(descriptor: &Descriptor) -> Result<Self, DescribeError> {
+        let mut patterns = 0;
+        let mut compile = |at: String, text: &str| {
+            let schema = Self::compile(&at, text)?;
+            patterns += schema.patterns();
+            if patterns > MAX_PATTERNS {
+                return Err(DescribeError::Patterns { at, limit: MAX_PATTERNS });
+            }
+            Ok(schema)
+        };
         let mut operations = HashMap::new();
         for (i, operation) in descriptor.operations.iter().enumerate() {
-            let input = Self::compile(&format!("operations[{i}].input"), &operation.input)?;
-            let output = Self::compile(&format!("operations[{i}].output"), &operation.output)?;
+            let input = compile(format!("operations[{i}].input"), &operation.input)?;
+            let output = compile(format!("operations[{i}].output"), &operation.output)?;
             operations.insert(operation.name.clone(), (input, output));
         }
         let mut responses = HashMap::new();
         for (i, route) in descriptor.routes.iter().enumerate() {
             if let Some(request) = &route.request {
-                Self::compile(&format!("routes[{i}].request"), request)?;
+                compile(format!("routes[{i}].request"), request)?;
             }
-            let response = Self::compile(&format!("routes[{i}].response"), &route.response)?;
+            let response = compile(format!("routes[{i}].response"), &route.response)?;
             responses.insert(route.id.clone(), response);
         }
         Ok(Self { operations, responses: Arc::new(responses) })
@@ -109,10 +121,10 @@ impl Integration {
         shared: Arc<Shared>,
         new: NewIntegration,
         descriptor: Descriptor,
+        schemas: Schemas,
     ) -> Result<Self, IntegrateError> {
         let NewIntegration { workspace, name, adapter, config, grant, vault } = new;
         let powers = Powers::new(adapter.digest(), &descriptor, &grant)?;
-        let schemas = Schemas::new(&descriptor)?;
         let connections = Arc::new(shared.egress.connections());
         let hash = digest(&SHA256, &serde_json::to_vec(&grant).unwrap_or_default());
         let hex: String = hash.as_ref().iter().map(|b| format!("{b:02x}")).collect();

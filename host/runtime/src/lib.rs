@@ -55,6 +55,7 @@ pub use runtime::{Clock, Runtime, RuntimeBuilder, SystemClock};
 pub use portcullis_egress::{Body, Resolver, SystemResolver, WouldSend};
 pub use portcullis_gate::{
     Denial, Descriptor, Effect, Grant, GrantError, GrantedRoute, Limits, Method, Operation, Route, Scheme, Slot,
+    printable,
 };
 pub use portcullis_ledger::{
     CallId, Caller, Discard, Event, Exchange, JsonLines, Ledger, LedgerError, Mode, Receipt, Record, Status, Subject,

@@ -4,7 +4,7 @@ use std::{path::PathBuf, sync::Arc};
 
 use jiff::Timestamp;
 use portcullis_egress::{Egress, Resolver, SystemResolver};
-use portcullis_gate::{Descriptor, Limits};
+use portcullis_gate::{Descriptor, Limits, printable};
 use portcullis_ledger::Ledger;
 use portcullis_sandbox::{Adapter, CallError, Compiler, LoadError, Sandbox, SandboxOptions, wit};
 use serde_json::Value;
@@ -117,10 +117,10 @@ impl Runtime {
         let ended = self.shared.sandbox.describe(adapter, &config.to_string(), &Limits::default()).await;
         let described = ended.result.map_err(|error| match error {
             CallError::Adapter(wit::Error::InvalidConfig(at)) if at.pointer.is_empty() => {
-                DescribeError::Config(at.message)
+                DescribeError::Config(printable(&at.message, 400))
             }
             CallError::Adapter(wit::Error::InvalidConfig(at)) => {
-                DescribeError::Config(format!("at {}: {}", at.pointer, at.message))
+                DescribeError::Config(format!("at {}: {}", printable(&at.pointer, 200), printable(&at.message, 400)))
             }
             other => DescribeError::Failed(other),
         });
@@ -148,6 +148,10 @@ impl Runtime {
     /// Makes an integration: checks config, grant and schemas against what the adapter says.
     pub async fn integrate(&self, new: NewIntegration) -> Result<Integration, IntegrateError> {
         let descriptor = self.describe(&new.adapter, &new.config).await?;
-        Integration::new(self.shared.clone(), new, descriptor)
+        // A stranger's schemas can take a second to compile.
+        let compiling =
+            tokio::task::spawn_blocking(move || Schemas::new(&descriptor).map(|schemas| (descriptor, schemas)));
+        let (descriptor, schemas) = compiling.await.map_err(|error| DescribeError::Config(error.to_string()))??;
+        Integration::new(self.shared.clone(), new, descriptor, schemas)
     }
 }

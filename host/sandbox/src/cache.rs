@@ -5,7 +5,7 @@
 
 use std::{
     fs,
-    io::{self, Write},
+    io::{self, Read, Write},
     path::{Path, PathBuf},
 };
 
@@ -20,6 +20,9 @@ use crate::artifact::{Trusted, seal};
 const KEY_FILE: &str = "key";
 /// Length of the key, in bytes.
 const KEY_BYTES: usize = 32;
+
+/// Largest file of compiled code, in bytes.
+const MAX_FILE: u64 = 256 * 1024 * 1024;
 
 /// A folder of compiled code.
 pub struct Cache {
@@ -41,14 +44,13 @@ pub struct CacheError {
 impl Cache {
     /// Opens or makes the folder and its key.
     pub(crate) fn open(folder: PathBuf, compatibility: String) -> Result<Self, CacheError> {
-        fs::create_dir_all(&folder).map_err(|error| problem(&folder, &error))?;
+        make_folder(&folder)?;
         let path = folder.join(KEY_FILE);
-        let bytes = match fs::read(&path) {
+        let bytes = match read_own(&path, KEY_BYTES as u64 + 1) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == io::ErrorKind::NotFound => make_key(&folder, &path)?,
             Err(error) => return Err(problem(&path, &error)),
         };
-        check_owner(&path)?;
         if bytes.len() != KEY_BYTES {
             let problem = format!(
                 "it has {} bytes instead of {KEY_BYTES}; delete it, and adapters are compiled again",
@@ -61,7 +63,7 @@ impl Cache {
 
     /// Compiled code of this adapter, if there is any that may be loaded.
     pub(crate) fn get(&self, digest: &str) -> Option<Trusted> {
-        let sealed = fs::read(self.path(digest)).ok()?;
+        let sealed = read_own(&self.path(digest), MAX_FILE).ok()?;
         let trusted = Trusted::open(&sealed, &self.key, &self.context(digest));
         if trusted.is_none() {
             tracing::warn!(digest, "compiled code in the cache was changed by somebody; compiling again");
@@ -91,7 +93,7 @@ fn make_key(folder: &Path, path: &Path) -> Result<Vec<u8>, CacheError> {
         .map_err(|_| problem(path, &io::Error::other("the system has no random numbers")))?;
     // Whoever is first makes it; whoever comes second reads that one.
     write(folder, path, &bytes, false)?;
-    fs::read(path).map_err(|error| problem(path, &error))
+    read_own(path, KEY_BYTES as u64 + 1).map_err(|error| problem(path, &error))
 }
 
 /// Writes a whole file or none, readable by its owner alone. Where one is there already and must not be replaced, it stays.
@@ -116,20 +118,54 @@ fn write(folder: &Path, path: &Path, bytes: &[u8], replace: bool) -> Result<(), 
     }
 }
 
-/// A key that others can read signs nothing.
-fn check_owner(path: &Path) -> Result<(), CacheError> {
+/// Makes the folder, for its owner alone; refuses one that others can write to, since they could put files in place of
+/// ours.
+fn make_folder(folder: &Path) -> Result<(), CacheError> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(folder).map_err(|error| problem(folder, &error))?;
     #[cfg(unix)]
     {
         use std::os::unix::fs::MetadataExt;
-        let metadata = fs::metadata(path).map_err(|error| problem(path, &error))?;
-        let me = rustix::process::geteuid().as_raw();
-        if metadata.mode() & 0o077 != 0 || metadata.uid() != me {
+        let metadata = fs::metadata(folder).map_err(|error| problem(folder, &error))?;
+        if metadata.uid() != rustix::process::geteuid().as_raw() || metadata.mode() & 0o022 != 0 {
             let problem =
-                "it must belong to this user and be readable by nobody else: chmod 600, or delete it".to_owned();
-            return Err(CacheError { path: path.display().to_string(), problem });
+                "it must belong to this user and be writable by nobody else: chmod go-w, or choose another".to_owned();
+            return Err(CacheError { path: folder.display().to_string(), problem });
         }
     }
     Ok(())
+}
+
+/// Reads a file that is ours: regular, of this user, readable by nobody else. What is checked is what is read: one open
+/// file, neither a link nor a pipe that somebody could exchange in between.
+fn read_own(path: &Path, most: u64) -> io::Result<Vec<u8>> {
+    let mut options = fs::OpenOptions::new();
+    options.read(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::custom_flags(
+        &mut options,
+        (rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK).bits().cast_signed(),
+    );
+    let file = options.open(path)?;
+    let metadata = file.metadata()?;
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt;
+        if metadata.mode() & 0o077 != 0 || metadata.uid() != rustix::process::geteuid().as_raw() {
+            return Err(io::Error::other(
+                "it must belong to this user and be readable by nobody else: chmod 600, or delete it",
+            ));
+        }
+    }
+    if !metadata.is_file() || metadata.len() > most {
+        return Err(io::Error::other("it is not a file of the size that was written here; delete it"));
+    }
+    let mut bytes = Vec::new();
+    file.take(most).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 fn problem(path: &Path, error: &io::Error) -> CacheError {

@@ -17,6 +17,7 @@ use rustix::process::{Resource, Rlimit, setrlimit};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     process::Command,
+    sync::Semaphore,
     time::timeout,
 };
 
@@ -31,7 +32,7 @@ const MAX_CPU: u64 = 60;
 /// Wall-clock time of the child, in seconds: a machine may be busy.
 const MAX_WALL: u64 = 300;
 /// Largest compiled code, in bytes.
-const MAX_CODE: u64 = 512 * 1024 * 1024;
+const MAX_CODE: u64 = 192 * 1024 * 1024;
 /// Most threads of the child: each costs address space.
 const THREADS: usize = 4;
 /// First byte of the child's answer.
@@ -77,6 +78,9 @@ impl Compiler {
                     .to_owned(),
             ));
         }
+        // Each child may take 1 GiB, and its answer is held here.
+        static ONE: Semaphore = Semaphore::const_new(1);
+        let _one = ONE.acquire().await;
         let process = |error: io::Error| CompileError::Process(error.to_string());
         let program = match self {
             Compiler::ThisProgram => env::current_exe().map_err(process)?,
@@ -123,7 +127,8 @@ impl Compiler {
                 Ok(answer)
             }
             Some(&FAILED) => {
-                Err(CompileError::Refused(String::from_utf8_lossy(answer.get(1..).unwrap_or_default()).into_owned()))
+                let said = String::from_utf8_lossy(answer.get(1..).unwrap_or_default());
+                Err(CompileError::Refused(portcullis_gate::printable(&said, 400)))
             }
             _ => Err(why(&status, &said)),
         }

@@ -135,6 +135,8 @@ fn common() -> Config {
         .async_stack_size(FIBER_STACK)
         // A backtrace of guest frames helps nobody here, and costs at each trap.
         .wasm_backtrace_max_frames(None)
+        // Or `describe` could differ from one processor to another.
+        .cranelift_nan_canonicalization(true)
         .memory_init_cow(true);
     config
 }

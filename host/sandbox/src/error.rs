@@ -1,6 +1,6 @@
 //! Why an adapter cannot be loaded, and why a call has no output.
 
-use portcullis_gate::DescriptorError;
+use portcullis_gate::{DescriptorError, printable};
 
 use crate::{cache::CacheError, compiler::CompileError, upload::UploadError, wit};
 
@@ -55,8 +55,9 @@ impl CallError {
     }
 }
 
+/// What an adapter said, fit to be shown.
 fn adapter_words(error: &wit::Error) -> String {
-    match error {
+    let words = match error {
         wit::Error::UnknownOperation(name) => format!("the adapter does not know its own operation `{name}`"),
         wit::Error::InvalidInput(at) => {
             format!("the adapter does not accept the input at `{}`: {}", at.pointer, at.message)
@@ -65,5 +66,6 @@ fn adapter_words(error: &wit::Error) -> String {
             format!("the adapter does not accept the config at `{}`: {}", at.pointer, at.message)
         }
         wit::Error::Failed(failure) => format!("{}: {}", failure.code, failure.message),
-    }
+    };
+    printable(&words, 400)
 }

@@ -65,7 +65,12 @@ impl credentials::Host for State {
     fn open(&mut self, slot: String) -> wasmtime::Result<Result<Resource<Handle>, CredentialError>> {
         match self.host()?.open(&slot) {
             Ok(()) => Ok(Ok(self.table.push(Handle { slot })?)),
-            Err(error) => Ok(Err(error)),
+            Err(error) => {
+                if let Some(sight) = &self.sight {
+                    sight.lowered(format!("{error:?}").as_bytes());
+                }
+                Ok(Err(error))
+            }
         }
     }
 }

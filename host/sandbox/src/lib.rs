@@ -43,7 +43,7 @@ pub use error::{CallError, LoadError};
 pub use host::{Host, Sight};
 pub use journal::{Journal, Line};
 pub use meter::{Meter, Metered};
-pub use run::{Call, Ended, Usage};
+pub use run::{Call, Ended, Terms, Usage};
 pub use upload::{Import, MAX_UPLOAD, Upload, UploadError};
 
 /// The contract's types, as generated from `wit/`.

@@ -11,10 +11,11 @@
 use std::{
     pin::Pin,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     },
     task::{Context, Poll},
+    thread::{self, ThreadId},
     time::Instant,
 };
 
@@ -37,8 +38,8 @@ pub struct Meter {
     in_host: AtomicBool,
     /// How long the call's thread was kept from running, as far as epochs could tell.
     stolen: AtomicU64,
-    /// The last epoch in this poll: the time, and the thread's CPU time. Zero where there was none.
-    epoch: (AtomicU64, AtomicU64),
+    /// The last epoch: on which thread, what the call had taken, and the thread's own CPU time.
+    epoch: Mutex<Option<(ThreadId, u64, u64)>>,
 }
 
 impl Default for Meter {
@@ -51,7 +52,7 @@ impl Default for Meter {
             host: AtomicU64::new(0),
             in_host: AtomicBool::new(false),
             stolen: AtomicU64::new(0),
-            epoch: (AtomicU64::new(0), AtomicU64::new(0)),
+            epoch: Mutex::default(),
         }
     }
 }
@@ -78,13 +79,15 @@ impl Meter {
         self.cpu_ns().saturating_sub(self.before_guest.load(Relaxed)).saturating_sub(self.host.load(Relaxed))
     }
 
-    /// An epoch has passed while the guest ran: what of it did the thread not run?
+    /// An epoch has passed while the guest ran. What the call is said to have taken since the last one, and its thread
+    /// has not, was somebody else's.
     pub(crate) fn epoch_passed(&self) {
-        let (now, cpu) = (self.now(), thread_cpu());
-        let (last, last_cpu) = (self.epoch.0.swap(now, Relaxed), self.epoch.1.swap(cpu, Relaxed));
-        // Only within one poll is it the same thread.
-        if last > self.began.load(Relaxed) {
-            let kept = (now - last).saturating_sub(cpu.saturating_sub(last_cpu));
+        let (thread, taken, cpu) = (thread::current().id(), self.cpu_ns(), thread_cpu());
+        let last = self.epoch.lock().unwrap_or_else(PoisonError::into_inner).replace((thread, taken, cpu));
+        if let Some((last_thread, last_taken, last_cpu)) = last
+            && last_thread == thread
+        {
+            let kept = taken.saturating_sub(last_taken).saturating_sub(cpu.saturating_sub(last_cpu));
             self.stolen.fetch_add(kept, Relaxed);
         }
     }

@@ -40,6 +40,17 @@ pub struct Call {
     pub idempotency_key: Option<String>,
 }
 
+/// Within what a call runs.
+#[derive(Clone, Copy, Debug)]
+pub struct Terms<'a> {
+    /// The bounds.
+    pub limits: &'a Limits,
+    /// When it ends, done or not.
+    pub deadline: Instant,
+    /// What measures it: the call is polled inside of [`Meter::measure`].
+    pub meter: &'a Arc<Meter>,
+}
+
 /// What a call used inside the sandbox.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Usage {
@@ -69,10 +80,13 @@ impl Sandbox {
     pub async fn describe(&self, adapter: &Adapter, config: &str, limits: &Limits) -> Ended<Descriptor> {
         let config = config.to_owned();
         let meter = Arc::new(Meter::default());
-        let described =
-            self.run(adapter, State::new(None, None, limits, meter.clone()), limits, async |instance, store| {
-                instance.portcullis_adapter_operations().call_describe(store, &config).await
-            });
+        let described = self.run(
+            adapter,
+            State::new(None, None, limits, meter.clone()),
+            limits,
+            within(limits),
+            async |instance, store| instance.portcullis_adapter_operations().call_describe(store, &config).await,
+        );
         meter.measure(described).await
     }
 
@@ -80,21 +94,26 @@ impl Sandbox {
     pub async fn instantiate(&self, adapter: &Adapter) -> Result<(), CallError> {
         let limits = Limits::default();
         let meter = Arc::new(Meter::default());
-        let started =
-            self.run(adapter, State::new(None, None, &limits, meter.clone()), &limits, async |_, _| Ok(Ok(())));
+        let started = self.run(
+            adapter,
+            State::new(None, None, &limits, meter.clone()),
+            &limits,
+            within(&limits),
+            async |_, _| Ok(Ok(())),
+        );
         meter.measure(started).await.result
     }
 
-    /// Runs one call, inside of what `meter` measures. `sight` sees what the guest is handed.
+    /// Runs one call on these terms. `sight` sees what the guest is handed.
     pub async fn invoke(
         &self,
         adapter: &Adapter,
         host: Arc<dyn Host>,
         sight: Option<Arc<dyn Sight>>,
-        limits: &Limits,
-        meter: &Arc<Meter>,
+        terms: Terms<'_>,
         call: Call,
     ) -> Ended<String> {
+        let Terms { limits, deadline, meter } = terms;
         if let Some(sight) = &sight {
             for text in [&call.operation, &call.input, &call.config] {
                 sight.lowered(text.as_bytes());
@@ -102,7 +121,7 @@ impl Sandbox {
             sight.lowered(call.idempotency_key.as_deref().unwrap_or_default().as_bytes());
         }
         let state = State::new(Some(host), sight, limits, meter.clone());
-        self.run(adapter, state, limits, async |instance, store| {
+        self.run(adapter, state, limits, deadline, async |instance, store| {
             let Call { operation, input, config, idempotency_key } = call;
             let call = operations::Call { operation, input, config, idempotency_key };
             instance.portcullis_adapter_operations().call_invoke(store, &call).await
@@ -115,10 +134,10 @@ impl Sandbox {
         adapter: &Adapter,
         state: State,
         limits: &Limits,
+        deadline: Instant,
         enter: impl AsyncFnOnce(bindings::Adapter, &mut Store<State>) -> wasmtime::Result<Result<T, operations::Error>>,
     ) -> Ended<T> {
         let started = Instant::now();
-        let deadline = started + Duration::from_millis(limits.wall_ms.into());
         let turn = timeout_at(deadline.into(), self.turns.acquire()).await;
         let Ok(Ok(_turn)) = turn else {
             let result = Err(CallError::Bound { name: "host_calls_at_once", limit: self.calls_at_once.into() });
@@ -165,6 +184,11 @@ impl Sandbox {
         });
         store
     }
+}
+
+/// A deadline for what starts now.
+fn within(limits: &Limits) -> Instant {
+    Instant::now() + Duration::from_millis(limits.wall_ms.into())
 }
 
 /// Reads off a trap what it was.

@@ -195,13 +195,16 @@ fn check_exports(exports: &[String]) -> Result<(), UploadError> {
         return Ok(());
     }
     match versions.first() {
-        Some(other) => Err(UploadError::Version((*other).to_owned())),
-        None => Err(UploadError::NotAnAdapter(exports.to_vec())),
+        Some(other) => Err(UploadError::Version(portcullis_gate::printable(other, 64))),
+        None => {
+            Err(UploadError::NotAnAdapter(exports.iter().map(|name| portcullis_gate::printable(name, 100)).collect()))
+        }
     }
 }
 
 fn check_imports(imports: &[String]) -> Result<(), UploadError> {
-    let unknown: Vec<String> = imports.iter().filter(|name| !is_linked(name)).cloned().collect();
+    let unknown: Vec<String> =
+        imports.iter().filter(|name| !is_linked(name)).map(|name| portcullis_gate::printable(name, 100)).collect();
     if unknown.is_empty() { Ok(()) } else { Err(UploadError::Imports(unknown)) }
 }
 
@@ -232,7 +235,7 @@ fn power(import: &str) -> &'static str {
 }
 
 fn invalid(error: &wasmparser::BinaryReaderError) -> UploadError {
-    UploadError::Invalid { problem: error.message().to_owned(), offset: error.offset() as u64 }
+    UploadError::Invalid { problem: portcullis_gate::printable(error.message(), 200), offset: error.offset() as u64 }
 }
 
 #[cfg(test)]

@@ -47,8 +47,8 @@ pub(crate) enum Cost {
     Refused,
 }
 
-/// Checks what can be known from the schema alone, and measures it.
-pub(crate) fn inspect(root: &Value) -> Result<Shape, SchemaError> {
+/// Checks what can be known from the schema alone, and measures it: its shape, and how many patterns it holds.
+pub(crate) fn inspect(root: &Value) -> Result<(Shape, usize), SchemaError> {
     let schemas = reachable(root)?;
     let found = schemas.iter().map(|(_, schema)| patterns(schema)).sum();
     if found > crate::MAX_PATTERNS {
@@ -58,7 +58,7 @@ pub(crate) fn inspect(root: &Value) -> Result<Shape, SchemaError> {
     for (pointer, schema) in &schemas {
         chain.length(schema, pointer, 0)?;
     }
-    Ok(Unroll { root, done: HashMap::new(), open: HashSet::new() }.shape(root, 0))
+    Ok((Unroll { root, done: HashMap::new(), open: HashSet::new() }.shape(root, 0), found))
 }
 
 /// Every schema in the document that can apply or be referred to, after checking its references.

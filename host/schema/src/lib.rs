@@ -145,6 +145,7 @@ struct Inner {
     value: Value,
     validator: Validator,
     shape: bounds::Shape,
+    patterns: usize,
 }
 
 impl Schema {
@@ -165,7 +166,7 @@ impl Schema {
         }
         let value: Value =
             serde_json::from_str(text).map_err(|error| SchemaError::NotJson { reason: error.to_string() })?;
-        let shape = bounds::inspect(&value)?;
+        let (shape, patterns) = bounds::inspect(&value)?;
         let validator = jsonschema::options()
             .with_draft(Draft::Draft202012)
             .with_pattern_options(PatternOptions::regex().size_limit(PATTERN_BYTES))
@@ -175,7 +176,13 @@ impl Schema {
                 pointer: error.instance_path().to_string(),
                 reason: node::short(&error.masked().to_string()),
             })?;
-        Ok(Self { inner: Arc::new(Inner { value, validator, shape }) })
+        Ok(Self { inner: Arc::new(Inner { value, validator, shape, patterns }) })
+    }
+
+    /// How many patterns it holds: each takes up to 512 KiB. Whoever compiles many schemas of one stranger adds them up.
+    #[must_use]
+    pub fn patterns(&self) -> usize {
+        self.inner.patterns
     }
 
     /// The schema as it was parsed, for descriptors and documentation.

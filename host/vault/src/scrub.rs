@@ -55,6 +55,8 @@ impl Scrubber {
         }
         let automaton = AhoCorasick::builder()
             .match_kind(MatchKind::LeftmostLongest)
+            // Header names arrive in lower case, and escapes in either.
+            .ascii_case_insensitive(true)
             .build(patterns.iter().map(|pattern| pattern.as_slice()))
             .ok();
         debug_assert!(automaton.is_some(), "a few short patterns always fit");
@@ -112,6 +114,11 @@ fn written(secret: &[u8]) -> Vec<Zeroizing<Vec<u8>>> {
         let last = (padded.len() * 8) / 6;
         for text in [BASE64_STANDARD_NO_PAD.encode(&padded), BASE64_URL_SAFE_NO_PAD.encode(&padded)] {
             let text = Zeroizing::new(text);
+            // As JSON encoders write it that escape the slash.
+            if text.contains('/') {
+                let text = Zeroizing::new(text.get(first..last).unwrap_or_default().replace('/', "\\/"));
+                all.push(text.as_bytes().to_vec());
+            }
             all.push(text.as_bytes().get(first..last).unwrap_or_default().to_vec());
         }
     }

@@ -18,6 +18,9 @@ pub enum SecretError {
     /// Too short or too long.
     #[error("a secret has {MIN_BYTES} to {MAX_BYTES} bytes; this one has {0}")]
     Length(usize),
+    /// A space at its beginning or end: servers cut it off, and it would not be found again.
+    #[error("it begins or ends with a space")]
+    Space,
     /// CR, LF, NUL or another control character.
     #[error("it holds a control character other than one newline at its end")]
     Control,
@@ -35,6 +38,9 @@ impl Secret {
         }
         if !(MIN_BYTES..=MAX_BYTES).contains(&bytes.len()) {
             return Err(SecretError::Length(bytes.len()));
+        }
+        if bytes.first() == Some(&b' ') || bytes.last() == Some(&b' ') {
+            return Err(SecretError::Space);
         }
         if bytes.iter().any(|b| *b < b' ' || *b == 0x7f) {
             return Err(SecretError::Control);
@@ -93,5 +99,6 @@ mod tests {
             assert_eq!(Secret::try_from(text).unwrap_err(), SecretError::Control);
         }
         assert_eq!(Secret::try_from("abc\n").unwrap_err(), SecretError::Length(3));
+        assert_eq!(Secret::try_from("hunter22 ").unwrap_err(), SecretError::Space);
     }
 }

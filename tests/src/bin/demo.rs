@@ -282,11 +282,14 @@ impl Story {
         let list = |name: &str| self.inspect.get(name).and_then(Value::as_array).cloned().unwrap_or_default();
         let word = |value: &Value, name: &str| value.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
         anstream::println!("   {} · contract portcullis:adapter@{}", short(&text("/digest")), text("/contract"));
-        let operations: Vec<String> = list("operations")
-            .iter()
-            .map(|o| format!("{} {dim}({}){dim:#}", word(o, "name"), word(o, "effect")))
-            .collect();
-        anstream::println!("   operations  {}", operations.join(", "));
+        for effect in ["read", "write", "destructive"] {
+            let named = list("operations");
+            let named = named.iter().filter(|o| word(o, "effect") == effect).map(|o| word(o, "name"));
+            let named: Vec<String> = named.collect();
+            if !named.is_empty() {
+                anstream::println!("   {effect:<11} {}", named.join(", "));
+            }
+        }
         let slots: Vec<String> = list("slots").iter().map(|s| word(s, "name")).collect();
         anstream::println!("   secrets     {} {dim}(used by handle, never read){dim:#}", slots.join(", "));
         anstream::println!("   granted     sendEmail, one route, one secret; everything else stays shut");
