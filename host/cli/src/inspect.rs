@@ -4,7 +4,7 @@ use std::{path::Path, sync::Arc};
 
 use anyhow::Context;
 use portcullis_runtime::{
-    Adapter, Descriptor, Discard, Grant, GrantedRoute, Ledger, Limits, Runtime, Scheme, SystemResolver, printable,
+    Adapter, Descriptor, Discard, Grant, Ledger, Limits, Route, Runtime, Scheme, SystemResolver, printable,
 };
 use serde_json::{Value, json};
 
@@ -69,16 +69,7 @@ fn whole_grant(adapter: &Adapter, descriptor: &Descriptor) -> Grant {
             .filter(|slot| slot.scheme == Scheme::SigningKey)
             .map(|slot| slot.name.clone())
             .collect(),
-        routes: descriptor
-            .routes
-            .iter()
-            .map(|route| GrantedRoute {
-                method: route.method,
-                url: route.url.clone(),
-                query: route.query.clone(),
-                slot: route.slot.clone(),
-            })
-            .collect(),
+        routes: descriptor.routes.iter().map(Route::as_granted).collect(),
         limits: Limits::default(),
     }
 }

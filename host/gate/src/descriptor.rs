@@ -101,6 +101,13 @@ pub struct Route {
     pub response: String,
 }
 
+impl Route {
+    /// What a grant would say to allow all of it.
+    pub fn as_granted(&self) -> GrantedRoute {
+        GrantedRoute { method: self.method, url: self.url.clone(), query: self.query.clone(), slot: self.slot.clone() }
+    }
+}
+
 /// A named action.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Operation {
@@ -243,17 +250,7 @@ impl Descriptor {
     pub fn routes_of(&self, operation: &str, slot: Option<&str>) -> Option<Vec<GrantedRoute>> {
         let ids = &self.operation(operation)?.routes;
         let routes = self.routes.iter().filter(|route| ids.contains(&route.id));
-        Some(
-            routes
-                .filter(|route| slot.is_none() || route.slot.as_deref() == slot)
-                .map(|route| GrantedRoute {
-                    method: route.method,
-                    url: route.url.clone(),
-                    query: route.query.clone(),
-                    slot: route.slot.clone(),
-                })
-                .collect(),
-        )
+        Some(routes.filter(|route| slot.is_none() || route.slot.as_deref() == slot).map(Route::as_granted).collect())
     }
 
     fn text_bytes(&self) -> usize {

@@ -191,16 +191,10 @@ fn signing_slots(descriptor: &Descriptor, grant: &Grant) -> Result<Vec<(String, 
 
 /// Every declared route with the grant lines that would allow it. Templates were checked with the descriptor.
 fn declared_routes(descriptor: &Descriptor) -> Vec<(Method, Template, GrantedRoute)> {
-    let lines = |route: &crate::descriptor::Route| GrantedRoute {
-        method: route.method,
-        url: route.url.clone(),
-        query: route.query.clone(),
-        slot: route.slot.clone(),
-    };
     descriptor
         .routes
         .iter()
-        .filter_map(|route| Some((route.method, Template::parse(&route.url).ok()?, lines(route))))
+        .filter_map(|route| Some((route.method, Template::parse(&route.url).ok()?, route.as_granted())))
         .collect()
 }
 
