@@ -28,12 +28,14 @@ pub(crate) async fn run(arguments: &Arguments, wanted: &Invoke) -> anyhow::Resul
     let ledger = JsonLines::open(arguments.data.join("ledger.jsonl"))?;
     let runtime = start(arguments, Arc::new(ledger))?;
     let adapter = load(&runtime, &wanted.adapter).await?;
-    let vault = vault(credentials, &runtime.describe(&adapter, &config).await?)?;
+    let vault = Arc::new(MemoryVault::new());
     let name =
         wanted.adapter.file_stem().map_or_else(|| "adapter".to_owned(), |stem| stem.to_string_lossy().into_owned());
     let integration = runtime
-        .integrate(NewIntegration::new("local", name, adapter, grant).config(config).vault(Arc::new(vault)))
+        .integrate(NewIntegration::new("local", name, adapter, grant).config(config).vault(vault.clone()))
         .await?;
+
+    fill(&vault, credentials, integration.descriptor())?;
 
     let mut call = Call::new(Caller::principal(&wanted.principal), &wanted.operation, input)
         .mode(wanted.mode.into())
@@ -69,9 +71,8 @@ fn read_credentials(wanted: &Invoke) -> anyhow::Result<Vec<(String, Secret)>> {
     Ok(credentials)
 }
 
-/// A vault with these secrets, each in a slot that the adapter declares.
-fn vault(credentials: Vec<(String, Secret)>, descriptor: &Descriptor) -> anyhow::Result<MemoryVault> {
-    let vault = MemoryVault::new();
+/// Puts the secrets into the vault, each in a slot that the adapter declares.
+fn fill(vault: &MemoryVault, credentials: Vec<(String, Secret)>, descriptor: &Descriptor) -> anyhow::Result<()> {
     for (slot, secret) in credentials {
         if descriptor.slot(&slot).is_none() {
             let slots: Vec<&str> = descriptor.slots.iter().map(|slot| slot.name.as_str()).collect();
@@ -80,7 +81,7 @@ fn vault(credentials: Vec<(String, Secret)>, descriptor: &Descriptor) -> anyhow:
         }
         vault.put(slot, secret);
     }
-    Ok(vault)
+    Ok(())
 }
 
 fn as_json(outcome: &Outcome) -> Value {
