@@ -1,8 +1,12 @@
 //! Hostile cases 9 to 16, as far as the gate goes today: what was not granted is refused before anything is touched.
 
-use std::net::{IpAddr, SocketAddr};
+use std::{
+    net::{IpAddr, SocketAddr},
+    time::{Duration, Instant},
+};
 
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::harness::{Case, everything, get, send};
 
@@ -246,5 +250,58 @@ async fn bodies_and_headers_have_bounds_both_ways() {
     let output = outcome.result.as_ref().unwrap();
     let names: Vec<&str> = (0..5).map(|i| output["results"][i]["error"]["name"].as_str().unwrap_or("none")).collect();
     assert_eq!(names, ["response_bytes", "header_count", "header_count", "header_bytes", "url_bytes"], "{output}");
+    case.holds(&outcome).await;
+}
+
+/// Answers every request with a header that promises 100 bytes, and then a byte each `pause`, never to the end.
+async fn drip(pause: Duration) -> SocketAddr {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                let mut request = [0; 4096];
+                let _ = stream.read(&mut request).await;
+                let mut sent = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n").await;
+                while sent.is_ok() {
+                    tokio::time::sleep(pause).await;
+                    sent = stream.write_all(b"x").await;
+                }
+            });
+        }
+    });
+    address
+}
+
+#[tokio::test]
+async fn a_body_that_stalls_and_a_body_that_drips_are_both_ended() {
+    let case = Case::new().await;
+    for (pause, limits, phase) in
+        [(60_000, "idle_ms = 150", "idle"), (20, "idle_ms = 5_000\nrequest_ms = 300", "total")]
+    {
+        let address = drip(Duration::from_millis(pause)).await;
+        let base = format!("http://{address}");
+        let probe = case.probe_with(&base, &format!("{}[limits]\n{limits}\n", everything(&base)), &[address]).await;
+        let started = Instant::now();
+        let outcome = case.steps(&probe, json!([get(&format!("{base}/ok"))])).await;
+        assert_eq!(outcome.result.as_ref().unwrap()["results"][0]["error"]["phase"], phase, "{:?}", outcome.result);
+        assert!(started.elapsed() < Duration::from_secs(3), "{limits}");
+        case.holds(&outcome).await;
+    }
+}
+
+#[tokio::test]
+async fn a_request_body_that_is_too_large_is_not_sent() {
+    let case = Case::new().await;
+    let base = case.upstream.origin();
+    let limits = format!("{}[limits]\nrequest_bytes = 10\n", everything(&base));
+    let probe = case.probe_with(&base, &limits, &[case.upstream.address]).await;
+    let mut step = send("POST", &format!("{base}/echo"), Some("token"), json!([]));
+    step["body"] = json!("x".repeat(11));
+    let outcome = case.steps(&probe, json!([step])).await;
+    assert_eq!(outcome.result.as_ref().unwrap()["results"][0]["error"]["name"], "request_bytes");
+    assert_eq!(case.upstream.received().len(), 0);
+    let ends = case.ledger.of_kind("outcome");
+    assert_eq!(ends[0]["bounds"]["request_bytes"], 1, "the ledger says which bound it was: {ends:?}");
     case.holds(&outcome).await;
 }

@@ -76,7 +76,7 @@ impl Sandbox {
         wasi::link(&mut linker).map_err(contract)?;
         bindings::Adapter::add_to_linker::<State, HasSelf<State>>(&mut linker, |state| state).map_err(contract)?;
         let cache = options.cache.map(|folder| Cache::open(folder, compatibility(&engine))).transpose()?;
-        tick(&engine);
+        tick(&engine).map_err(|error| LoadError::Contract(format!("no thread to bound guests' CPU time: {error}")))?;
         Ok(Self {
             engine,
             turns: Arc::new(Semaphore::new(options.calls_at_once as usize)),
@@ -181,9 +181,10 @@ fn pagemap_scan_works() -> bool {
 }
 
 /// Advances the engine's epoch until the engine is gone.
-fn tick(engine: &Engine) {
+fn tick(engine: &Engine) -> std::io::Result<()> {
     let engine = engine.weak();
-    let spawned = thread::Builder::new().name("portcullis-epoch".to_owned()).spawn(move || {
+    // Without it guests would be bounded by fuel alone, so without it there is no sandbox.
+    thread::Builder::new().name("portcullis-epoch".to_owned()).spawn(move || {
         loop {
             thread::sleep(TICK);
             match engine.upgrade() {
@@ -191,11 +192,8 @@ fn tick(engine: &Engine) {
                 None => return,
             }
         }
-    });
-    // Without the ticker a guest would be bounded by fuel alone; say so loudly.
-    if let Err(error) = spawned {
-        tracing::error!(%error, "no thread for epochs: guest CPU time is bounded by fuel alone");
-    }
+    })?;
+    Ok(())
 }
 
 #[cfg(test)]
