@@ -44,6 +44,44 @@ impl CarveOuts {
     }
 }
 
+/// PLACEHOLDER
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+#[serde(transparent)]
+pub struct CarveOut(#[schemars(with = "String")] SocketAddr);
+
+impl CarveOut {
+    /// Whether it holds all of the other.
+    pub fn covers(&self, other: &CarveOut) -> bool {
+        self == other
+    }
+
+    /// Port.
+    pub fn port(&self) -> Option<u16> {
+        Some(self.0.port())
+    }
+}
+
+impl std::str::FromStr for CarveOut {
+    type Err = std::net::AddrParseError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.parse().map(CarveOut)
+    }
+}
+
+impl fmt::Display for CarveOut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl CarveOuts {
+    /// From these.
+    pub fn of(carve_outs: &[CarveOut]) -> Self {
+        Self::new(&carve_outs.iter().map(|c| c.0).collect::<Vec<_>>())
+    }
+}
+
 /// Judges one address that is about to be dialled. `secure` says whether TLS will be spoken: without it only a
 /// carve-out will do.
 pub fn judge_address(address: IpAddr, port: u16, secure: bool, carve_outs: &CarveOuts) -> Result<(), AddressRefusal> {

@@ -1,26 +1,10 @@
-//! What an adapter declares, checked to be well formed before anybody reads it.
-//!
-//! The text comes from untrusted code. Lengths are bounded, names are plain, and nothing in it can smuggle a control
-//! character onto a reviewer's terminal.
-
-use std::collections::BTreeSet;
+//! What an adapter declares: slots, routes, operations. Nothing is judged here; `check.rs` says whether it is well formed.
 
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    grant::GrantedRoute,
-    header::{is_reserved, is_token},
-    method::Method,
-    printable::{is_plain, printable},
-    template::{Template, TemplateError},
+    body::BodyKind, check::check, grant::{GrantedRoute, RouteLimits}, method::Method, parameter::Parameter, repeat::Repeat,
 };
-
-/// Largest descriptor: all its text together, in bytes.
-const MAX_BYTES: usize = 1024 * 1024;
-/// Most slots, routes or operations.
-const MAX_ITEMS: usize = 512;
-/// Longest description, in bytes.
-const MAX_DESCRIPTION: usize = 4096;
 
 /// What an operation does to the world.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -92,19 +76,39 @@ pub struct Route {
     /// The URL template.
     pub url: String,
     /// Query parameters it may send.
-    pub query: Vec<String>,
+    pub query: Vec<Parameter>,
+    /// Header fields it may send, beside those that every route may.
+    pub headers: Vec<Parameter>,
     /// The slot whose secret is added.
     pub slot: Option<String>,
-    /// JSON Schema of the request body, as text.
-    pub request: Option<String>,
+    /// The body it sends.
+    pub request: Option<RequestBody>,
+    /// Whether a request may be sent again.
+    pub repeat: Repeat,
     /// JSON Schema of a successful response's body, as text.
     pub response: String,
+}
+
+/// The body of a route's requests.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RequestBody {
+    /// What kind of body.
+    pub kind: BodyKind,
+    /// JSON Schema of what it says, as text; none for raw bodies.
+    pub schema: Option<String>,
 }
 
 impl Route {
     /// What a grant would say to allow all of it.
     pub fn as_granted(&self) -> GrantedRoute {
-        GrantedRoute { method: self.method, url: self.url.clone(), query: self.query.clone(), slot: self.slot.clone() }
+        GrantedRoute {
+            method: self.method,
+            url: self.url.clone(),
+            query: self.query.clone(),
+            headers: self.headers.clone(),
+            slot: self.slot.clone(),
+            limits: RouteLimits::default(),
+        }
     }
 }
 
@@ -157,77 +161,7 @@ pub struct DescriptorError {
 impl Descriptor {
     /// Checks names, references, templates and sizes. The schemas are compiled elsewhere.
     pub fn check(&self) -> Result<(), DescriptorError> {
-        let bytes = self.text_bytes();
-        if bytes > MAX_BYTES {
-            return err("", format!("{bytes} bytes of text; at most {MAX_BYTES}"));
-        }
-        identifier("name", &self.name)?;
-        let version = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'+' | b'-');
-        if self.version.is_empty() || self.version.len() > 64 || !self.version.bytes().all(version) {
-            return err(
-                "version",
-                format!("`{}` is not 1 to 64 letters, digits, `.`, `+` and `-`", shorten(&self.version)),
-            );
-        }
-        plain("description", &self.description, MAX_DESCRIPTION)?;
-        count("slots", self.slots.len())?;
-        count("routes", self.routes.len())?;
-        count("operations", self.operations.len())?;
-
-        let mut slots = BTreeSet::new();
-        for (i, slot) in self.slots.iter().enumerate() {
-            identifier(&format!("slots[{i}].name"), &slot.name)?;
-            plain(&format!("slots[{i}].description"), &slot.description, MAX_DESCRIPTION)?;
-            check_scheme(&format!("slots[{i}].scheme"), &slot.scheme)?;
-            unique(&mut slots, &format!("slots[{i}].name"), &slot.name)?;
-        }
-        let mut routes = BTreeSet::new();
-        for (i, route) in self.routes.iter().enumerate() {
-            identifier(&format!("routes[{i}].id"), &route.id)?;
-            plain(&format!("routes[{i}].description"), &route.description, MAX_DESCRIPTION)?;
-            unique(&mut routes, &format!("routes[{i}].id"), &route.id)?;
-            Template::parse(&route.url).map_err(|error: TemplateError| DescriptorError {
-                at: format!("routes[{i}].url"),
-                problem: printable(&error.to_string(), 400),
-            })?;
-            for name in &route.query {
-                query_name(&format!("routes[{i}].query"), name)?;
-            }
-            match route.slot.as_deref().map(|name| self.slot(name).ok_or(name)) {
-                Some(Err(name)) => {
-                    return err(&format!("routes[{i}].slot"), format!("`{name}` is not one of the slots"));
-                }
-                Some(Ok(Slot { scheme: Scheme::SigningKey, name, .. })) => {
-                    return err(
-                        &format!("routes[{i}].slot"),
-                        format!("`{name}` is a signing key, which is never sent"),
-                    );
-                }
-                Some(Ok(Slot { scheme: Scheme::Query { name }, .. })) if route.query.contains(name) => {
-                    return err(&format!("routes[{i}].query"), format!("`{name}` is the slot's to write"));
-                }
-                _ => {}
-            }
-        }
-        let mut operations = BTreeSet::new();
-        for (i, operation) in self.operations.iter().enumerate() {
-            let at = format!("operations[{i}].name");
-            let name = &operation.name;
-            if name.is_empty() || name.len() > 64 || !name.bytes().all(|b| b.is_ascii_alphanumeric()) {
-                return err(&at, format!("`{}` is not 1 to 64 letters and digits", name.escape_default()));
-            }
-            unique(&mut operations, &at, name)?;
-            plain(&format!("operations[{i}].description"), &operation.description, MAX_DESCRIPTION)?;
-            for id in &operation.routes {
-                if !routes.contains(id.as_str()) {
-                    return err(
-                        &format!("operations[{i}].routes"),
-                        format!("`{}` is not one of the routes", id.escape_default()),
-                    );
-                }
-            }
-        }
-        Ok(())
+        check(self)
     }
 
     /// The slot of this name.
@@ -252,86 +186,6 @@ impl Descriptor {
         let routes = self.routes.iter().filter(|route| ids.contains(&route.id));
         Some(routes.filter(|route| slot.is_none() || route.slot.as_deref() == slot).map(Route::as_granted).collect())
     }
-
-    fn text_bytes(&self) -> usize {
-        let slots = self.slots.iter().map(|s| s.name.len() + s.description.len());
-        let routes = self.routes.iter().map(|r| {
-            r.id.len()
-                + r.description.len()
-                + r.url.len()
-                + r.response.len()
-                + r.request.as_ref().map_or(0, String::len)
-                + r.query.iter().map(String::len).sum::<usize>()
-        });
-        let operations = self.operations.iter().map(|o| {
-            o.name.len()
-                + o.description.len()
-                + o.input.len()
-                + o.output.len()
-                + o.routes.iter().map(String::len).sum::<usize>()
-        });
-        self.description.len() + self.config.len() + slots.chain(routes).chain(operations).sum::<usize>()
-    }
-}
-
-fn check_scheme(at: &str, scheme: &Scheme) -> Result<(), DescriptorError> {
-    match scheme {
-        Scheme::Bearer | Scheme::Basic | Scheme::SigningKey => Ok(()),
-        Scheme::Query { name } => query_name(at, name),
-        Scheme::Header { name, prefix } => {
-            if !is_token(name) || name.len() > 128 {
-                return err(at, format!("`{}` is not a header name", name.escape_default()));
-            }
-            if is_reserved(name) && !name.eq_ignore_ascii_case("authorization") {
-                return err(at, format!("`{name}` frames or routes the message; a secret cannot go there"));
-            }
-            if prefix.len() > 128 || !prefix.bytes().all(|b| (b' '..0x7f).contains(&b)) {
-                return err(at, "the prefix must be at most 128 printable ASCII characters".to_owned());
-            }
-            Ok(())
-        }
-    }
-}
-
-fn err<T>(at: &str, problem: String) -> Result<T, DescriptorError> {
-    Err(DescriptorError { at: at.to_owned(), problem })
-}
-
-fn count(at: &str, items: usize) -> Result<(), DescriptorError> {
-    if items > MAX_ITEMS { err(at, format!("{items} of them; at most {MAX_ITEMS}")) } else { Ok(()) }
-}
-
-fn unique<'a>(seen: &mut BTreeSet<&'a str>, at: &str, name: &'a str) -> Result<(), DescriptorError> {
-    if seen.insert(name) { Ok(()) } else { err(at, format!("`{name}` stands there twice")) }
-}
-
-fn identifier(at: &str, name: &str) -> Result<(), DescriptorError> {
-    let good = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
-    if name.is_empty() || name.len() > 64 || !name.bytes().all(good) {
-        return err(at, format!("`{}` is not 1 to 64 lower-case letters, digits and `-`", shorten(name)));
-    }
-    Ok(())
-}
-
-fn query_name(at: &str, name: &str) -> Result<(), DescriptorError> {
-    if name.is_empty() || name.len() > 128 || !name.bytes().all(|b| (b'!'..0x7f).contains(&b)) {
-        return err(at, format!("`{}` is not 1 to 128 printable ASCII characters", shorten(name)));
-    }
-    Ok(())
-}
-
-fn plain(at: &str, text: &str, most: usize) -> Result<(), DescriptorError> {
-    if text.len() > most {
-        return err(at, format!("{} bytes; at most {most}", text.len()));
-    }
-    if text.chars().any(|c| !is_plain(c) && c != '\n') {
-        return err(at, "it holds control or invisible characters".to_owned());
-    }
-    Ok(())
-}
-
-fn shorten(text: &str) -> String {
-    printable(text, 80)
 }
 
 #[cfg(test)]
@@ -345,9 +199,11 @@ pub(crate) mod tests {
             description: String::new(),
             method,
             url: url.into(),
-            query: query.iter().map(|q| (*q).to_owned()).collect(),
+            query: query.iter().map(|q| Parameter::any(*q)).collect(),
+            headers: Vec::new(),
             slot: slot.map(str::to_owned),
             request: None,
+            repeat: Repeat::Never,
             response: "{}".into(),
         };
         let operation = |name: &str, effect, routes: &[&str]| Operation {
@@ -380,39 +236,6 @@ pub(crate) mod tests {
                 operation("readItem", Effect::Read, &["read-item", "open"]),
                 operation("send", Effect::Destructive, &["send"]),
             ],
-        }
-    }
-
-    #[test]
-    fn a_well_formed_descriptor_passes() {
-        sample().check().unwrap();
-    }
-
-    #[test]
-    fn what_is_wrong_is_named_with_its_place() {
-        type Spoil = fn(&mut Descriptor);
-        let cases: &[(Spoil, &str)] = &[
-            (|d| d.name = "Bad Name".into(), "name"),
-            (|d| d.description = "\x1b[2J".into(), "description"),
-            (|d| d.description = "\u{202e}evil".into(), "description"),
-            (|d| d.version = "1\ncarve_outs = [\"169.254.169.254:80\"] #".into(), "version"),
-            (|d| d.slots[1].name = "key".into(), "slots[1].name"),
-            (|d| d.slots[0].scheme = Scheme::Header { name: "Host".into(), prefix: String::new() }, "slots[0].scheme"),
-            (|d| d.slots[0].scheme = Scheme::Header { name: "a b".into(), prefix: String::new() }, "slots[0].scheme"),
-            (|d| d.slots[0].scheme = Scheme::Header { name: "X".into(), prefix: "a\r\nb".into() }, "slots[0].scheme"),
-            (|d| d.routes[0].url = "https://{host}/".into(), "routes[0].url"),
-            (|d| d.routes[0].slot = Some("none".into()), "routes[0].slot"),
-            (|d| d.routes[0].slot = Some("mac".into()), "routes[0].slot"),
-            (|d| d.routes[1].id = "read-item".into(), "routes[1].id"),
-            (|d| d.operations[0].routes = vec!["none".into()], "operations[0].routes"),
-            (|d| d.operations[0].name = "a-b".into(), "operations[0].name"),
-            (|d| d.operations[1].name = "readItem".into(), "operations[1].name"),
-            (|d| d.config = "x".repeat(2 << 20), ""),
-        ];
-        for (spoil, at) in cases {
-            let mut descriptor = sample();
-            spoil(&mut descriptor);
-            assert_eq!(descriptor.check().unwrap_err().at, *at);
         }
     }
 }

@@ -3,15 +3,14 @@
 //! A grant names an adapter by digest and lists concrete operations, routes and carve-outs. It is read strictly: an
 //! unknown word is an error, because a misspelt limit that is silently ignored is a hole.
 
-use std::net::SocketAddr;
-
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    address::CarveOuts,
+    address::CarveOut,
     limits::{Limits, LimitsError},
     method::Method,
+    parameter::{Parameter, ParameterError},
     template::{Template, TemplateError},
 };
 
@@ -30,8 +29,7 @@ pub struct Grant {
     pub operations: Vec<String>,
     /// Origins that may be plain http or have private addresses, each by address and port: `127.0.0.1:8025`, `[::1]:80`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(with = "Vec<String>")]
-    pub carve_outs: Vec<SocketAddr>,
+    pub carve_outs: Vec<CarveOut>,
     /// Slots of scheme `signing-key` that may be used to sign and verify.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub signing: Vec<String>,
@@ -49,14 +47,60 @@ pub struct Grant {
 pub struct GrantedRoute {
     /// The method.
     pub method: Method,
-    /// Concrete origin and path; a path segment may be `{name}`, which stands for one non-empty segment.
+    /// Concrete origin and path; a path segment may be `{name}` or `{name:digits(1..9)}`, which stands for one segment, and
+    /// the last one `{name..}`, which stands for one or more.
     pub url: String,
-    /// Query parameters that may be sent. All others are refused.
+    /// Query parameters that may be sent, with the values they may have. All others are refused.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub query: Vec<String>,
+    pub query: Vec<Parameter>,
+    /// Header fields that may be sent beside Accept, Accept-Language, Content-Type and User-Agent, with the values they
+    /// may have. All others are refused.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub headers: Vec<Parameter>,
     /// The slot whose secret is added.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub slot: Option<String>,
+    /// Bounds of this route's own, below those of the call.
+    #[serde(default, skip_serializing_if = "RouteLimits::is_none")]
+    pub limits: RouteLimits,
+}
+
+/// Bounds of one route. Where one is not set, the call's holds; the lower of the two always does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct RouteLimits {
+    /// Requests by this route that a call may send.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub requests: Option<u32>,
+    /// Body of one request.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub request_bytes: Option<u32>,
+    /// Body of one response.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub response_bytes: Option<u32>,
+    /// One request from its start to the response's last byte.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub request_ms: Option<u32>,
+}
+
+impl RouteLimits {
+    fn is_none(&self) -> bool {
+        *self == Self::default()
+    }
+
+    fn named(&self) -> impl Iterator<Item = (&'static str, u32)> {
+        let all = [
+            ("requests", self.requests),
+            ("request_bytes", self.request_bytes),
+            ("response_bytes", self.response_bytes),
+            ("request_ms", self.request_ms),
+        ];
+        all.into_iter().filter_map(|(name, value)| Some((name, value?)))
+    }
+
+    fn check(&self) -> Result<(), LimitsError> {
+        self.named().try_for_each(|(name, value)| Limits::check_one(name, value.into()))
+    }
 }
 
 /// What is wrong with a grant.
@@ -78,6 +122,14 @@ pub enum GrantError {
         index: usize,
         /// What is wrong.
         error: TemplateError,
+    },
+    /// A query parameter's or a header field's values.
+    #[error("`routes[{index}]`: {error}")]
+    Parameter {
+        /// Which route, from 0.
+        index: usize,
+        /// What is wrong.
+        error: ParameterError,
     },
     /// Plain http without a carve-out.
     #[error(
@@ -121,16 +173,13 @@ impl Grant {
         for (index, route) in self.routes.iter().enumerate() {
             let template = Template::parse(&route.url).map_err(|error| GrantError::Url { index, error })?;
             let port = template.origin_url().port();
-            if template.origin_url().scheme() != "https" && !self.carve_outs.iter().any(|c| c.port() == port) {
+            if template.origin_url().scheme() != "https" && !self.carve_outs.iter().any(|c| c.port().is_none_or(|own| own == port)) {
                 return Err(GrantError::PlainHttp { index, url: route.url.clone(), port });
             }
+            route.query.iter().chain(&route.headers).try_for_each(Parameter::check_values).map_err(|error| GrantError::Parameter { index, error })?;
+            route.limits.check()?;
         }
         Ok(self.limits.check()?)
-    }
-
-    /// The carve-outs, as the address policy takes them.
-    pub fn carve_outs(&self) -> CarveOuts {
-        CarveOuts::new(&self.carve_outs)
     }
 
     /// The grant as TOML, to be written to a file.
@@ -151,12 +200,18 @@ impl GrantedRoute {
     pub fn to_toml_lines(&self) -> String {
         let quote = |text: &str| toml::Value::String(text.to_owned()).to_string();
         let mut lines = format!("[[routes]]\nmethod = \"{}\"\nurl = {}\n", self.method, quote(&self.url));
-        if !self.query.is_empty() {
-            let names: Vec<String> = self.query.iter().map(|name| quote(name)).collect();
-            lines += &format!("query = [{}]\n", names.join(", "));
+        for (key, parameters) in [("query", &self.query), ("headers", &self.headers)] {
+            if !parameters.is_empty() {
+                let written: Vec<String> = parameters.iter().map(Parameter::to_toml).collect();
+                lines += &format!("{key} = [{}]\n", written.join(", "));
+            }
         }
         if let Some(slot) = &self.slot {
             lines += &format!("slot = {}\n", quote(slot));
+        }
+        if !self.limits.is_none() {
+            let written: Vec<String> = self.limits.named().map(|(name, value)| format!("{name} = {value}")).collect();
+            lines += &format!("limits = {{ {} }}\n", written.join(", "));
         }
         lines
     }
@@ -181,7 +236,9 @@ mod tests {
         [[routes]]
         method = "GET"
         url = "http://localhost:8025/{id}"
-        query = ["a"]
+        query = ["a", { name = "limit", shape = "digits(1..3)" }]
+        headers = [{ name = "X-Mode", one_of = ["a", "b"] }]
+        limits = { requests = 3, response_bytes = 1000 }
         [limits]
         fuel = 5_000_000
     "#;
@@ -192,6 +249,10 @@ mod tests {
         assert_eq!(grant.limits.fuel, 5_000_000);
         assert_eq!(Grant::parse(&serde_json::to_string(&grant).unwrap()).unwrap(), grant);
         assert_eq!(Grant::parse(&grant.to_toml()).unwrap(), grant);
+        assert_eq!(grant.routes[1].limits.requests, Some(3));
+        let lines: String = grant.routes.iter().map(GrantedRoute::to_toml_lines).collect();
+        let again = Grant::parse(&format!("adapter = \"{}\"\ncarve_outs = [\"127.0.0.1:8025\"]\n{lines}", grant.adapter)).unwrap();
+        assert_eq!(again.routes, grant.routes);
     }
 
     #[test]
@@ -205,6 +266,10 @@ mod tests {
             ("fuel = 5_000_000", "fuel = 1", "limits.fuel"),
             ("localhost:8025", "localhost:8026", "8026"),
             ("/send", "/../send", "routes[0].url"),
+            ("digits(1..3)", "int", "`int`"),
+            ("[\"a\", \"b\"]", "[]", "routes[1]"),
+            ("requests = 3", "request = 3", "request"),
+            ("requests = 3", "requests = 10_001", "limits.requests"),
         ];
         for (from, to, names) in cases {
             let error = Grant::parse(&GOOD.replacen(from, to, 1)).unwrap_err().to_string();

@@ -59,6 +59,9 @@ const RESERVED: [&str; 24] = [
     "x-real-ip",
 ];
 
+/// Fields that a guest may write on every route, in lower case: they say how to talk, not what to do or as whom.
+const ALWAYS_GRANTED: [&str; 4] = ["accept", "accept-language", "content-type", "user-agent"];
+
 /// Beginnings of more of them.
 const RESERVED_PREFIXES: [&str; 5] = ["proxy", "x-forwarded", "x-http-method", "x-original-", "x-rewrite-"];
 
@@ -82,6 +85,11 @@ pub fn judge_header(name: &str, value: &[u8], scheme: Option<&Scheme>) -> Result
     }
 }
 
+/// Whether every route may send this field without declaring it. Spelt with `-`: the other spelling is another field.
+pub(crate) fn is_always_granted(name: &str) -> bool {
+    ALWAYS_GRANTED.iter().any(|always| name.eq_ignore_ascii_case(always))
+}
+
 /// Whether only the host may write this field.
 pub(crate) fn is_reserved(name: &str) -> bool {
     RESERVED.iter().any(|reserved| is_same(name, reserved))
@@ -90,7 +98,7 @@ pub(crate) fn is_reserved(name: &str) -> bool {
 
 /// Whether two names are the same to some server: without regard to case, and with `_` for `-`, as CGI and its kin read
 /// them.
-fn is_same(name: &str, other: &str) -> bool {
+pub(crate) fn is_same(name: &str, other: &str) -> bool {
     let fold = |b: u8| if b == b'_' { b'-' } else { b.to_ascii_lowercase() };
     name.len() == other.len() && name.bytes().map(fold).eq(other.bytes().map(fold))
 }

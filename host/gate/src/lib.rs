@@ -6,12 +6,21 @@
 //! | file | the one thing it decides |
 //! | --- | --- |
 //! | `url.rs` | what a request's URL *is*: parsed once, refused where two parsers could read it differently |
+//! | `shape.rs` | which texts a parameter may be |
 //! | `template.rs` | whether a path is one that a route's template stands for |
-//! | `header.rs` | which header fields a guest may write |
-//! | `descriptor.rs` | whether what an adapter declares is well formed |
+//! | `parameter.rs`, `query.rs` | which query parameters and header fields a route has, and with which values |
+//! | `header.rs` | which header fields a guest may write at all |
+//! | `body.rs` | whether a body is of the route's kind |
+//! | `repeat.rs` | whether a request may be sent again |
+//! | `descriptor.rs`, `check.rs` | what an adapter declares, and whether it is well formed |
 //! | `grant.rs` | whether what an operator wrote is well formed |
-//! | `powers.rs` | declared ∩ granted, indexed: what may happen at all |
+//! | `ceiling.rs` | what no grant on this host goes beyond |
+//! | `intersect.rs` | declared ∩ granted ∩ ceiling, and which of them took what away |
+//! | `powers.rs`, `index.rs` | what is left, so that a decision finds it |
 //! | `decide.rs` | whether this request may leave |
+//! | `specification.rs` | the same, written only to be read |
+//! | `explain.rs` | the intersection, told |
+//! | `diff.rs` | what a new version of an adapter asks for that the old one did not |
 //! | `address.rs` | whether this address may be dialled |
 //! | `denial.rs` | how a refusal is told, and what would allow it |
 //! | `printable.rs` | how strangers' text is shown |
@@ -21,27 +30,48 @@
 //! hold credentials or write records; `portcullis-egress` does these and asks here first.
 
 mod address;
+mod body;
+mod ceiling;
+mod check;
 mod decide;
 mod denial;
 mod descriptor;
+mod diff;
+mod explain;
 mod grant;
 mod header;
+mod index;
+mod intersect;
 mod limits;
 mod method;
+mod parameter;
 mod powers;
 mod printable;
+mod query;
+mod repeat;
+mod shape;
+mod specification;
 mod template;
 mod url;
 
-pub use address::{AddressRefusal, CarveOuts, judge_address};
+pub use address::{AddressRefusal, CarveOut, CarveOuts, judge_address};
+pub use body::BodyKind;
+pub use ceiling::{AllowedCarveOut, Ceiling, CeilingError, OriginPattern};
 pub use decide::{Decision, Reason, Request, decide};
 pub use denial::Denial;
-pub use descriptor::{Descriptor, DescriptorError, Effect, Operation, Route, Scheme, Slot};
-pub use grant::{Grant, GrantError, GrantedRoute};
+pub use descriptor::{Descriptor, DescriptorError, Effect, Operation, RequestBody, Route, Scheme, Slot};
+pub use diff::{Change, ChangeKind, Diff, diff};
+pub use explain::{Explanation, explain};
+pub use grant::{Grant, GrantError, GrantedRoute, RouteLimits};
 pub use header::{Header, HeaderRefusal, judge_header};
+pub use intersect::{Layer, Removed};
 pub use limits::{Limits, LimitsError};
 pub use method::Method;
-pub use powers::{GrantMismatch, OpenRoute, OperationPowers, Powers};
+pub use parameter::{Parameter, ParameterError, Values};
+pub use powers::{GrantMismatch, OpenRoute, OperationPowers, Powers, RouteId};
 pub use printable::printable;
+pub use repeat::Repeat;
+pub use shape::{Kind, MAX_LENGTH, Shape, ShapeError};
+pub use specification::decide_by_specification;
 pub use template::{Template, TemplateError};
 pub use url::{RequestUrl, UrlRefusal};

@@ -29,11 +29,38 @@ macro_rules! limits {
                 }
             }
 
+            /// The limit of this name.
+            pub fn get(&self, name: &str) -> Option<u64> {
+                match name {
+                    $(stringify!($name) => Some(u64::from(self.$name)),)+
+                    _ => None,
+                }
+            }
+
+            /// All names, in the order in which they are documented.
+            pub const NAMES: &[&str] = &[$(stringify!($name)),+];
+
+            /// Lowers the limit of this name to `most`, where it is higher.
+            pub(crate) fn lower(&mut self, name: &str, most: u64) {
+                match name {
+                    $(stringify!($name) => self.$name = self.$name.min(<$type>::try_from(most).unwrap_or(<$type>::MAX)),)+
+                    _ => {}
+                }
+            }
+
+            /// Refuses a value that the limit of this name cannot have.
+            pub(crate) fn check_one(name: &str, value: u64) -> Result<(), LimitsError> {
+                match name {
+                    $(stringify!($name) if !($min..=$max).contains(&value) => {
+                        Err(LimitsError { name: stringify!($name), value, min: $min, max: $max })
+                    })+
+                    _ => Ok(()),
+                }
+            }
+
             /// Refuses a limit outside of the range in which it can be enforced.
             pub fn check(&self) -> Result<(), LimitsError> {
-                $(if !($min..=$max).contains(&u64::from(self.$name)) {
-                    return Err(LimitsError { name: stringify!($name), value: u64::from(self.$name), min: $min, max: $max });
-                })+
+                $(Self::check_one(stringify!($name), u64::from(self.$name))?;)+
                 Ok(())
             }
         }

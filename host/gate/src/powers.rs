@@ -1,15 +1,25 @@
-//! Declared ∩ granted: what may happen at all, indexed so that a decision costs the same however much is granted.
+//! What an integration may do: what is left of descriptor, grant and ceiling, indexed for `decide`.
 //!
-//! A grant that asks for what the adapter did not declare is a mistake, and is refused as a whole. What comes out is, for
-//! each granted operation, the routes open during a call of it, found by origin and method.
+//! A grant that asks for what the adapter did not declare is a mistake, and is refused as a whole. What is above the
+//! host's ceiling is left out. What comes out is, for each granted operation, the routes open during a call of it.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use crate::{
     address::CarveOuts,
+    body::BodyKind,
+    ceiling::Ceiling,
     descriptor::{Descriptor, DescriptorError, Effect, Scheme},
-    grant::{Grant, GrantError, GrantedRoute},
+    grant::{Grant, GrantError, GrantedRoute, RouteLimits},
+    index::Index,
+    intersect::{Declared, Intersection, Layer, intersect},
+    limits::Limits,
     method::Method,
+    parameter::Parameter,
+    repeat::Repeat,
     template::Template,
 };
 
@@ -33,12 +43,12 @@ pub enum GrantMismatch {
         actual: String,
     },
     /// An operation nobody declared.
-    #[error("the grant's operation `{name}` is not one that the adapter declares: {declared}")]
+    #[error("the grant's operation `{name}` is not one that the adapter declares: {why}")]
     Operation {
         /// As granted.
         name: String,
         /// What there is.
-        declared: String,
+        why: String,
     },
     /// A signing slot nobody declared.
     #[error("the grant's signing slot `{0}` is not a slot of scheme signing-key that the adapter declares")]
@@ -55,7 +65,7 @@ pub enum GrantMismatch {
     },
 }
 
-/// A route that is open: declared by the adapter and granted by the operator.
+/// A route that is open: declared by the adapter, granted by the operator, below the ceiling.
 #[derive(Clone, Debug)]
 pub struct OpenRoute {
     /// The id of the declared route; its schemas are in the descriptor.
@@ -65,17 +75,28 @@ pub struct OpenRoute {
     /// The granted template, as narrow as the operator made it.
     pub template: Template,
     /// Query parameters that may be sent.
-    pub query: Vec<String>,
+    pub query: Vec<Parameter>,
+    /// Header fields that may be sent beside those that every route may.
+    pub headers: Vec<Parameter>,
     /// The slot whose secret is added, and how.
     pub slot: Option<(String, Scheme)>,
-    /// Whether a body may be sent.
-    pub body: bool,
+    /// The kind of body that may be sent.
+    pub body: Option<BodyKind>,
+    /// Whether a request may be sent again.
+    pub repeat: Repeat,
+    /// Bounds of its own.
+    pub limits: RouteLimits,
 }
+
+/// Which open route allows a request: a number among those of one operation. Only the gate makes one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RouteId(pub(crate) usize);
 
 /// What one integration may do.
 #[derive(Clone, Debug)]
 pub struct Powers {
     operations: HashMap<String, Arc<OperationPowers>>,
+    limits: Limits,
 }
 
 /// What may happen during a call of one operation.
@@ -85,54 +106,65 @@ pub struct OperationPowers {
     pub operation: String,
     /// What it does to the world.
     pub effect: Effect,
-    /// Origins and ports that the address policy leaves alone.
+    /// Addresses and ports that the address policy leaves alone.
     pub carve_outs: CarveOuts,
     pub(crate) routes: Vec<OpenRoute>,
-    index: HashMap<String, [Vec<usize>; Method::COUNT]>,
+    pub(crate) index: Index,
     slots: Vec<(String, Scheme)>,
-    declared: Arc<Vec<(Method, Template, GrantedRoute)>>,
+    declared: Arc<Vec<Declared>>,
+    ceiling: Arc<Ceiling>,
 }
 
 impl Powers {
-    /// Intersects what `descriptor` declares with what `grant` allows. `digest` is the adapter's own.
-    pub fn new(digest: &str, descriptor: &Descriptor, grant: &Grant) -> Result<Self, GrantMismatch> {
+    /// Intersects what `descriptor` declares with what `grant` allows and what `ceiling` leaves to the integration of
+    /// this name. `digest` is the adapter's own.
+    pub fn new(
+        digest: &str,
+        integration: &str,
+        descriptor: &Descriptor,
+        grant: &Grant,
+        ceiling: &Ceiling,
+    ) -> Result<Self, GrantMismatch> {
         descriptor.check()?;
         grant.check()?;
         if grant.adapter != digest {
             return Err(GrantMismatch::OtherAdapter { granted: grant.adapter.clone(), actual: digest.to_owned() });
         }
-        let signing = signing_slots(descriptor, grant)?;
-        let declared = Arc::new(declared_routes(descriptor));
-        let open = open_routes(descriptor, grant, &declared)?;
+        let left = intersect(integration, descriptor, grant, ceiling)?;
+        undeclared(&left, grant)?;
+        let open: Vec<OpenRoute> = left.routes.into_iter().flatten().flatten().collect();
+        let signing: Vec<(String, Scheme)> =
+            left.signing.into_iter().filter_map(|(name, scheme)| Some((name, scheme.ok()?))).collect();
+        let carve_outs: Vec<_> =
+            left.carve_outs.into_iter().filter_map(|(carve_out, allowed)| allowed.ok().map(|()| carve_out)).collect();
+        let carve_outs = CarveOuts::of(&carve_outs);
+        let ceiling = Arc::new(ceiling.clone());
         let mut operations = HashMap::new();
-        for name in &grant.operations {
-            let Some(operation) = descriptor.operation(name) else {
-                let declared: Vec<&str> = descriptor.operations.iter().map(|o| o.name.as_str()).collect();
-                return Err(GrantMismatch::Operation { name: name.clone(), declared: declared.join(", ") });
-            };
-            let routes: Vec<OpenRoute> =
-                open.iter().filter(|route| operation.routes.contains(&route.id)).cloned().collect();
-            let mut index: HashMap<String, [Vec<usize>; Method::COUNT]> = HashMap::new();
+        for (name, effect) in left.operations {
+            let (Ok(effect), Some(operation)) = (effect, descriptor.operation(&name)) else { continue };
+            let ids: HashSet<&str> = operation.routes.iter().map(String::as_str).collect();
+            let routes: Vec<OpenRoute> = open.iter().filter(|route| ids.contains(route.id.as_str())).cloned().collect();
+            let mut index = Index::default();
             let mut slots = signing.clone();
-            for (i, route) in routes.iter().enumerate() {
-                let methods = index.entry(route.template.origin().to_owned()).or_default();
-                if let Some(ids) = methods.get_mut(route.method.index()) {
-                    ids.push(i);
+            for (number, route) in routes.iter().enumerate() {
+                index.insert(route.method, &route.template, number);
+                if let Some(slot) = route.slot.as_ref().filter(|slot| !slots.contains(slot)) {
+                    slots.push(slot.clone());
                 }
-                slots.extend(route.slot.iter().filter(|slot| !signing.contains(slot)).cloned());
             }
             let powers = OperationPowers {
                 operation: name.clone(),
-                effect: operation.effect,
-                carve_outs: grant.carve_outs(),
+                effect,
+                carve_outs: carve_outs.clone(),
                 routes,
                 index,
                 slots,
-                declared: declared.clone(),
+                declared: left.declared.clone(),
+                ceiling: ceiling.clone(),
             };
-            operations.insert(name.clone(), Arc::new(powers));
+            operations.insert(name, Arc::new(powers));
         }
-        Ok(Self { operations })
+        Ok(Self { operations, limits: left.limits })
     }
 
     /// The powers of a call of this operation, if it is granted.
@@ -146,6 +178,11 @@ impl Powers {
         names.sort_unstable();
         names
     }
+
+    /// The bounds of a call: the grant's, as low as the ceiling makes them.
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
 }
 
 impl OperationPowers {
@@ -155,87 +192,45 @@ impl OperationPowers {
     }
 
     /// The open route of this number, as [`Decision::Allow`](crate::Decision::Allow) gives it.
-    pub fn route(&self, number: usize) -> Option<&OpenRoute> {
-        self.routes.get(number)
+    pub fn route(&self, id: RouteId) -> Option<&OpenRoute> {
+        self.routes.get(id.0)
     }
 
-    /// Whether any route is open at this origin.
-    pub(crate) fn has_origin(&self, origin: &str) -> bool {
-        self.index.contains_key(origin)
+    /// All open routes, in the order of the grant.
+    pub fn routes(&self) -> &[OpenRoute] {
+        &self.routes
     }
 
-    /// The routes open at this origin for this method.
-    pub(crate) fn candidates(&self, origin: &str, method: Method) -> &[usize] {
-        self.index.get(origin).and_then(|methods| methods.get(method.index())).map_or(&[], Vec::as_slice)
-    }
-
-    /// The declared route that would cover this request if it were granted.
-    pub(crate) fn declared(&self, method: Method, origin: &str, path: &str) -> Option<&GrantedRoute> {
-        self.declared
-            .iter()
-            .find(|(m, template, _)| *m == method && template.origin() == origin && template.matches_path(path))
-            .map(|(_, _, route)| route)
+    /// The declared route that would cover this request if it were granted, and why the ceiling would still not let it, if
+    /// it would not.
+    pub(crate) fn declared(&self, method: Method, origin: &str, path: &str) -> Option<(&GrantedRoute, Option<String>)> {
+        let covers = |d: &&Declared| d.method == method && d.template.origin() == origin && d.template.matches_path(path);
+        let declared = self.declared.iter().find(covers)?;
+        Some((&declared.granted, self.ceiling.forbids(method, &declared.template)))
     }
 }
 
-fn signing_slots(descriptor: &Descriptor, grant: &Grant) -> Result<Vec<(String, Scheme)>, GrantMismatch> {
-    grant
-        .signing
-        .iter()
-        .map(|name| match descriptor.slot(name) {
-            Some(slot) if slot.scheme == Scheme::SigningKey => Ok((name.clone(), Scheme::SigningKey)),
-            _ => Err(GrantMismatch::Signing(name.clone())),
-        })
-        .collect()
-}
-
-/// Every declared route with the grant lines that would allow it. Templates were checked with the descriptor.
-fn declared_routes(descriptor: &Descriptor) -> Vec<(Method, Template, GrantedRoute)> {
-    descriptor
-        .routes
-        .iter()
-        .filter_map(|route| Some((route.method, Template::parse(&route.url).ok()?, route.as_granted())))
-        .collect()
-}
-
-fn open_routes(
-    descriptor: &Descriptor,
-    grant: &Grant,
-    declared: &[(Method, Template, GrantedRoute)],
-) -> Result<Vec<OpenRoute>, GrantMismatch> {
-    let mut open = Vec::new();
-    for (index, granted) in grant.routes.iter().enumerate() {
-        let template = Template::parse(&granted.url).map_err(|error| GrantError::Url { index, error })?;
-        let mut why = "no declared route has this method and URL".to_owned();
-        let before = open.len();
-        for ((method, wide, _), route) in declared.iter().zip(&descriptor.routes) {
-            if *method != granted.method || !wide.covers(&template) {
-                continue;
-            }
-            if route.slot != granted.slot {
-                let or_none = |slot: &Option<String>| slot.clone().unwrap_or_else(|| "none".to_owned());
-                why = format!("`{}` has the slot {}, not {}", route.id, or_none(&route.slot), or_none(&granted.slot));
-                continue;
-            }
-            if let Some(name) = granted.query.iter().find(|name| !route.query.contains(name)) {
-                why = format!("`{}` does not declare the query parameter `{name}`", route.id);
-                continue;
-            }
-            let slot = route.slot.as_deref().and_then(|name| descriptor.slot(name));
-            open.push(OpenRoute {
-                id: route.id.clone(),
-                method: granted.method,
-                template: template.clone(),
-                query: granted.query.clone(),
-                slot: slot.map(|slot| (slot.name.clone(), slot.scheme.clone())),
-                body: route.request.is_some(),
-            });
-        }
-        if open.len() == before {
-            return Err(GrantMismatch::Route { index, route: format!("{} {}", granted.method, granted.url), why });
+/// Refuses a grant that asks for what was not declared.
+fn undeclared(left: &Intersection, grant: &Grant) -> Result<(), GrantMismatch> {
+    for (name, found) in &left.signing {
+        if found.is_err() {
+            return Err(GrantMismatch::Signing(name.clone()));
         }
     }
-    Ok(open)
+    for (index, (route, granted)) in left.routes.iter().zip(&grant.routes).enumerate() {
+        if let Err(removed) = route
+            && removed.by == Layer::Descriptor
+        {
+            let route = format!("{} {}", granted.method, granted.url);
+            return Err(GrantMismatch::Route { index, route, why: removed.why.clone() });
+        }
+    }
+    for (name, found) in &left.operations {
+        if let Err(removed) = found {
+            return Err(GrantMismatch::Operation { name: name.clone(), why: removed.why.clone() });
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -249,11 +244,16 @@ pub(crate) mod tests {
         Grant::parse(&format!("adapter = \"{DIGEST}\"\noperations = [\"readItem\", \"send\"]\n{routes}")).unwrap()
     }
 
+    /// The powers that a grant gives the sample adapter.
+    pub(crate) fn powers_of(grant: &Grant) -> Result<Powers, GrantMismatch> {
+        Powers::new(DIGEST, "sample", &sample(), grant, &Ceiling::default())
+    }
+
     const SEND: &str = "[[routes]]\nmethod = \"POST\"\nurl = \"https://api.example.com/send\"\nslot = \"key\"\n";
 
     #[test]
     fn a_route_is_open_only_during_the_operations_that_declare_it() {
-        let powers = Powers::new(DIGEST, &sample(), &grant(SEND)).unwrap();
+        let powers = powers_of(&grant(SEND)).unwrap();
         assert_eq!(powers.operation("send").unwrap().routes.len(), 1);
         assert_eq!(powers.operation("readItem").unwrap().routes.len(), 0);
         assert!(powers.operation("send").unwrap().slot("key").is_some());
@@ -271,20 +271,40 @@ pub(crate) mod tests {
             (format!("{SEND}query = [\"x\"]\n"), "`x`"),
         ];
         for (routes, names) in cases {
-            let error = Powers::new(DIGEST, &sample(), &grant(&routes)).unwrap_err().to_string();
+            let error = powers_of(&grant(&routes)).unwrap_err().to_string();
             assert!(error.contains(names), "{error}");
         }
         let mut other = grant(SEND);
         other.operations.push("drop".into());
-        assert!(matches!(Powers::new(DIGEST, &sample(), &other), Err(GrantMismatch::Operation { .. })));
+        assert!(matches!(powers_of(&other), Err(GrantMismatch::Operation { .. })));
         let mut other = grant(SEND);
         other.signing.push("key".into());
-        assert!(matches!(Powers::new(DIGEST, &sample(), &other), Err(GrantMismatch::Signing(_))));
+        assert!(matches!(powers_of(&other), Err(GrantMismatch::Signing(_))));
     }
 
     #[test]
     fn a_grant_holds_for_one_digest() {
         let other = DIGEST.replace('0', "1");
-        assert!(matches!(Powers::new(&other, &sample(), &grant(SEND)), Err(GrantMismatch::OtherAdapter { .. })));
+        assert!(matches!(Powers::new(&other, "sample", &sample(), &grant(SEND), &Ceiling::default()), Err(GrantMismatch::OtherAdapter { .. })));
+    }
+
+    #[test]
+    fn what_is_above_the_ceiling_is_not_open_and_the_rest_is() {
+        let read = "[[routes]]\nmethod = \"GET\"\nurl = \"https://open.example.com/status\"\n";
+        let mut grant = grant(&format!("{SEND}{read}"));
+        grant.carve_outs = vec!["127.0.0.1:80".parse().unwrap(), "127.0.0.1:81".parse().unwrap()];
+        let ceiling = "methods = [\"GET\"]\ncarve_outs = [{ addresses = \"127.0.0.1:80\" }]\n[limits]\nrequests = 3";
+        let ceiling = Ceiling::parse(ceiling).unwrap();
+        let powers = Powers::new(DIGEST, "sample", &sample(), &grant, &ceiling).unwrap();
+        assert_eq!(powers.operation("send").unwrap().routes.len(), 0);
+        assert_eq!(powers.operation("readItem").unwrap().routes.len(), 1);
+        let carve_outs = &powers.operation("send").unwrap().carve_outs;
+        let loopback = "127.0.0.1".parse().unwrap();
+        assert!(carve_outs.contains(loopback, 80) && !carve_outs.contains(loopback, 81));
+        assert_eq!(powers.limits().requests, 3);
+        // Above the ceiling or not: what was not declared is a mistake.
+        grant.routes[0].url = "https://api.example.com/other".into();
+        let error = Powers::new(DIGEST, "sample", &sample(), &grant, &ceiling).unwrap_err();
+        assert!(matches!(error, GrantMismatch::Route { index: 0, .. }));
     }
 }

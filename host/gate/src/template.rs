@@ -1,14 +1,25 @@
-//! URL templates: a concrete origin and a path whose segments may be `{name}`.
+//! URL templates: a concrete origin and a path whose segments may be parameters.
 //!
-//! A parameter stands for exactly one non-empty segment. There are no wildcards, no optional parts and no regular
-//! expressions: what a template matches can be said in one sentence, and so can whether one template covers another.
+//! | written | stands for |
+//! | --- | --- |
+//! | `{name}` | one segment of 1 to 512 bytes as it is sent |
+//! | `{name:digits(1..9)}` | one segment of that [shape](crate::Shape) |
+//! | `{name..}`, at the end only | one or more segments, none of them empty |
+//!
+//! There are no optional parts and no regular expressions: what a template matches can be said in one sentence, and so can
+//! whether one template covers another.
 
 use std::fmt;
 
-use crate::url::{RequestUrl, UrlRefusal};
+use crate::{
+    shape::Shape,
+    url::{RequestUrl, UrlRefusal},
+};
 
 /// Longest template, in bytes.
 const MAX_BYTES: usize = 8 * 1024;
+/// Most segments of a template.
+const MAX_SEGMENTS: usize = 64;
 
 /// `https://api.example.com/v1/customers/{id}`, parsed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,13 +27,17 @@ pub struct Template {
     text: String,
     origin: RequestUrl,
     segments: Vec<Segment>,
+    /// Whether one or more segments of any kind follow.
+    rest: bool,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Segment {
+/// One segment of a path.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Segment {
     /// Percent-encoded, exactly as it must stand in the path.
     Literal(String),
-    Parameter(String),
+    /// One that is not always the same.
+    Parameter(Shape),
 }
 
 /// Why a text is not a template.
@@ -39,15 +54,23 @@ pub enum TemplateError {
     /// It has a query; routes name their query parameters apart.
     #[error("`{0}`: a template has no query and no fragment; list the parameters in `query`")]
     Query(String),
-    /// Braces that are not a whole segment, or a name that is not a name.
-    #[error(
-        "`{template}`: `{segment}` is neither a literal nor `{{name}}` (letters, digits, `_`, `-`) as a whole segment"
-    )]
+    /// Too many segments.
+    #[error("`{template}` has {segments} segments; at most {MAX_SEGMENTS}")]
+    Segments {
+        /// The whole template.
+        template: String,
+        /// How many.
+        segments: usize,
+    },
+    /// Braces that are not a whole segment, a name that is not a name, or a shape that is none.
+    #[error("`{template}`: `{segment}` is neither a literal nor a parameter as a whole segment: {problem}")]
     Segment {
         /// The whole template.
         template: String,
         /// The segment at fault.
         segment: String,
+        /// What would be right.
+        problem: String,
     },
 }
 
@@ -63,17 +86,54 @@ impl Template {
         let (base, path) = text.split_at(path_at);
         let origin = RequestUrl::parse(base, MAX_BYTES).map_err(refuse)?;
         let mut segments = Vec::new();
+        let mut rest = false;
+        // With stand-ins for the parameters: the path of a URL that the template stands for.
+        let mut filled = String::new();
         for segment in path.strip_prefix('/').unwrap_or(path).split('/') {
-            segments.push(match segment.strip_prefix('{').and_then(|s| s.strip_suffix('}')) {
-                Some(name) if is_name(name) => Segment::Parameter(name.to_owned()),
-                None if !segment.contains(['{', '}']) => Segment::Literal(segment.to_owned()),
-                _ => return Err(TemplateError::Segment { template: text.to_owned(), segment: segment.to_owned() }),
-            });
+            let wrong = |problem: &str| TemplateError::Segment {
+                template: text.to_owned(),
+                segment: segment.to_owned(),
+                problem: problem.to_owned(),
+            };
+            if rest {
+                return Err(wrong("nothing comes after `{name..}`"));
+            }
+            filled.push('/');
+            let Some(inside) = segment.strip_prefix('{').and_then(|s| s.strip_suffix('}')) else {
+                if segment.contains(['{', '}']) {
+                    return Err(wrong("braces hold a whole segment"));
+                }
+                filled.push_str(segment);
+                segments.push(Segment::Literal(segment.to_owned()));
+                continue;
+            };
+            filled.push('x');
+            let name = match (inside.strip_suffix(".."), inside.split_once(':')) {
+                (Some(name), _) => {
+                    rest = true;
+                    name
+                }
+                (None, Some((name, shape))) => {
+                    let shape = shape.parse::<Shape>().map_err(|error| wrong(&error.to_string()))?;
+                    segments.push(Segment::Parameter(shape));
+                    name
+                }
+                (None, None) => {
+                    segments.push(Segment::Parameter(Shape::TEXT));
+                    inside
+                }
+            };
+            if !is_name(name) {
+                return Err(wrong("write `{name}`, `{name:digits(1..9)}` or `{name..}`; a name is 1 to 64 letters, digits, `_` and `-`"));
+            }
         }
-        // A literal must be written as it is sent; with stand-ins for the parameters the whole is such a URL.
-        let filled = path.replace(['{', '}'], "");
+        if segments.len() > MAX_SEGMENTS {
+            return Err(TemplateError::Segments { template: text.to_owned(), segments: segments.len() });
+        }
+        // A literal must be written as it is sent.
         RequestUrl::parse(&format!("{}{filled}", origin.origin()), MAX_BYTES).map_err(refuse)?;
-        Ok(Self { text: format!("{}/{}", origin.origin(), path.strip_prefix('/').unwrap_or(path)), origin, segments })
+        let text = format!("{}/{}", origin.origin(), path.strip_prefix('/').unwrap_or(path));
+        Ok(Self { text, origin, segments, rest })
     }
 
     /// The origin, as [`RequestUrl::origin`] gives it.
@@ -91,32 +151,76 @@ impl Template {
         &self.text
     }
 
+    /// The template with one name for all parameters, so that equal texts stand for equal paths.
+    pub(crate) fn unnamed(&self) -> String {
+        let mut text = self.origin().to_owned();
+        for segment in &self.segments {
+            text.push('/');
+            match segment {
+                Segment::Literal(literal) => text.push_str(literal),
+                Segment::Parameter(Shape::TEXT) => text.push_str("{any}"),
+                Segment::Parameter(shape) => text += &format!("{{any:{shape}}}"),
+            }
+        }
+        if self.rest {
+            text.push_str("/{any..}");
+        }
+        text
+    }
+
+    /// Its segments, and whether one or more of any kind follow them.
+    pub(crate) fn segments(&self) -> (&[Segment], bool) {
+        (&self.segments, self.rest)
+    }
+
     /// Whether this path is one that the template stands for. Allocates nothing.
     pub fn matches_path(&self, path: &str) -> bool {
         let mut given = path.strip_prefix('/').unwrap_or(path).split('/');
         for segment in &self.segments {
-            let Some(part) = given.next() else { return false };
-            let fits = match segment {
-                Segment::Literal(literal) => part == literal,
-                Segment::Parameter(_) => !part.is_empty(),
-            };
-            if !fits {
+            if !given.next().is_some_and(|part| segment.fits(part)) {
                 return false;
             }
         }
-        given.next().is_none()
+        if !self.rest {
+            return given.next().is_none();
+        }
+        given.next().is_some_and(|part| !part.is_empty()) && given.all(|part| !part.is_empty())
     }
 
     /// Whether every URL that `other` stands for is one that this template stands for.
     pub fn covers(&self, other: &Template) -> bool {
-        self.origin() == other.origin()
-            && self.segments.len() == other.segments.len()
-            && self.segments.iter().zip(&other.segments).all(|pair| match pair {
-                (Segment::Parameter(_), Segment::Parameter(_)) => true,
-                (Segment::Parameter(_), Segment::Literal(literal)) => !literal.is_empty(),
-                (Segment::Literal(ours), Segment::Literal(theirs)) => ours == theirs,
-                (Segment::Literal(_), Segment::Parameter(_)) => false,
-            })
+        let (ours, theirs) = (self.segments.len(), other.segments.len());
+        let enough = match self.rest {
+            true => theirs > ours || (theirs == ours && other.rest),
+            false => theirs == ours && !other.rest,
+        };
+        let mut others = other.segments.iter();
+        enough
+            && self.origin() == other.origin()
+            && self.segments.iter().zip(&mut others).all(|(ours, theirs)| ours.covers(theirs))
+            && others.all(Segment::is_never_empty)
+    }
+}
+
+impl Segment {
+    /// Whether a part of a path, between two slashes, is one that this segment stands for.
+    pub(crate) fn fits(&self, part: &str) -> bool {
+        match self {
+            Segment::Literal(literal) => part == literal,
+            Segment::Parameter(shape) => shape.fits(part.bytes()),
+        }
+    }
+
+    fn covers(&self, other: &Segment) -> bool {
+        match (self, other) {
+            (Segment::Parameter(wide), Segment::Parameter(narrow)) => wide.covers(narrow),
+            (Segment::Literal(_), Segment::Parameter(_)) => false,
+            (_, Segment::Literal(literal)) => self.fits(literal),
+        }
+    }
+
+    fn is_never_empty(&self) -> bool {
+        !matches!(self, Segment::Literal(literal) if literal.is_empty())
     }
 }
 
@@ -166,8 +270,50 @@ mod tests {
     }
 
     #[test]
+    fn a_shape_and_a_rest_are_matched_and_covered() {
+        let typed = Template::parse("https://a.example/v1/{id:digits(1..3)}").unwrap();
+        assert!(typed.matches_path("/v1/12") && !typed.matches_path("/v1/1234") && !typed.matches_path("/v1/%31"));
+        let rest = Template::parse("https://a.example/files/{path..}").unwrap();
+        assert!(rest.matches_path("/files/a") && rest.matches_path("/files/a/b/c"));
+        for path in ["/files", "/files/", "/files/a//b", "/files/a/", "/file/a"] {
+            assert!(!rest.matches_path(path), "{path}");
+        }
+        let covers = |wide: &str, narrow: &str| {
+            let parse = |path: &str| Template::parse(&format!("https://a.example{path}")).unwrap();
+            parse(wide).covers(&parse(narrow))
+        };
+        assert!(covers("/{a}", "/{b:word}") && !covers("/{b:word}", "/{a}"));
+        assert!(covers("/{a:digits}", "/12") && !covers("/{a:digits}", "/me"));
+        for narrow in ["/f/a", "/f/{x}", "/f/a/{x:uuid}/b", "/f/{x..}", "/f/a/{x..}"] {
+            assert!(covers("/f/{x..}", narrow), "{narrow}");
+        }
+        for other in ["/f", "/f/", "/f/a/", "/f//a", "/f/a//{x..}", "/{x..}", "/g/a"] {
+            assert!(!covers("/f/{x..}", other), "{other}");
+        }
+        assert!(!covers("/f/{a}/{b}", "/f/{x..}") && !covers("/f/{a}", "/f/{x..}") && !covers("/f/a/{x..}", "/f/{x..}"));
+    }
+
+    #[test]
+    fn parameters_of_512_bytes_at_most_unless_said_otherwise() {
+        let template = Template::parse("https://a.example/{id}").unwrap();
+        assert!(template.matches_path(&format!("/{}", "x".repeat(512))));
+        assert!(!template.matches_path(&format!("/{}", "x".repeat(513))));
+        let long = Template::parse("https://a.example/{id:text(1..2000)}").unwrap();
+        assert!(long.matches_path(&format!("/{}", "x".repeat(2000))) && long.covers(&template) && !template.covers(&long));
+    }
+
+    #[test]
     fn odd_templates_are_refused() {
+        let deep = format!("https://a.example{}", "/x".repeat(65));
         for text in [
+            "https://a.example/{a..}/b",
+            "https://a.example/{a..}/{b..}",
+            "https://a.example/{..}",
+            "https://a.example/{a:int}",
+            "https://a.example/{a:}",
+            "https://a.example/{a:word..}",
+            "https://a.example/x{a..}",
+            &deep,
             "https://{host}/a",
             "https://a.example/{id}x",
             "https://a.example/{}",

@@ -1,0 +1,295 @@
+//! The operator's ceiling: what no grant on this host goes beyond.
+//!
+//! One file for the whole host, written by who runs it; grants are written by who uses it. What the ceiling does not
+//! mention it does not restrict, so an empty one changes nothing. A grant that asks for more keeps its rest: what is
+//! above the ceiling is not open, and `explain` says so.
+
+use std::{collections::BTreeMap, fmt, str::FromStr};
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    address::CarveOut,
+    limits::{Limits, LimitsError},
+    method::Method,
+    printable,
+    template::Template,
+    url::RequestUrl,
+};
+
+/// Largest ceiling file, in bytes.
+const MAX_BYTES: usize = 1024 * 1024;
+
+/// What no grant goes beyond.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Ceiling {
+    /// Origins that may be reached: `https://api.example.com`, or `https://*.example.com` for every name below that one.
+    /// All, where it is left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origins: Option<Vec<OriginPattern>>,
+    /// Origins that may not, whatever `origins` says.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub forbidden_origins: Vec<OriginPattern>,
+    /// Methods that may be used. All, where it is left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub methods: Option<Vec<Method>>,
+    /// What grants may carve out of the address policy. Anything, where it is left out; nothing, where it is empty.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub carve_outs: Option<Vec<AllowedCarveOut>>,
+    /// The most that a limit may be, by its name in a grant's `[limits]`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub limits: BTreeMap<String, u64>,
+}
+
+/// Addresses that grants may carve out.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AllowedCarveOut {
+    /// The addresses, as a grant's `carve_outs` writes them.
+    pub addresses: CarveOut,
+    /// Names of the integrations whose grants may. All, where it is left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub integrations: Option<Vec<String>>,
+}
+
+/// An origin, or all origins of one scheme and port below a name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(try_from = "String", into = "String")]
+#[schemars(with = "String")]
+pub struct OriginPattern {
+    /// The origin; for `*.example.com`, that of `example.com`.
+    origin: String,
+    /// Whether it stands for the names below.
+    below: bool,
+}
+
+/// What is wrong with a ceiling.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CeilingError {
+    /// Not TOML or JSON of the right shape.
+    #[error("the ceiling cannot be read: {0}")]
+    Syntax(String),
+    /// Too large.
+    #[error("the ceiling has {0} bytes; at most {MAX_BYTES}")]
+    TooLong(usize),
+    /// Not an origin.
+    #[error("`{0}` is not an origin; write `https://api.example.com`, `https://api.example.com:8443` or `https://*.example.com`")]
+    Origin(String),
+    /// No such limit.
+    #[error("there is no limit `{0}`; the limits: {known}", known = Limits::NAMES.join(", "))]
+    UnknownLimit(String),
+    /// A limit out of range.
+    #[error(transparent)]
+    Limits(#[from] LimitsError),
+}
+
+impl Ceiling {
+    /// Reads a ceiling from TOML, or from JSON where the text starts with `{`, and checks it.
+    pub fn parse(text: &str) -> Result<Self, CeilingError> {
+        if text.len() > MAX_BYTES {
+            return Err(CeilingError::TooLong(text.len()));
+        }
+        let ceiling: Ceiling = if text.trim_start().starts_with('{') {
+            serde_json::from_str(text).map_err(|error| CeilingError::Syntax(error.to_string()))?
+        } else {
+            toml::from_str(text).map_err(|error| CeilingError::Syntax(error.to_string()))?
+        };
+        ceiling.check()?;
+        Ok(ceiling)
+    }
+
+    /// Checks what the shape alone cannot say.
+    pub fn check(&self) -> Result<(), CeilingError> {
+        for (name, most) in &self.limits {
+            if Limits::range(name).is_none() {
+                return Err(CeilingError::UnknownLimit(printable(name, 80)));
+            }
+            Limits::check_one(name, *most)?;
+        }
+        Ok(())
+    }
+
+    /// Why no route of this method and template is open, if none is.
+    pub(crate) fn forbids(&self, method: Method, template: &Template) -> Option<String> {
+        let origin = template.origin();
+        if let Some(pattern) = self.forbidden_origins.iter().find(|pattern| pattern.matches(origin)) {
+            return Some(format!("`forbidden_origins` has {pattern}"));
+        }
+        if self.origins.as_ref().is_some_and(|origins| !origins.iter().any(|pattern| pattern.matches(origin))) {
+            return Some(format!("`origins` has nothing for {origin}"));
+        }
+        if self.methods.as_ref().is_some_and(|methods| !methods.contains(&method)) {
+            return Some(format!("`methods` leaves out {method}"));
+        }
+        None
+    }
+
+    /// Whether the grant of this integration may carve these addresses out.
+    pub(crate) fn allows_carve_out(&self, carve_out: &CarveOut, integration: &str) -> bool {
+        let Some(allowed) = &self.carve_outs else { return true };
+        allowed.iter().any(|allowed| {
+            let names = allowed.integrations.as_ref();
+            names.is_none_or(|names| names.iter().any(|name| name == integration)) && allowed.addresses.covers(carve_out)
+        })
+    }
+
+    /// The limits, each as low as this ceiling makes it.
+    pub(crate) fn lower(&self, limits: &Limits) -> Limits {
+        let mut lowered = limits.clone();
+        self.limits.iter().for_each(|(name, most)| lowered.lower(name, *most));
+        lowered
+    }
+
+    /// The JSON Schema of ceiling files.
+    pub fn json_schema() -> serde_json::Value {
+        let mut schema = schemars::schema_for!(Ceiling);
+        schema.insert("title".to_owned(), "Portcullis ceiling".into());
+        schema.to_value()
+    }
+}
+
+impl OriginPattern {
+    /// Whether this origin, as [`RequestUrl::origin`] gives it, is one of them.
+    fn matches(&self, origin: &str) -> bool {
+        if !self.below {
+            return origin == self.origin;
+        }
+        // `https://` and `example.com:8443` of the pattern round `api.` of the origin.
+        let Some((scheme, rest)) = self.origin.split_once("://") else { return false };
+        origin
+            .strip_prefix(scheme)
+            .and_then(|after| after.strip_prefix("://"))
+            .and_then(|after| after.strip_suffix(rest))
+            .is_some_and(|label| label.len() > 1 && label.ends_with('.'))
+    }
+}
+
+impl FromStr for OriginPattern {
+    type Err = CeilingError;
+
+    fn from_str(text: &str) -> Result<Self, CeilingError> {
+        let refuse = || CeilingError::Origin(printable(text, 200));
+        let (scheme, rest) = text.split_once("://").ok_or_else(refuse)?;
+        let (below, rest) = rest.strip_prefix("*.").map_or((false, rest), |rest| (true, rest));
+        let url = RequestUrl::parse(&format!("{scheme}://{rest}"), 512).map_err(|_| refuse())?;
+        if rest.contains(['/', '?']) || (below && (url.address().is_some() || !url.host().contains('.'))) {
+            return Err(refuse());
+        }
+        Ok(Self { origin: url.origin().to_owned(), below })
+    }
+}
+
+impl TryFrom<String> for OriginPattern {
+    type Error = CeilingError;
+
+    fn try_from(text: String) -> Result<Self, CeilingError> {
+        text.parse()
+    }
+}
+
+impl From<OriginPattern> for String {
+    fn from(pattern: OriginPattern) -> String {
+        pattern.to_string()
+    }
+}
+
+impl fmt::Display for OriginPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.origin.split_once("://") {
+            Some((scheme, rest)) if self.below => write!(f, "{scheme}://*.{rest}"),
+            _ => f.write_str(&self.origin),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FULL: &str = r#"
+        origins = ["https://api.example.com", "https://*.example.org:8443"]
+        forbidden_origins = ["https://*.corp.example.org:8443"]
+        methods = ["GET", "POST"]
+        carve_outs = [{ addresses = "127.0.0.1:8025", integrations = ["mail"] }, { addresses = "10.0.0.1:443" }]
+        [limits]
+        fuel = 5_000_000
+    "#;
+
+    fn forbids(ceiling: &Ceiling, method: Method, url: &str) -> Option<String> {
+        ceiling.forbids(method, &Template::parse(url).unwrap())
+    }
+
+    #[test]
+    fn an_empty_ceiling_changes_nothing() {
+        let ceiling = Ceiling::parse("").unwrap();
+        assert_eq!(ceiling, Ceiling::default());
+        assert_eq!(forbids(&ceiling, Method::Delete, "https://any.example/x"), None);
+        assert!(ceiling.allows_carve_out(&"10.0.0.1:80".parse().unwrap(), "any"));
+        assert_eq!(ceiling.lower(&Limits::default()), Limits::default());
+    }
+
+    #[test]
+    fn origins_and_methods_are_what_it_says() {
+        let ceiling = Ceiling::parse(FULL).unwrap();
+        let open = ["https://api.example.com/x", "https://a.example.org:8443/", "https://a.b.example.org:8443/x"];
+        for url in open {
+            assert_eq!(forbids(&ceiling, Method::Get, url), None, "{url}");
+        }
+        for url in [
+            "https://other.example.com/",
+            "http://api.example.com/",
+            "https://api.example.com:444/",
+            "https://example.org:8443/",
+            "https://evilexample.org:8443/",
+            "https://a.example.org/",
+            "https://a.corp.example.org:8443/",
+        ] {
+            assert!(forbids(&ceiling, Method::Get, url).is_some(), "{url}");
+        }
+        assert!(forbids(&ceiling, Method::Delete, open[0]).unwrap().contains("`methods`"));
+        assert!(forbids(&ceiling, Method::Get, "https://a.corp.example.org:8443/").unwrap().contains("`forbidden_origins`"));
+    }
+
+    #[test]
+    fn carve_outs_are_for_the_integrations_it_names() {
+        let ceiling = Ceiling::parse(FULL).unwrap();
+        let allows = |text: &str, integration| ceiling.allows_carve_out(&text.parse().unwrap(), integration);
+        assert!(allows("127.0.0.1:8025", "mail") && !allows("127.0.0.1:8025", "other"));
+        assert!(allows("10.0.0.1:443", "other") && !allows("10.0.0.1:80", "other") && !allows("10.0.0.2:443", "other"));
+        assert!(!Ceiling::parse("carve_outs = []").unwrap().allows_carve_out(&"10.0.0.1:443".parse().unwrap(), "mail"));
+    }
+
+    #[test]
+    fn limits_are_lowered_and_never_raised() {
+        let ceiling = Ceiling::parse("[limits]\nfuel = 5_000_000\nwall_ms = 3_600_000").unwrap();
+        let lowered = ceiling.lower(&Limits::default());
+        assert_eq!(lowered, Limits { fuel: 5_000_000, ..Limits::default() });
+    }
+
+    #[test]
+    fn toml_and_json_say_the_same() {
+        let ceiling = Ceiling::parse(FULL).unwrap();
+        assert_eq!(Ceiling::parse(&serde_json::to_string(&ceiling).unwrap()).unwrap(), ceiling);
+    }
+
+    #[test]
+    fn what_is_unknown_is_refused_with_its_place() {
+        for (from, to, names) in [
+            ("methods", "method", "method"),
+            ("\"GET\"", "\"TRACE\"", "TRACE"),
+            ("fuel", "fuels", "no limit `fuels`"),
+            ("5_000_000", "1", "limits.fuel"),
+            ("https://api.example.com", "api.example.com", "`api.example.com` is not an origin"),
+            ("https://api.example.com", "https://api.example.com/v1", "is not an origin"),
+            ("https://api.example.com", "https://*.com", "is not an origin"),
+            ("https://api.example.com", "https://*.*.example.com", "is not an origin"),
+            ("https://api.example.com", "https://*.127.0.0.1", "is not an origin"),
+            ("https://api.example.com", "https://a*.example.com", "is not an origin"),
+        ] {
+            let error = Ceiling::parse(&FULL.replacen(from, to, 1)).unwrap_err().to_string();
+            assert!(error.contains(names), "{error}");
+        }
+    }
+}

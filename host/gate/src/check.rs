@@ -1,0 +1,307 @@
+//! Whether what an adapter declares is well formed, before anybody reads it.
+//!
+//! The text comes from untrusted code. Lengths are bounded, names are plain, and nothing in it can smuggle a control
+//! character onto a reviewer's terminal.
+
+use std::collections::BTreeSet;
+
+use crate::{
+    body::BodyKind,
+    descriptor::{Descriptor, DescriptorError, RequestBody, Scheme, Slot},
+    header::{is_always_granted, is_reserved, is_same, is_token},
+    method::Method,
+    parameter::{Parameter, Values},
+    printable::{is_plain, printable},
+    repeat::Repeat,
+    template::{Template, TemplateError},
+};
+
+/// Largest descriptor: all its text together, in bytes.
+const MAX_BYTES: usize = 1024 * 1024;
+/// Most slots, routes or operations.
+const MAX_ITEMS: usize = 2_048;
+/// Most query parameters, and most header fields, of one route.
+const MAX_PARAMETERS: usize = 128;
+/// Longest description, in bytes.
+const MAX_DESCRIPTION: usize = 4096;
+
+/// Checks names, references, templates and sizes. The schemas are compiled elsewhere.
+pub(crate) fn check(descriptor: &Descriptor) -> Result<(), DescriptorError> {
+    let bytes = text_bytes(descriptor);
+    if bytes > MAX_BYTES {
+        return err("", format!("{bytes} bytes of text; at most {MAX_BYTES}"));
+    }
+    identifier("name", &descriptor.name)?;
+    let version = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'+' | b'-');
+    if descriptor.version.is_empty() || descriptor.version.len() > 64 || !descriptor.version.bytes().all(version) {
+        return err(
+            "version",
+            format!("`{}` is not 1 to 64 letters, digits, `.`, `+` and `-`", shorten(&descriptor.version)),
+        );
+    }
+    plain("description", &descriptor.description, MAX_DESCRIPTION)?;
+    count("slots", descriptor.slots.len())?;
+    count("routes", descriptor.routes.len())?;
+    count("operations", descriptor.operations.len())?;
+
+    let mut slots = BTreeSet::new();
+    for (i, slot) in descriptor.slots.iter().enumerate() {
+        identifier(&format!("slots[{i}].name"), &slot.name)?;
+        plain(&format!("slots[{i}].description"), &slot.description, MAX_DESCRIPTION)?;
+        check_scheme(&format!("slots[{i}].scheme"), &slot.scheme)?;
+        unique(&mut slots, &format!("slots[{i}].name"), &slot.name)?;
+    }
+    let mut routes = BTreeSet::new();
+    for (i, route) in descriptor.routes.iter().enumerate() {
+        identifier(&format!("routes[{i}].id"), &route.id)?;
+        plain(&format!("routes[{i}].description"), &route.description, MAX_DESCRIPTION)?;
+        unique(&mut routes, &format!("routes[{i}].id"), &route.id)?;
+        Template::parse(&route.url).map_err(|error: TemplateError| DescriptorError {
+            at: format!("routes[{i}].url"),
+            problem: printable(&error.to_string(), 400),
+        })?;
+        let slot = match route.slot.as_deref().map(|name| descriptor.slot(name).ok_or(name)) {
+            Some(Err(name)) => {
+                return err(&format!("routes[{i}].slot"), format!("`{}` is not one of the slots", shorten(name)));
+            }
+            Some(Ok(Slot { scheme: Scheme::SigningKey, name, .. })) => {
+                return err(
+                    &format!("routes[{i}].slot"),
+                    format!("`{name}` is a signing key, which is never sent"),
+                );
+            }
+            Some(Ok(slot)) => Some(&slot.scheme),
+            None => None,
+        };
+        check_parameters(&format!("routes[{i}].query"), &route.query, |name| query_problem(name, slot), |a, b| a == b)?;
+        check_parameters(&format!("routes[{i}].headers"), &route.headers, |name| header_problem(name, slot), is_same)?;
+        if let Repeat::WithKey(name) = &route.repeat
+            && let Some(problem) = header_problem(name, slot)
+        {
+            return err(&format!("routes[{i}].repeat"), format!("`{}` {problem}", shorten(name)));
+        }
+        let at = format!("routes[{i}].request");
+        match &route.request {
+            Some(_) if matches!(route.method, Method::Get | Method::Head) => {
+                return err(&at, format!("{} requests have no body; declare POST, or none", route.method));
+            }
+            Some(RequestBody { kind: BodyKind::Raw(_), schema: Some(_) }) => {
+                return err(&at, "a raw body has no schema".to_owned());
+            }
+            Some(RequestBody { kind, .. }) => {
+                if let Some(problem) = kind.problem() {
+                    return err(&at, problem);
+                }
+            }
+            None => {}
+        }
+    }
+    let mut operations = BTreeSet::new();
+    for (i, operation) in descriptor.operations.iter().enumerate() {
+        let at = format!("operations[{i}].name");
+        let name = &operation.name;
+        if name.is_empty() || name.len() > 64 || !name.bytes().all(|b| b.is_ascii_alphanumeric()) {
+            return err(&at, format!("`{}` is not 1 to 64 letters and digits", name.escape_default()));
+        }
+        unique(&mut operations, &at, name)?;
+        plain(&format!("operations[{i}].description"), &operation.description, MAX_DESCRIPTION)?;
+        for id in &operation.routes {
+            if !routes.contains(id.as_str()) {
+                return err(
+                    &format!("operations[{i}].routes"),
+                    format!("`{}` is not one of the routes", id.escape_default()),
+                );
+            }
+        }
+    }
+    Ok(())
+}
+
+fn text_bytes(descriptor: &Descriptor) -> usize {
+    let slots = descriptor.slots.iter().map(|s| s.name.len() + s.description.len());
+    let routes = descriptor.routes.iter().map(|r| {
+        r.id.len()
+            + r.description.len()
+            + r.url.len()
+            + r.response.len()
+            + r.request.as_ref().and_then(|body| body.schema.as_ref()).map_or(0, String::len)
+            + r.query.iter().chain(&r.headers).map(parameter_bytes).sum::<usize>()
+    });
+    let operations = descriptor.operations.iter().map(|o| {
+        o.name.len()
+            + o.description.len()
+            + o.input.len()
+            + o.output.len()
+            + o.routes.iter().map(String::len).sum::<usize>()
+    });
+    descriptor.description.len() + descriptor.config.len() + slots.chain(routes).chain(operations).sum::<usize>()
+}
+
+fn parameter_bytes(parameter: &Parameter) -> usize {
+    let values = match &parameter.values {
+        Values::OneOf(values) => values.iter().map(String::len).sum(),
+        Values::Any | Values::Shape(_) => 0,
+    };
+    parameter.name.len() + values
+}
+
+/// Checks that names are fit, stand there once, and have values that can be sent.
+fn check_parameters(
+    at: &str,
+    parameters: &[Parameter],
+    problem: impl Fn(&str) -> Option<&'static str>,
+    is_same: impl Fn(&str, &str) -> bool,
+) -> Result<(), DescriptorError> {
+    if parameters.len() > MAX_PARAMETERS {
+        return err(at, format!("{} of them; at most {MAX_PARAMETERS}", parameters.len()));
+    }
+    for (i, parameter) in parameters.iter().enumerate() {
+        if let Some(problem) = problem(&parameter.name) {
+            return err(at, format!("`{}` {problem}", shorten(&parameter.name)));
+        }
+        parameter.check_values().or_else(|error| err(at, error.to_string()))?;
+        if parameters.iter().take(i).any(|before| is_same(&before.name, &parameter.name)) {
+            return err(at, format!("`{}` stands there twice", parameter.name));
+        }
+    }
+    Ok(())
+}
+
+/// Why a query parameter of this name cannot be declared.
+fn query_problem(name: &str, slot: Option<&Scheme>) -> Option<&'static str> {
+    if name.is_empty() || name.len() > 128 || !name.bytes().all(|b| (b'!'..0x7f).contains(&b)) {
+        return Some("is not 1 to 128 printable ASCII characters");
+    }
+    matches!(slot, Some(Scheme::Query { name: own }) if own == name).then_some("is the slot's to write")
+}
+
+/// Why a header field of this name cannot be declared.
+fn header_problem(name: &str, slot: Option<&Scheme>) -> Option<&'static str> {
+    if !is_token(name) || name.len() > 128 {
+        Some("is not a header name")
+    } else if is_reserved(name) {
+        Some("is the host's to write")
+    } else if is_always_granted(name) {
+        Some("need not be declared: every route may send it")
+    } else {
+        matches!(slot, Some(Scheme::Header { name: own, .. }) if is_same(own, name)).then_some("is the slot's to write")
+    }
+}
+
+fn check_scheme(at: &str, scheme: &Scheme) -> Result<(), DescriptorError> {
+    match scheme {
+        Scheme::Bearer | Scheme::Basic | Scheme::SigningKey => Ok(()),
+        Scheme::Query { name } => match query_problem(name, None) {
+            Some(problem) => err(at, format!("`{}` {problem}", shorten(name))),
+            None => Ok(()),
+        },
+        Scheme::Header { name, prefix } => {
+            if !is_token(name) || name.len() > 128 {
+                return err(at, format!("`{}` is not a header name", name.escape_default()));
+            }
+            if is_reserved(name) && !name.eq_ignore_ascii_case("authorization") {
+                return err(at, format!("`{name}` frames or routes the message; a secret cannot go there"));
+            }
+            if prefix.len() > 128 || !prefix.bytes().all(|b| (b' '..0x7f).contains(&b)) {
+                return err(at, "the prefix must be at most 128 printable ASCII characters".to_owned());
+            }
+            Ok(())
+        }
+    }
+}
+
+fn err<T>(at: &str, problem: String) -> Result<T, DescriptorError> {
+    Err(DescriptorError { at: at.to_owned(), problem })
+}
+
+fn count(at: &str, items: usize) -> Result<(), DescriptorError> {
+    if items > MAX_ITEMS { err(at, format!("{items} of them; at most {MAX_ITEMS}")) } else { Ok(()) }
+}
+
+fn unique<'a>(seen: &mut BTreeSet<&'a str>, at: &str, name: &'a str) -> Result<(), DescriptorError> {
+    if seen.insert(name) { Ok(()) } else { err(at, format!("`{name}` stands there twice")) }
+}
+
+fn identifier(at: &str, name: &str) -> Result<(), DescriptorError> {
+    let good = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+    if name.is_empty() || name.len() > 64 || !name.bytes().all(good) {
+        return err(at, format!("`{}` is not 1 to 64 lower-case letters, digits and `-`", shorten(name)));
+    }
+    Ok(())
+}
+
+fn plain(at: &str, text: &str, most: usize) -> Result<(), DescriptorError> {
+    if text.len() > most {
+        return err(at, format!("{} bytes; at most {most}", text.len()));
+    }
+    if text.chars().any(|c| !is_plain(c) && c != '\n') {
+        return err(at, "it holds control or invisible characters".to_owned());
+    }
+    Ok(())
+}
+
+fn shorten(text: &str) -> String {
+    printable(text, 80)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::descriptor::{Effect, tests::sample};
+
+    #[test]
+    fn a_well_formed_descriptor_passes() {
+        sample().check().unwrap();
+    }
+
+    #[test]
+    fn what_is_wrong_is_named_with_its_place() {
+        type Spoil = fn(&mut Descriptor);
+        let cases: &[(Spoil, &str)] = &[
+            (|d| d.name = "Bad Name".into(), "name"),
+            (|d| d.description = "\x1b[2J".into(), "description"),
+            (|d| d.description = "\u{202e}evil".into(), "description"),
+            (|d| d.version = "1\ncarve_outs = [\"169.254.169.254:80\"] #".into(), "version"),
+            (|d| d.slots[1].name = "key".into(), "slots[1].name"),
+            (|d| d.slots[0].scheme = Scheme::Header { name: "Host".into(), prefix: String::new() }, "slots[0].scheme"),
+            (|d| d.slots[0].scheme = Scheme::Header { name: "a b".into(), prefix: String::new() }, "slots[0].scheme"),
+            (|d| d.slots[0].scheme = Scheme::Header { name: "X".into(), prefix: "a\r\nb".into() }, "slots[0].scheme"),
+            (|d| d.routes[0].url = "https://{host}/".into(), "routes[0].url"),
+            (|d| d.routes[0].slot = Some("none".into()), "routes[0].slot"),
+            (|d| d.routes[0].slot = Some("mac".into()), "routes[0].slot"),
+            (|d| d.routes[1].id = "read-item".into(), "routes[1].id"),
+            (|d| d.operations[0].routes = vec!["none".into()], "operations[0].routes"),
+            (|d| d.operations[0].name = "a-b".into(), "operations[0].name"),
+            (|d| d.operations[1].name = "readItem".into(), "operations[1].name"),
+            (|d| d.config = "x".repeat(2 << 20), ""),
+            (|d| d.routes = vec![d.routes[0].clone(); 2_049], "routes"),
+            (|d| d.routes[0].query = vec![Parameter::any("a b")], "routes[0].query"),
+            (|d| d.routes[0].query = vec![Parameter::any("q"); 2], "routes[0].query"),
+            (|d| d.routes[0].query = (0..129).map(|i| Parameter::any(i.to_string())).collect(), "routes[0].query"),
+            (|d| d.routes[0].query[0].values = Values::OneOf(Vec::new()), "routes[0].query"),
+            (|d| d.routes[0].headers = vec![Parameter::any("Host")], "routes[0].headers"),
+            (|d| d.routes[0].headers = vec![Parameter::any("a b")], "routes[0].headers"),
+            (|d| d.routes[0].headers = vec![Parameter::any("x-key")], "routes[0].headers"),
+            (|d| d.routes[0].headers = vec![Parameter::any("Accept")], "routes[0].headers"),
+            (|d| d.routes[0].headers = vec![Parameter::any("X-A"), Parameter::any("x_a")], "routes[0].headers"),
+            (|d| d.routes[0].repeat = Repeat::WithKey("cookie".into()), "routes[0].repeat"),
+            (|d| d.routes[0].request = Some(RequestBody { kind: BodyKind::Json, schema: None }), "routes[0].request"),
+            (
+                |d| d.routes[1].request = Some(RequestBody { kind: BodyKind::Raw(Vec::new()), schema: None }),
+                "routes[1].request",
+            ),
+            (
+                |d| {
+                    let kind = BodyKind::Raw(vec!["text/csv".into()]);
+                    d.routes[1].request = Some(RequestBody { kind, schema: Some("{}".into()) });
+                },
+                "routes[1].request",
+            ),
+        ];
+        for (spoil, at) in cases {
+            let mut descriptor = sample();
+            spoil(&mut descriptor);
+            assert_eq!(descriptor.check().unwrap_err().at, *at);
+        }
+    }
+}

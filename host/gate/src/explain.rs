@@ -1,0 +1,326 @@
+//! The intersection, told: what an integration can do, and which of descriptor, grant and ceiling took the rest away.
+//!
+//! Made from the very intersection that powers are compiled from, so that what is told is what holds. Shapes: sentences
+//! are for people; `by` is `descriptor`, `grant` or `ceiling`.
+
+use serde::Serialize;
+
+use crate::{
+    ceiling::Ceiling,
+    descriptor::{Descriptor, Effect, Scheme},
+    grant::{Grant, GrantedRoute},
+    intersect::{Intersection, Layer, Removed, intersect},
+    limits::Limits,
+    parameter::told,
+    powers::GrantMismatch,
+};
+
+/// What is effective, and what became of the rest.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Explanation {
+    /// The integration that the ceiling was asked about.
+    pub integration: String,
+    /// Operations that are declared or granted.
+    pub operations: Vec<Explained<OperationLine>>,
+    /// Routes that are declared or granted.
+    pub routes: Vec<Explained<RouteLine>>,
+    /// Slots that are declared or granted for signing.
+    pub slots: Vec<Explained<SlotLine>>,
+    /// Addresses that the grant carves out.
+    pub carve_outs: Vec<Explained<CarveOutLine>>,
+    /// Limits that the grant sets, or the ceiling lowers.
+    pub limits: Vec<LimitLine>,
+}
+
+/// One item, and who took it away, if anybody did.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Explained<T> {
+    /// The item.
+    #[serde(flatten)]
+    pub item: T,
+    /// Whether it holds.
+    pub effective: bool,
+    /// Who took it away, and why.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub removed: Option<Removed>,
+}
+
+/// An operation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct OperationLine {
+    /// Its name.
+    pub operation: String,
+    /// What it does to the world; none if it is not declared.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub effect: Option<Effect>,
+    /// Routes that it needs and that are not open.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub missing_routes: Vec<String>,
+}
+
+/// A route.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct RouteLine {
+    /// Id of the declared route; none if nothing that was declared covers it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub route: Option<String>,
+    /// As granted; as declared, where it is not granted.
+    #[serde(flatten)]
+    pub granted: GrantedRoute,
+    /// What the grant leaves out of what is declared, in a few words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub narrowed: Option<String>,
+}
+
+/// A slot.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct SlotLine {
+    /// Its name.
+    pub slot: String,
+    /// How it goes on the wire; none if it is not declared.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scheme: Option<Scheme>,
+}
+
+/// A carve-out.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct CarveOutLine {
+    /// As granted.
+    pub addresses: String,
+}
+
+/// A limit.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct LimitLine {
+    /// Its name.
+    pub limit: &'static str,
+    /// As granted, or the default.
+    pub granted: u64,
+    /// The most that the ceiling leaves.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ceiling: Option<u64>,
+    /// What holds.
+    pub effective: u64,
+}
+
+/// Explains what the integration of this name can do. Unlike [`Powers::new`](crate::Powers::new) it does not stop at a
+/// grant that asks for what was not declared: it says so.
+pub fn explain(
+    integration: &str,
+    descriptor: &Descriptor,
+    grant: &Grant,
+    ceiling: &Ceiling,
+) -> Result<Explanation, GrantMismatch> {
+    descriptor.check()?;
+    grant.check()?;
+    let left = intersect(integration, descriptor, grant, ceiling)?;
+    Ok(Explanation {
+        integration: integration.to_owned(),
+        operations: operations(descriptor, &left),
+        routes: routes(descriptor, grant, ceiling, &left),
+        slots: slots(descriptor, &left),
+        carve_outs: left
+            .carve_outs
+            .iter()
+            .map(|(carve_out, allowed)| line(CarveOutLine { addresses: carve_out.to_string() }, allowed.clone()))
+            .collect(),
+        limits: limits(grant, ceiling, &left.limits),
+    })
+}
+
+fn line<T, V>(item: T, fate: Result<V, Removed>) -> Explained<T> {
+    Explained { item, effective: fate.is_ok(), removed: fate.err() }
+}
+
+fn not_granted() -> Result<(), Removed> {
+    Err(Removed { by: Layer::Grant, why: "the grant leaves it out".to_owned() })
+}
+
+/// Ids of the declared routes that are open.
+fn open_ids(left: &Intersection) -> Vec<&str> {
+    left.routes.iter().flatten().flatten().map(|route| route.id.as_str()).collect()
+}
+
+fn operations(descriptor: &Descriptor, left: &Intersection) -> Vec<Explained<OperationLine>> {
+    let open = open_ids(left);
+    let mut lines = Vec::new();
+    for operation in &descriptor.operations {
+        let granted = left.operations.iter().any(|(name, _)| *name == operation.name);
+        let missing = operation.routes.iter().filter(|id| granted && !open.contains(&id.as_str()));
+        let item = OperationLine {
+            operation: operation.name.clone(),
+            effect: Some(operation.effect),
+            missing_routes: missing.cloned().collect(),
+        };
+        lines.push(line(item, if granted { Ok(()) } else { not_granted() }));
+    }
+    for (name, fate) in &left.operations {
+        if fate.is_err() {
+            let item = OperationLine { operation: name.clone(), effect: None, missing_routes: Vec::new() };
+            lines.push(line(item, fate.clone()));
+        }
+    }
+    lines
+}
+
+fn routes(
+    descriptor: &Descriptor,
+    grant: &Grant,
+    ceiling: &Ceiling,
+    left: &Intersection,
+) -> Vec<Explained<RouteLine>> {
+    let mut lines = Vec::new();
+    for (granted, fate) in grant.routes.iter().zip(&left.routes) {
+        match fate {
+            Ok(open) => lines.extend(open.iter().map(|open| {
+                let narrowed = descriptor.route(&open.id).and_then(|declared| narrowed(&declared.as_granted(), granted));
+                let item = RouteLine { route: Some(open.id.clone()), granted: granted.clone(), narrowed };
+                line(item, Ok::<(), Removed>(()))
+            })),
+            Err(removed) => {
+                let item = RouteLine { route: None, granted: granted.clone(), narrowed: None };
+                lines.push(line(item, Err::<(), _>(removed.clone())));
+            }
+        }
+    }
+    let open = open_ids(left);
+    for (route, declared) in descriptor.routes.iter().zip(left.declared.iter()) {
+        if open.contains(&route.id.as_str()) {
+            continue;
+        }
+        // One that is granted and lies above the ceiling stands above already.
+        let above = |granted: &GrantedRoute| granted.method == route.method && granted.url == route.url;
+        if grant.routes.iter().any(above) {
+            continue;
+        }
+        let mut fate = not_granted();
+        if let (Err(removed), Some(why)) = (&mut fate, ceiling.forbids(route.method, &declared.template)) {
+            removed.why = format!("the grant leaves it out, and the ceiling is below it: {why}");
+        }
+        let item = RouteLine { route: Some(route.id.clone()), granted: route.as_granted(), narrowed: None };
+        lines.push(line(item, fate));
+    }
+    lines
+}
+
+/// What a granted route leaves out of the declared one.
+fn narrowed(declared: &GrantedRoute, granted: &GrantedRoute) -> Option<String> {
+    let mut words = Vec::new();
+    if declared.url != granted.url {
+        words.push(format!("declared for {}", declared.url));
+    }
+    for (what, declared, granted) in
+        [("query", &declared.query, &granted.query), ("headers", &declared.headers, &granted.headers)]
+    {
+        let rest: Vec<_> = declared.iter().filter(|parameter| !granted.contains(parameter)).cloned().collect();
+        if !rest.is_empty() {
+            words.push(format!("{what} without {}", told(&rest)));
+        }
+    }
+    if words.is_empty() { None } else { Some(words.join("; ")) }
+}
+
+fn slots(descriptor: &Descriptor, left: &Intersection) -> Vec<Explained<SlotLine>> {
+    let mut lines = Vec::new();
+    for slot in &descriptor.slots {
+        let sends = left.routes.iter().flatten().flatten().any(|r| r.slot.as_ref().is_some_and(|s| s.0 == slot.name));
+        let signs = left.signing.iter().any(|(name, fate)| *name == slot.name && fate.is_ok());
+        let item = SlotLine { slot: slot.name.clone(), scheme: Some(slot.scheme.clone()) };
+        lines.push(line(item, if sends || signs { Ok(()) } else { not_granted() }));
+    }
+    for (name, fate) in &left.signing {
+        if let (Err(removed), None) = (fate, descriptor.slot(name)) {
+            let item = SlotLine { slot: name.clone(), scheme: None };
+            lines.push(line(item, Err::<(), _>(removed.clone())));
+        }
+    }
+    lines
+}
+
+/// The limits that are not the default, or lowered.
+fn limits(grant: &Grant, ceiling: &Ceiling, effective: &Limits) -> Vec<LimitLine> {
+    let defaults = Limits::default();
+    let line = |name: &&'static str| {
+        let granted = grant.limits.get(name)?;
+        let line =
+            LimitLine { limit: name, granted, ceiling: ceiling.limits.get(*name).copied(), effective: effective.get(name)? };
+        (defaults.get(name) != Some(granted) || line.effective != granted).then_some(line)
+    };
+    Limits::NAMES.iter().filter_map(line).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        descriptor::tests::sample,
+        powers::tests::grant,
+    };
+
+    const ROUTES: &str = r#"
+        [[routes]]
+        method = "GET"
+        url = "https://api.example.com/items/me"
+        slot = "key"
+        [[routes]]
+        method = "POST"
+        url = "https://api.example.com/send"
+        slot = "key"
+        [[routes]]
+        method = "GET"
+        url = "https://evil.example/"
+        [limits]
+        requests = 100
+        fuel = 5_000_000
+    "#;
+
+    fn explained() -> Explanation {
+        let mut grant = grant(ROUTES);
+        grant.operations = vec!["send".into(), "drop".into()];
+        grant.signing = vec!["key".into(), "none".into()];
+        grant.carve_outs = vec!["127.0.0.1:80".parse().unwrap(), "127.0.0.1:81".parse().unwrap()];
+        let ceiling = "methods = [\"GET\"]\ncarve_outs = [{ addresses = \"127.0.0.1:80\" }]\n[limits]\nrequests = 10\nwall_ms = 100";
+        explain("sample", &sample(), &grant, &Ceiling::parse(ceiling).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn each_item_says_who_took_it_away() {
+        let explained = explained();
+        let by = |effective: bool, removed: &Option<Removed>| match removed {
+            None => if effective { "effective" } else { "?" },
+            Some(removed) => removed.by.as_str(),
+        };
+        let routes: Vec<_> =
+            explained.routes.iter().map(|r| (r.item.granted.url.as_str(), by(r.effective, &r.removed))).collect();
+        assert_eq!(routes, [
+            ("https://api.example.com/items/me", "effective"),
+            ("https://api.example.com/send", "ceiling"),
+            ("https://evil.example/", "descriptor"),
+            ("https://open.example.com/status", "grant"),
+        ]);
+        let operations: Vec<_> =
+            explained.operations.iter().map(|o| (o.item.operation.as_str(), by(o.effective, &o.removed))).collect();
+        assert_eq!(operations, [("readItem", "grant"), ("send", "effective"), ("drop", "descriptor")]);
+        assert_eq!(explained.operations[1].item.missing_routes, ["send"]);
+        let slots: Vec<_> = explained.slots.iter().map(|s| (s.item.slot.as_str(), by(s.effective, &s.removed))).collect();
+        assert_eq!(slots, [("key", "effective"), ("mac", "grant"), ("none", "descriptor")]);
+        let carve_outs: Vec<_> = explained.carve_outs.iter().map(|c| by(c.effective, &c.removed)).collect();
+        assert_eq!(carve_outs, ["effective", "ceiling"]);
+    }
+
+    #[test]
+    fn what_the_grant_narrows_is_told() {
+        let narrowed = explained().routes[0].item.narrowed.clone().unwrap();
+        assert_eq!(narrowed, "declared for https://api.example.com/items/{id}; query without q");
+    }
+
+    #[test]
+    fn limits_show_what_was_granted_and_what_holds() {
+        let limits: Vec<_> = explained().limits.iter().map(|l| (l.limit, l.granted, l.ceiling, l.effective)).collect();
+        assert_eq!(limits, [
+            ("fuel", 5_000_000, None, 5_000_000),
+            ("wall_ms", 30_000, Some(100), 100),
+            ("requests", 100, Some(10), 10),
+        ]);
+    }
+}

@@ -1,0 +1,192 @@
+//! Declared ∩ granted ∩ ceiling, item by item: what is left, and which of the three took the rest away.
+//!
+//! The one place that knows. `Powers` are compiled from what is left; `explain` tells all of it.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    address::CarveOut,
+    ceiling::Ceiling,
+    descriptor::{Descriptor, Effect, Route, Scheme},
+    grant::{Grant, GrantError, GrantedRoute},
+    limits::Limits,
+    method::Method,
+    parameter::Parameter,
+    powers::OpenRoute,
+    template::Template,
+};
+
+/// Who takes something away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Layer {
+    /// The adapter does not declare it.
+    Descriptor,
+    /// The operator does not grant it.
+    Grant,
+    /// The host's ceiling is below it.
+    Ceiling,
+}
+
+impl Layer {
+    /// The word in JSON and in tables.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Layer::Descriptor => "descriptor",
+            Layer::Grant => "grant",
+            Layer::Ceiling => "ceiling",
+        }
+    }
+}
+
+/// That something was taken away.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Removed {
+    /// By whom.
+    pub by: Layer,
+    /// Why, in half a sentence.
+    pub why: String,
+}
+
+/// A declared route, its template parsed, and what a grant would say to allow all of it.
+#[derive(Clone, Debug)]
+pub(crate) struct Declared {
+    pub(crate) method: Method,
+    pub(crate) template: Template,
+    pub(crate) granted: GrantedRoute,
+}
+
+/// What is left of what was granted.
+pub(crate) struct Intersection {
+    /// Each granted operation.
+    pub(crate) operations: Vec<(String, Result<Effect, Removed>)>,
+    /// Each granted route; one can stand for several declared ones.
+    pub(crate) routes: Vec<Result<Vec<OpenRoute>, Removed>>,
+    /// Each granted signing slot.
+    pub(crate) signing: Vec<(String, Result<Scheme, Removed>)>,
+    /// Each granted carve-out.
+    pub(crate) carve_outs: Vec<(CarveOut, Result<(), Removed>)>,
+    /// Bounds.
+    pub(crate) limits: Limits,
+    /// Every declared route.
+    pub(crate) declared: Arc<Vec<Declared>>,
+}
+
+/// Intersects the three. Descriptor, grant and ceiling were checked.
+pub(crate) fn intersect(
+    integration: &str,
+    descriptor: &Descriptor,
+    grant: &Grant,
+    ceiling: &Ceiling,
+) -> Result<Intersection, GrantError> {
+    let declared = declared(descriptor);
+    let mut routes = Vec::new();
+    for (index, granted) in grant.routes.iter().enumerate() {
+        let template = Template::parse(&granted.url).map_err(|error| GrantError::Url { index, error })?;
+        routes.push(match ceiling.forbids(granted.method, &template) {
+            Some(why) => undeclared(descriptor, &declared, granted, &template)
+                .map_or_else(|| Err(Removed { by: Layer::Ceiling, why }), |why| Err(missing(why))),
+            None => open(descriptor, &declared, granted, &template).map_err(missing),
+        });
+    }
+    let operations = grant.operations.iter().map(|name| {
+        let found = descriptor.operation(name).map(|operation| operation.effect);
+        let known = || descriptor.operations.iter().map(|o| o.name.as_str()).collect::<Vec<_>>().join(", ");
+        (name.clone(), found.ok_or_else(|| missing(format!("it declares the operations {}", known()))))
+    });
+    let signing = grant.signing.iter().map(|name| match descriptor.slot(name) {
+        Some(slot) if slot.scheme == Scheme::SigningKey => (name.clone(), Ok(Scheme::SigningKey)),
+        _ => (name.clone(), Err(missing("it declares no slot of scheme signing-key by this name".to_owned()))),
+    });
+    let carve_outs = grant.carve_outs.iter().map(|carve_out| {
+        let allowed = ceiling.allows_carve_out(carve_out, integration);
+        let why = || Removed { by: Layer::Ceiling, why: "`carve_outs` has nothing that holds it".to_owned() };
+        (carve_out.clone(), if allowed { Ok(()) } else { Err(why()) })
+    });
+    Ok(Intersection {
+        operations: operations.collect(),
+        signing: signing.collect(),
+        carve_outs: carve_outs.collect(),
+        routes,
+        limits: ceiling.lower(&grant.limits),
+        declared: Arc::new(declared),
+    })
+}
+
+fn missing(why: String) -> Removed {
+    Removed { by: Layer::Descriptor, why }
+}
+
+/// Every declared route. Templates were checked with the descriptor.
+fn declared(descriptor: &Descriptor) -> Vec<Declared> {
+    let parse = |route: &Route| {
+        let template = Template::parse(&route.url).ok()?;
+        Some(Declared { method: route.method, template, granted: route.as_granted() })
+    };
+    descriptor.routes.iter().filter_map(parse).collect()
+}
+
+/// Why a granted route is not covered by any declared one, if it is not.
+fn undeclared(
+    descriptor: &Descriptor,
+    declared: &[Declared],
+    granted: &GrantedRoute,
+    template: &Template,
+) -> Option<String> {
+    open(descriptor, declared, granted, template).err()
+}
+
+/// The routes that a granted one opens: one for each declared route that covers it. If there are none, why.
+fn open(
+    descriptor: &Descriptor,
+    declared: &[Declared],
+    granted: &GrantedRoute,
+    template: &Template,
+) -> Result<Vec<OpenRoute>, String> {
+    let mut open = Vec::new();
+    let mut why = "no declared route has this method and URL".to_owned();
+    for (wide, route) in declared.iter().zip(&descriptor.routes) {
+        if wide.method != granted.method || !wide.template.covers(template) {
+            continue;
+        }
+        if let Some(problem) = narrower(route, granted) {
+            why = problem;
+            continue;
+        }
+        let slot = route.slot.as_deref().and_then(|name| descriptor.slot(name));
+        open.push(OpenRoute {
+            id: route.id.clone(),
+            method: granted.method,
+            template: template.clone(),
+            query: granted.query.clone(),
+            headers: granted.headers.clone(),
+            slot: slot.map(|slot| (slot.name.clone(), slot.scheme.clone())),
+            body: route.request.as_ref().map(|body| body.kind.clone()),
+            repeat: route.repeat.clone(),
+            limits: granted.limits,
+        });
+    }
+    if open.is_empty() { Err(why) } else { Ok(open) }
+}
+
+/// Why a granted route is not within a declared one of the same method and path, if it is not.
+fn narrower(route: &Route, granted: &GrantedRoute) -> Option<String> {
+    if route.slot != granted.slot {
+        let or_none = |slot: &Option<String>| slot.clone().unwrap_or_else(|| "none".to_owned());
+        return Some(format!("`{}` has the slot {}, not {}", route.id, or_none(&route.slot), or_none(&granted.slot)));
+    }
+    let outside = |granted: &[Parameter], declared: &[Parameter], what: &str, same: fn(&str, &str) -> bool| {
+        let parameter = granted.iter().find(|granted| {
+            !declared.iter().any(|declared| same(&declared.name, &granted.name) && declared.covers(granted))
+        })?;
+        let known = declared.iter().find(|declared| same(&declared.name, &parameter.name));
+        Some(match known {
+            Some(known) => format!("`{}` declares the {what} `{known}`, which does not cover `{parameter}`", route.id),
+            None => format!("`{}` does not declare the {what} `{}`", route.id, parameter.name),
+        })
+    };
+    outside(&granted.query, &route.query, "query parameter", |a, b| a == b)
+        .or_else(|| outside(&granted.headers, &route.headers, "header", str::eq_ignore_ascii_case))
+}

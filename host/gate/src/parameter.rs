@@ -1,0 +1,264 @@
+//! Named parameters with the values they may have: what a query may hold, and what headers a guest may write.
+//!
+//! One rule for both. A parameter is a name and the values allowed with it: any, those of a shape, or a short list. In a
+//! grant it is a string where any value will do, else a table:
+//!
+//! ```toml
+//! query = ["cursor", { name = "limit", shape = "digits(1..3)" }, { name = "status", one_of = ["open", "closed"] }]
+//! ```
+
+use std::fmt;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+use crate::{printable, shape::Shape};
+
+/// Most values of one list.
+const MAX_VALUES: usize = 256;
+/// Longest value of a list, in bytes.
+const MAX_VALUE: usize = 1_024;
+
+/// A name, and the values it may have.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Parameter {
+    /// The name, decoded.
+    pub name: String,
+    /// What may come with it.
+    pub values: Values,
+}
+
+/// Which values a parameter may have. They are judged decoded.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Values {
+    /// Any of at most 8 KiB, the empty one among them.
+    Any,
+    /// Those of a shape.
+    Shape(Shape),
+    /// These and no others.
+    OneOf(Vec<String>),
+}
+
+/// What is wrong with a parameter.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ParameterError {
+    /// The list of values cannot be used.
+    #[error("`one_of` of `{0}` has {1} values; write 1 to {MAX_VALUES}")]
+    Count(String, usize),
+    /// A value that could not be sent.
+    #[error("`one_of` of `{name}`: `{value}` is not at most {MAX_VALUE} bytes of printable text")]
+    Value {
+        /// The parameter.
+        name: String,
+        /// The value, fit to be shown.
+        value: String,
+    },
+}
+
+impl Parameter {
+    /// With any value.
+    pub fn any(name: impl Into<String>) -> Self {
+        Self { name: name.into(), values: Values::Any }
+    }
+
+    /// Whether every value that `other` may have is one that this may have. Names are for the caller to compare.
+    pub fn covers(&self, other: &Parameter) -> bool {
+        match (&self.values, &other.values) {
+            (Values::Any, _) => true,
+            (Values::Shape(wide), Values::Shape(narrow)) => wide.covers(narrow),
+            (_, Values::OneOf(narrow)) => narrow.iter().all(|value| self.allows(value.bytes())),
+            (Values::Shape(_) | Values::OneOf(_), Values::Any) | (Values::OneOf(_), Values::Shape(_)) => false,
+        }
+    }
+
+    /// Whether this value may come with the name. Allocates nothing.
+    pub fn allows(&self, value: impl Iterator<Item = u8> + Clone) -> bool {
+        match &self.values {
+            Values::Any => Shape::ANY.fits(value),
+            Values::Shape(shape) => shape.fits(value),
+            Values::OneOf(values) => values.iter().any(|allowed| value.clone().eq(allowed.bytes())),
+        }
+    }
+
+    /// Checks the values. The name is for the caller to check.
+    pub(crate) fn check_values(&self) -> Result<(), ParameterError> {
+        let Values::OneOf(values) = &self.values else { return Ok(()) };
+        if values.is_empty() || values.len() > MAX_VALUES {
+            return Err(ParameterError::Count(printable(&self.name, 80), values.len()));
+        }
+        match values.iter().find(|value| value.len() > MAX_VALUE || value.chars().any(char::is_control)) {
+            Some(value) => Err(ParameterError::Value { name: printable(&self.name, 80), value: printable(value, 80) }),
+            None => Ok(()),
+        }
+    }
+
+    /// The parameter as TOML, in one line.
+    pub(crate) fn to_toml(&self) -> String {
+        let quote = |text: &str| toml::Value::String(text.to_owned()).to_string();
+        let name = quote(&self.name);
+        match &self.values {
+            Values::Any => name,
+            Values::Shape(shape) => format!("{{ name = {name}, shape = \"{shape}\" }}"),
+            Values::OneOf(values) => {
+                let values: Vec<String> = values.iter().map(|value| quote(value)).collect();
+                format!("{{ name = {name}, one_of = [{}] }}", values.join(", "))
+            }
+        }
+    }
+}
+
+impl fmt::Display for Parameter {
+    /// `cursor`, `limit:digits(1..3)`, `status=open|closed`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&printable(&self.name, 128))?;
+        match &self.values {
+            Values::Any => Ok(()),
+            Values::Shape(shape) => write!(f, ":{shape}"),
+            Values::OneOf(values) => {
+                let shown: Vec<String> = values.iter().take(8).map(|value| printable(value, 40)).collect();
+                write!(f, "={}{}", shown.join("|"), if values.len() > 8 { "|…" } else { "" })
+            }
+        }
+    }
+}
+
+/// Parameters as they are told in a table or a sentence.
+pub(crate) fn told(parameters: &[Parameter]) -> String {
+    parameters.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
+}
+
+/// The written form of a parameter whose values are limited.
+#[derive(Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Limited {
+    /// The name.
+    name: String,
+    /// The values' shape: `text`, `word`, `hex`, `digits` or `uuid`, and a length, as in `digits(1..3)`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    shape: Option<String>,
+    /// The values there are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    one_of: Option<Vec<String>>,
+}
+
+/// For the JSON Schema alone: a name, or a table.
+#[derive(JsonSchema)]
+#[serde(untagged)]
+#[allow(dead_code, reason = "its schema is what is used")]
+enum Written {
+    Name(String),
+    Limited(Limited),
+}
+
+impl JsonSchema for Parameter {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Parameter".into()
+    }
+
+    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        Written::json_schema(generator)
+    }
+}
+
+impl Serialize for Parameter {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let limited = |shape, one_of| Limited { name: self.name.clone(), shape, one_of };
+        match &self.values {
+            Values::Any => serializer.serialize_str(&self.name),
+            Values::Shape(shape) => limited(Some(shape.to_string()), None).serialize(serializer),
+            Values::OneOf(values) => limited(None, Some(values.clone())).serialize(serializer),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Parameter {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+
+        impl<'de> de::Visitor<'de> for Visitor {
+            type Value = Parameter;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a name, or a table such as { name = \"limit\", shape = \"digits(1..3)\" }")
+            }
+
+            fn visit_str<E: de::Error>(self, name: &str) -> Result<Parameter, E> {
+                Ok(Parameter::any(name))
+            }
+
+            fn visit_map<A: de::MapAccess<'de>>(self, map: A) -> Result<Parameter, A::Error> {
+                let Limited { name, shape, one_of } =
+                    Limited::deserialize(de::value::MapAccessDeserializer::new(map))?;
+                let values = match (shape, one_of) {
+                    (None, None) => Values::Any,
+                    (Some(shape), None) => Values::Shape(shape.parse().map_err(de::Error::custom)?),
+                    (None, Some(values)) => Values::OneOf(values),
+                    (Some(_), Some(_)) => {
+                        return Err(de::Error::custom("write `shape` or `one_of`, not both"));
+                    }
+                };
+                Ok(Parameter { name, values })
+            }
+        }
+
+        deserializer.deserialize_any(Visitor)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(json: &str) -> Parameter {
+        serde_json::from_str(json).unwrap()
+    }
+
+    #[test]
+    fn a_parameter_is_written_as_it_is_read() {
+        for json in [r#""a""#, r#"{"name":"a","shape":"digits(1..3)"}"#, r#"{"name":"a","one_of":["x","y"]}"#] {
+            assert_eq!(serde_json::to_string(&read(json)).unwrap(), json);
+        }
+        let toml: toml::Table = format!("q = [{}]", read(r#"{"name":"a\"b","one_of":["x y"]}"#).to_toml()).parse().unwrap();
+        assert_eq!(toml["q"][0]["name"].as_str(), Some("a\"b"));
+        assert_eq!(read(r#"{"name":"a"}"#), Parameter::any("a"));
+    }
+
+    #[test]
+    fn a_parameter_covers_what_is_narrower_and_nothing_else() {
+        let any = read(r#""a""#);
+        let digits = read(r#"{"name":"a","shape":"digits(1..3)"}"#);
+        let both = read(r#"{"name":"a","one_of":["1","22"]}"#);
+        let one = read(r#"{"name":"a","one_of":["1"]}"#);
+        for narrow in [&any, &digits, &both, &one] {
+            assert!(any.covers(narrow));
+        }
+        assert!(digits.covers(&both) && both.covers(&one) && digits.covers(&digits));
+        assert!(!digits.covers(&any) && !both.covers(&any) && !both.covers(&digits) && !one.covers(&both));
+        assert!(!digits.covers(&read(r#"{"name":"a","one_of":["1","x"]}"#)));
+    }
+
+    #[test]
+    fn values_are_what_the_rule_says() {
+        let digits = read(r#"{"name":"a","shape":"digits(1..3)"}"#);
+        assert!(digits.allows(b"123".iter().copied()) && !digits.allows(b"".iter().copied()));
+        let both = read(r#"{"name":"a","one_of":["1","22"]}"#);
+        assert!(both.allows(b"22".iter().copied()) && !both.allows(b"2".iter().copied()));
+        assert!(Parameter::any("a").allows(b"".iter().copied()));
+        assert!(!Parameter::any("a").allows(std::iter::repeat_n(b'x', 8_193)));
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        for (json, names) in [
+            (r#"{"name":"a","shape":"int"}"#, "`int`"),
+            (r#"{"name":"a","shape":"word","one_of":[]}"#, "not both"),
+            (r#"{"name":"a","values":[]}"#, "values"),
+            ("7", "a name, or a table"),
+        ] {
+            let error = serde_json::from_str::<Parameter>(json).unwrap_err().to_string();
+            assert!(error.contains(names), "{error}");
+        }
+        assert!(read(r#"{"name":"a","one_of":[]}"#).check_values().is_err());
+        assert!(read(r#"{"name":"a","one_of":["x\n"]}"#).check_values().is_err());
+    }
+}
