@@ -5,11 +5,11 @@ use std::rc::Rc;
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
-    Adapter, Failure, Level, MacAlgorithm, Response, Route, Slot,
+    Adapter, Failure, Header, Level, MacAlgorithm, Response, Route, Slot,
     bindings::portcullis::adapter::http::Error as HttpError,
     host::{Host, Outgoing},
     request,
-    route::Parts,
+    route::{Parts, Repeat},
 };
 
 /// One call: its config and what the host does for it. Operations get it as their first argument.
@@ -114,7 +114,10 @@ impl<C: Adapter> Context<C> {
     }
 
     fn outgoing<T: Serialize>(&self, route: &Parts, request: &T) -> Result<Outgoing, Failure> {
-        let request = request::build(route, &self.config.base_url(), request)?;
+        let mut request = request::build(route, &self.config.base_url(), request)?;
+        if let (Repeat::WithKey(name), Some(key)) = (route.repeat, &self.idempotency_key) {
+            request.headers.push(Header { name: name.to_owned(), value: key.clone().into_bytes() });
+        }
         Ok(Outgoing { route: route.id, slot: route.slot.map(Slot::name), request })
     }
 

@@ -5,8 +5,8 @@ use serde_json::Value;
 
 use crate::{
     Failure,
-    bindings::portcullis::adapter::descriptor::{Route, Slot},
-    route::Parts,
+    bindings::portcullis::adapter::descriptor::{Body, Parameter, Repeat, Route, Slot, Values},
+    route::{self, Parts},
 };
 
 /// Something an operation uses: a [`Route`](crate::Route), or a [`Slot`](crate::Slot) to sign with.
@@ -61,20 +61,32 @@ impl Declared {
             crate::Declare::declare(slot, self);
         }
         let request = request(self);
-        let fields = field_names(&request);
-        if let Some(missing) = parts.parameters().find(|name| !fields.contains(name)) {
+        let fields = fields(&request);
+        if let Some(missing) = parts.parameters().find(|name| !fields.iter().any(|(field, _)| field == name)) {
             self.object(format!("route `{}` has {{{missing}}} in its path and no such field in its type", parts.id));
         }
-        let rest = fields.into_iter().filter(|field| !parts.parameters().any(|name| name == *field));
-        let query = if parts.has_body() { Vec::new() } else { rest.map(str::to_owned).collect() };
+        let rest = fields.into_iter().filter(|(field, _)| !parts.parameters().any(|name| name == *field));
+        let parameter = |(name, schema): (&str, &Value)| Parameter { name: name.to_owned(), values: values(schema) };
+        let query = if parts.has_body() { Vec::new() } else { rest.map(parameter).collect() };
+        let fixed = |(name, value): &(&str, &str)| Parameter {
+            name: (*name).to_owned(),
+            values: Values::OneOf(vec![(*value).to_owned()]),
+        };
+        let always = |name: &str| ALWAYS_GRANTED.iter().any(|always| name.eq_ignore_ascii_case(always));
         self.routes.push(Route {
             id: parts.id.to_owned(),
             description: parts.description.to_owned(),
             method: parts.method,
             url,
             query,
+            headers: parts.headers.iter().filter(|(name, _)| !always(name)).map(fixed).collect(),
             slot: parts.slot.map(|slot| slot.name().to_owned()),
-            request: body_schema(parts, &request),
+            request: body_schema(parts, &request).map(Body::Json),
+            repeat: match parts.repeat {
+                route::Repeat::Never => Repeat::Never,
+                route::Repeat::Idempotent => Repeat::Idempotent,
+                route::Repeat::WithKey(name) => Repeat::WithKey(name.to_owned()),
+            },
             response: response(self).to_string(),
         });
     }
@@ -92,12 +104,44 @@ fn settings() -> SchemaSettings {
     })
 }
 
-fn field_names(schema: &Value) -> Vec<&str> {
-    schema
-        .get("properties")
-        .and_then(Value::as_object)
-        .map(|properties| properties.keys().map(String::as_str).collect())
+/// Header fields that every route may send without declaring them.
+const ALWAYS_GRANTED: [&str; 4] = ["accept", "accept-language", "content-type", "user-agent"];
+/// Most values of one list, as the contract has it.
+const MAX_VALUES: usize = 256;
+
+fn fields(schema: &Value) -> Vec<(&str, &Value)> {
+    let properties = schema.get("properties").and_then(Value::as_object);
+    properties
+        .map(|properties| properties.iter().map(|(name, schema)| (name.as_str(), schema)).collect())
         .unwrap_or_default()
+}
+
+/// Which texts a field of this schema can become in a query, where that is plain to see. Null is left out of a query, and
+/// of an array each item is written by itself.
+fn values(schema: &Value) -> Values {
+    let types: Vec<&str> = match schema.get("type") {
+        Some(Value::String(one)) => vec![one],
+        Some(Value::Array(several)) => {
+            several.iter().filter_map(Value::as_str).filter(|name| *name != "null").collect()
+        }
+        _ => Vec::new(),
+    };
+    let texts = |name: &str| {
+        let listed = schema.get(name)?.as_array()?.iter().filter(|value| !value.is_null());
+        listed.map(|value| value.as_str().map(str::to_owned)).collect::<Option<Vec<String>>>()
+    };
+    match types.as_slice() {
+        ["boolean"] => Values::OneOf(vec!["false".to_owned(), "true".to_owned()]),
+        ["integer"] if schema.get("minimum").and_then(Value::as_u64).is_some() => {
+            Values::Shape("digits(1..20)".to_owned())
+        }
+        ["string"] => match texts("enum") {
+            Some(texts) if !texts.is_empty() && texts.len() <= MAX_VALUES => Values::OneOf(texts),
+            _ => Values::Any,
+        },
+        ["array"] => schema.get("items").map_or(Values::Any, values),
+        _ => Values::Any,
+    }
 }
 
 /// The request type's schema without the fields that go into the path; none where nothing would be left to send.
@@ -151,15 +195,53 @@ mod tests {
     fn query_names_are_the_fields_that_are_not_in_the_path() {
         let declared = declared(&[&GET, &PUT]);
         let [get, put] = declared.routes.as_slice() else { panic!("two routes") };
-        assert_eq!(
-            (get.url.as_str(), &get.query),
-            ("https://a.example/v1/items/{id}", &vec!["maxResults".to_owned(), "q".to_owned()])
-        );
-        assert_eq!(get.request, None);
-        assert!(put.query.is_empty());
-        let body: Value = serde_json::from_str(put.request.as_deref().unwrap()).unwrap();
+        assert_eq!(get.url, "https://a.example/v1/items/{id}");
+        let names: Vec<&str> = get.query.iter().map(|parameter| parameter.name.as_str()).collect();
+        assert_eq!(names, ["maxResults", "q"]);
+        assert!(get.request.is_none() && put.query.is_empty());
+        let Some(Body::Json(body)) = &put.request else { panic!("a JSON body") };
+        let body: Value = serde_json::from_str(body).unwrap();
         assert!(body["properties"].get("id").is_none() && body["properties"].get("q").is_some());
         assert_eq!(body["required"], json!(["q", "maxResults"]));
+    }
+
+    #[test]
+    fn of_a_query_field_it_is_said_what_values_there_are() {
+        use schemars::JsonSchema;
+
+        #[derive(serde::Serialize, JsonSchema)]
+        #[serde(rename_all = "lowercase")]
+        #[allow(dead_code, reason = "its schema is what is tested")]
+        enum Status {
+            Open,
+            Closed,
+        }
+
+        #[derive(serde::Serialize, JsonSchema)]
+        struct List {
+            archived: Option<bool>,
+            limit: Option<u16>,
+            offset: i32,
+            status: Vec<Status>,
+            text: String,
+        }
+
+        const LIST: Typed<List, ()> = Typed::get("list", "/items").headers(&[("X-Version", "2"), ("Accept", "a/b")]);
+        let declared = declared(&[&LIST]);
+        let route = declared.routes.first().unwrap();
+        let told: Vec<String> = route.query.iter().map(|p| format!("{}: {:?}", p.name, p.values)).collect();
+        assert_eq!(
+            told,
+            [
+                r#"archived: Values::OneOf(["false", "true"])"#,
+                r#"limit: Values::Shape("digits(1..20)")"#,
+                "offset: Values::Any",
+                r#"status: Values::OneOf(["open", "closed"])"#,
+                "text: Values::Any",
+            ]
+        );
+        let headers: Vec<String> = route.headers.iter().map(|p| format!("{}: {:?}", p.name, p.values)).collect();
+        assert_eq!(headers, [r#"X-Version: Values::OneOf(["2"])"#]);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use crate::{
     Failure, Header, Request,
     encode::percent,
-    route::{Parts, parameter},
+    route::{Parts, is_rest, parameter},
 };
 
 /// Builds the request: path, query, headers and body, as [`Route`](crate::Route) says.
@@ -65,12 +65,19 @@ fn fill(route: &Parts, template: &str, fields: &mut Map<String, Value>) -> Resul
         let Some(text) = fields.remove(name).as_ref().and_then(text_of) else {
             return Err(unfit(route, &format!("the path needs a field `{name}`: a string, a number or a boolean")));
         };
-        // Encoded or not, URL parsers take these two for steps in the tree, and an empty one for nothing.
-        if matches!(text.as_str(), "" | "." | "..") {
-            let message = format!("`{name}` is a part of the path and cannot be `{text}`; give the id of one thing");
-            return Err(Failure::new("adapter.path-segment", message));
+        let several = is_rest(segment);
+        for (index, part) in text.split(|c| several && c == '/').enumerate() {
+            // Encoded or not, URL parsers take these two for steps in the tree, and an empty one for nothing.
+            if matches!(part, "" | "." | "..") {
+                let message =
+                    format!("`{name}` is a part of the path and cannot be `{text}`; give the id of one thing");
+                return Err(Failure::new("adapter.path-segment", message));
+            }
+            if index > 0 {
+                url.push('/');
+            }
+            percent(part, &mut url);
         }
-        percent(&text, &mut url);
     }
     Ok(url)
 }
@@ -137,6 +144,16 @@ mod tests {
     fn a_value_that_would_change_the_path_is_refused() {
         for id in ["", ".", ".."] {
             assert_eq!(url(json!({"id": id})).unwrap_err().code, "adapter.path-segment", "{id}");
+        }
+    }
+
+    #[test]
+    fn a_rest_is_several_encoded_segments_and_none_of_them_empty() {
+        const FILE: Route<Value, ()> = Route::get("file", "/files/{path..}");
+        let url = |path: &str| build(&FILE.parts, BASE, &json!({ "path": path })).map(|request| request.url);
+        assert_eq!(url("a/b c/d").unwrap(), "https://api.example.com/v1/files/a/b%20c/d");
+        for path in ["", "/a", "a//b", "a/", "a/../b"] {
+            assert_eq!(url(path).unwrap_err().code, "adapter.path-segment", "{path}");
         }
     }
 

@@ -14,11 +14,18 @@ use crate::{
 ///
 /// **URL.** A path that starts with `/` is relative to the adapter's base URL (`base:` in
 /// [`register!`](crate::register)), which is a function of its config; an absolute URL stays as it is. `{name}` stands
-/// for exactly one segment. No query and no fragment.
+/// for one segment of 1 to 512 bytes, `{name:digits(1..9)}` for one of that shape (`text`, `word`, `hex`, `digits`, `uuid`,
+/// with a length in bytes), and `{name..}`, at the end, for one or more segments. No query and no fragment. The host refuses
+/// what is not of the shape, so say what an id looks like where you know it.
 ///
 /// **Request.** `{name}` is filled with the request's field of that name (a string, a number or a boolean), percent-encoded
 /// as one segment. Of the other fields, GET, HEAD and DELETE send query parameters (null is left out, an array repeats
-/// its name); the other methods send a JSON body. A request type that serialises to null, such as `()`, sends nothing.
+/// its name); the other methods send a JSON body. A request type that serialises to null, such as `()`, sends nothing. Of a
+/// boolean, an unsigned number or an `enum` in the query the operator sees what values there are, and the host lets no
+/// others out.
+///
+/// **Repeats.** The host may send a GET, HEAD, PUT or DELETE again where it is not known what became of it; a POST or PATCH
+/// only after [`Route::idempotent`] or [`Route::idempotency_key`].
 ///
 /// **Response.** By default success is a status of 2xx whose body is JSON of the response type; an empty body is read as
 /// `null`, which suits `()` and `Option`. Everything else is an error: the route's own [`Route::error`], else the
@@ -52,6 +59,16 @@ pub(crate) struct Parts {
     pub(crate) slot: Option<&'static Slot>,
     pub(crate) headers: &'static [(&'static str, &'static str)],
     pub(crate) error: Option<fn(&Response) -> Failure>,
+    pub(crate) repeat: Repeat,
+}
+
+/// Whether the host may send a request again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Repeat {
+    Never,
+    Idempotent,
+    /// With this header field, which holds the call's idempotency key.
+    WithKey(&'static str),
 }
 
 impl<Request, Answer> Route<Request, Answer> {
@@ -94,7 +111,11 @@ impl<Request, Answer> Route<Request, Answer> {
     const fn new(method: Method, id: &'static str, url: &'static str) -> Self {
         assert!(is_name(id), "a route's id is 1 to 64 lower-case letters, digits and `-`, as in `send-email`");
         assert!(is_url(url), "a route's URL is `/path` (relative to the base) or `https://host/path`, without ? and #");
-        let parts = Parts { id, description: "", method, url, slot: None, headers: &[], error: None };
+        let repeat = match method {
+            Method::Post | Method::Patch => Repeat::Never,
+            _ => Repeat::Idempotent,
+        };
+        let parts = Parts { id, description: "", method, url, slot: None, headers: &[], error: None, repeat };
         Self { parts, types: PhantomData }
     }
 
@@ -117,6 +138,21 @@ impl<Request, Answer> Route<Request, Answer> {
     #[must_use]
     pub const fn headers(mut self, headers: &'static [(&'static str, &'static str)]) -> Self {
         self.parts.headers = headers;
+        self
+    }
+
+    /// Sending it twice is the same as sending it once, though its method does not say so: the host may try again.
+    #[must_use]
+    pub const fn idempotent(mut self) -> Self {
+        self.parts.repeat = Repeat::Idempotent;
+        self
+    }
+
+    /// The provider does a request once for each value of this header field, such as `Idempotency-Key`. Where the caller
+    /// gave an idempotency key it is sent in this field, and the host may try again.
+    #[must_use]
+    pub const fn idempotency_key(mut self, header: &'static str) -> Self {
+        self.parts.repeat = Repeat::WithKey(header);
         self
     }
 
@@ -155,7 +191,7 @@ impl Parts {
 
     /// Whether doing it twice is the same as doing it once (RFC 9110, section 9.2.2).
     pub(crate) const fn is_idempotent(&self) -> bool {
-        !matches!(self.method, Method::Post | Method::Patch)
+        matches!(self.repeat, Repeat::Idempotent)
     }
 
     /// The absolute URL template for this base.
@@ -169,9 +205,15 @@ impl Parts {
     }
 }
 
-/// `name`, if this segment is `{name}`.
+/// `name`, if this segment is `{name}`, `{name:SHAPE}` or `{name..}`.
 pub(crate) fn parameter(segment: &str) -> Option<&str> {
-    segment.strip_prefix('{')?.strip_suffix('}')
+    let inside = segment.strip_prefix('{')?.strip_suffix('}')?;
+    Some(inside.strip_suffix("..").or_else(|| inside.split_once(':').map(|(name, _)| name)).unwrap_or(inside))
+}
+
+/// Whether this segment is `{name..}`, which stands for several.
+pub(crate) fn is_rest(segment: &str) -> bool {
+    segment.ends_with("..}")
 }
 
 const fn is_url(url: &str) -> bool {
@@ -209,6 +251,11 @@ mod tests {
     fn parameters_are_whole_segments() {
         assert_eq!(RELATIVE.parts.parameters().collect::<Vec<_>>(), ["id", "part"]);
         assert_eq!(ABSOLUTE.parts.parameters().count(), 0);
+        assert_eq!(
+            [parameter("{id:digits(1..9)}"), parameter("{path..}"), parameter("id")],
+            [Some("id"), Some("path"), None]
+        );
+        assert!(is_rest("{path..}") && !is_rest("{id:digits(1..9)}"));
     }
 
     #[test]

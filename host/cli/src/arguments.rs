@@ -15,6 +15,12 @@ Exit codes:
   5  a bound was hit
   6  the upstream could not be reached, broke off or was too slow";
 
+const DIFF_EXIT_CODES: &str = "\
+Exit codes:
+  0  the new version asks for nothing that the old one did not
+  2  usage, or a file that is no adapter
+  3  it asks for more: somebody has to read it, and grant it";
+
 /// Runs connectors as WASI components that can do what they were granted, and nothing else.
 #[derive(Debug, Parser)]
 #[command(name = "portcullis", version, after_help = EXIT_CODES)]
@@ -36,6 +42,12 @@ pub(crate) enum Command {
     /// Say what an adapter can do, before it does anything.
     #[command(after_help = EXIT_CODES)]
     Inspect(Inspect),
+    /// Say what an adapter can do under a grant and a ceiling, and which of the three takes the rest away.
+    #[command(after_help = EXIT_CODES)]
+    Explain(Explain),
+    /// Say what a new version of an adapter asks for that the old one did not.
+    #[command(after_help = DIFF_EXIT_CODES)]
+    Diff(Diff),
     /// Call one operation of an adapter under a grant.
     #[command(after_help = EXIT_CODES)]
     Invoke(Invoke),
@@ -50,6 +62,8 @@ pub(crate) enum Command {
 pub(crate) enum Document {
     /// Grant files.
     Grant,
+    /// The host's ceiling.
+    Ceiling,
 }
 
 #[derive(Debug, Args)]
@@ -67,6 +81,41 @@ pub(crate) struct Inspect {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct Explain {
+    /// The adapter's `.wasm`.
+    pub(crate) adapter: PathBuf,
+
+    /// The grant file, TOML or JSON.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) grant: PathBuf,
+
+    /// The host's ceiling, TOML or JSON: what no grant goes beyond.
+    #[arg(long, env = "PORTCULLIS_CEILING", value_name = "FILE")]
+    pub(crate) ceiling: Option<PathBuf>,
+
+    /// The adapter's config: JSON, or `@FILE`.
+    #[arg(long, default_value = "{}", value_name = "JSON")]
+    pub(crate) config: String,
+
+    /// The integration's name, by which the ceiling may carve addresses out. The adapter's file name unless given.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) integration: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Diff {
+    /// The old version's `.wasm`.
+    pub(crate) old: PathBuf,
+
+    /// The new version's `.wasm`.
+    pub(crate) new: PathBuf,
+
+    /// The config, for both: JSON, or `@FILE`.
+    #[arg(long, default_value = "{}", value_name = "JSON")]
+    pub(crate) config: String,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct Invoke {
     /// The adapter's `.wasm`.
     pub(crate) adapter: PathBuf,
@@ -74,6 +123,14 @@ pub(crate) struct Invoke {
     /// The grant file, TOML or JSON.
     #[arg(long, value_name = "FILE")]
     pub(crate) grant: PathBuf,
+
+    /// The host's ceiling, TOML or JSON: what no grant goes beyond.
+    #[arg(long, env = "PORTCULLIS_CEILING", value_name = "FILE")]
+    pub(crate) ceiling: Option<PathBuf>,
+
+    /// The integration's name, for the ledger and the ceiling. The adapter's file name unless given.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) integration: Option<String>,
 
     /// The operation.
     #[arg(long, value_name = "NAME")]

@@ -15,7 +15,7 @@ pub(crate) struct Code(u8);
 pub(crate) const DONE: Code = Code(0);
 pub(crate) const OTHER: Code = Code(1);
 pub(crate) const USAGE: Code = Code(2);
-const DENIED: Code = Code(3);
+pub(crate) const DENIED: Code = Code(3);
 const ADAPTER_FAILED: Code = Code(4);
 const BOUND_HIT: Code = Code(5);
 const UPSTREAM_FAILED: Code = Code(6);

@@ -4,7 +4,8 @@ use std::{path::Path, sync::Arc};
 
 use anyhow::Context;
 use portcullis_runtime::{
-    Adapter, Descriptor, Discard, Grant, Ledger, Limits, Route, Runtime, Scheme, SystemResolver, printable,
+    Adapter, Ceiling, Descriptor, Discard, Grant, Ledger, Limits, Parameter, Route, Runtime, Scheme, SystemResolver,
+    printable,
 };
 use serde_json::{Value, json};
 
@@ -16,7 +17,7 @@ use crate::{
 };
 
 pub(crate) async fn run(arguments: &Arguments, wanted: &Inspect) -> anyhow::Result<Code> {
-    let runtime = start(arguments, Arc::new(Discard))?;
+    let runtime = start(arguments, Arc::new(Discard), Ceiling::default())?;
     let adapter = load(&runtime, &wanted.adapter).await?;
     let config = read_json("config", &wanted.config)?;
     let descriptor = runtime.describe(&adapter, &config).await?;
@@ -32,8 +33,8 @@ pub(crate) async fn run(arguments: &Arguments, wanted: &Inspect) -> anyhow::Resu
 }
 
 /// A runtime with its cache in the data folder.
-pub(crate) fn start(arguments: &Arguments, ledger: Arc<dyn Ledger>) -> anyhow::Result<Runtime> {
-    let builder = Runtime::builder(ledger).cache(arguments.data.join("cache")).calls_at_once(8);
+pub(crate) fn start(arguments: &Arguments, ledger: Arc<dyn Ledger>, ceiling: Ceiling) -> anyhow::Result<Runtime> {
+    let builder = Runtime::builder(ledger).cache(arguments.data.join("cache")).calls_at_once(8).ceiling(ceiling);
     Ok(builder.resolver(Arc::new(SystemResolver::default())).build()?)
 }
 
@@ -42,6 +43,27 @@ pub(crate) async fn load(runtime: &Runtime, path: &Path) -> anyhow::Result<Adapt
     let bytes = std::fs::read(path).map_err(|error| Usage(format!("{} cannot be read: {error}", path.display())))?;
     let _spinner = Spinner::start("loading the adapter");
     runtime.load(&bytes).await.with_context(|| path.display().to_string())
+}
+
+/// Reads a grant file.
+pub(crate) fn read_grant(path: &Path) -> anyhow::Result<Grant> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| Usage(format!("the grant {} cannot be read: {error}", path.display())))?;
+    Ok(Grant::parse(&text).map_err(|error| Usage(format!("{}: {error}", path.display())))?)
+}
+
+/// Reads the ceiling's file; without one there is no ceiling.
+pub(crate) fn read_ceiling(path: Option<&Path>) -> anyhow::Result<Ceiling> {
+    let Some(path) = path else { return Ok(Ceiling::default()) };
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| Usage(format!("the ceiling {} cannot be read: {error}", path.display())))?;
+    Ok(Ceiling::parse(&text).map_err(|error| Usage(format!("{}: {error}", path.display())))?)
+}
+
+/// The integration's name: as given, or the adapter's file name.
+pub(crate) fn integration_name(given: Option<&String>, adapter: &Path) -> String {
+    let stem = || adapter.file_stem().map(|stem| stem.to_string_lossy().into_owned());
+    given.cloned().or_else(stem).unwrap_or_else(|| "adapter".to_owned())
 }
 
 /// JSON as it was written after an option: itself, `@FILE`, or `-`.
@@ -110,11 +132,11 @@ fn as_json(adapter: &Adapter, descriptor: &Descriptor, grant: &Grant) -> anyhow:
     if let Some(config) = value.pointer_mut("/descriptor/config") {
         parse(config);
     }
-    for (list, names) in [("routes", ["request", "response"]), ("operations", ["input", "output"])] {
+    for (list, names) in [("routes", ["request/schema", "response"]), ("operations", ["input", "output"])] {
         let items = value.pointer_mut(&format!("/descriptor/{list}")).and_then(Value::as_array_mut);
         for item in items.into_iter().flatten() {
             for name in names {
-                if let Some(schema) = item.get_mut(name) {
+                if let Some(schema) = item.pointer_mut(&format!("/{name}")) {
                     parse(schema);
                 }
             }
@@ -144,10 +166,11 @@ fn print(path: &Path, adapter: &Adapter, descriptor: &Descriptor) {
     );
     text += &format!("\n{}\n", look::heading("Routes: what it asks to send, and nothing else"));
     text += &look::table(
-        &["route", "method", "url", "slot", "query parameters"],
+        &["route", "method", "url", "slot", "body", "headers", "query parameters"],
         descriptor.routes.iter().map(|route| {
             let slot = route.slot.clone().unwrap_or_else(|| "none".to_owned());
-            vec![route.id.clone(), route.method.to_string(), route.url.clone(), slot, route.query.join(" ")]
+            let (query, headers) = (parameters(&route.query), parameters(&route.headers));
+            vec![route.id.clone(), route.method.to_string(), route.url.clone(), slot, body(route), headers, query]
         }),
     );
     text += &format!("\n{}\n", look::heading("Slots: secrets it can use and cannot read"));
@@ -162,6 +185,15 @@ fn print(path: &Path, adapter: &Adapter, descriptor: &Descriptor) {
     );
     anstream::println!("{text}");
     anstream::println!("\nA grant for all of it, to be cut down:  portcullis inspect {} --grant", path.display());
+}
+
+fn parameters(parameters: &[Parameter]) -> String {
+    let told = parameters.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+    if told.is_empty() { "none".to_owned() } else { told }
+}
+
+fn body(route: &Route) -> String {
+    route.request.as_ref().map_or_else(|| "none".to_owned(), |body| body.kind.told())
 }
 
 fn first_line(text: &str) -> String {

@@ -4,7 +4,7 @@ use std::{fs, sync::Arc};
 
 use anyhow::Context;
 use portcullis_runtime::{
-    Body, Call, CallError, Caller, Descriptor, Grant, JsonLines, MemoryVault, NewIntegration, Outcome, Secret, Source,
+    Body, Call, CallError, Caller, Descriptor, JsonLines, MemoryVault, NewIntegration, Outcome, Secret, Source,
     WouldSend, printable,
 };
 use serde_json::{Value, json};
@@ -12,25 +12,23 @@ use serde_json::{Value, json};
 use crate::{
     arguments::{Arguments, Invoke},
     exit::{self, Code, DONE, Usage},
-    inspect::{load, read_json, start},
+    inspect::{integration_name, load, read_ceiling, read_grant, read_json, start},
     look,
 };
 
 pub(crate) async fn run(arguments: &Arguments, wanted: &Invoke) -> anyhow::Result<Code> {
-    let text = fs::read_to_string(&wanted.grant)
-        .map_err(|error| Usage(format!("the grant {} cannot be read: {error}", wanted.grant.display())))?;
-    let grant = Grant::parse(&text).map_err(|error| Usage(format!("{}: {error}", wanted.grant.display())))?;
+    let grant = read_grant(&wanted.grant)?;
+    let ceiling = read_ceiling(wanted.ceiling.as_deref())?;
     let config = read_json("config", &wanted.config)?;
     let input = read_json("input", &wanted.input)?;
     let credentials = read_credentials(wanted)?;
 
     fs::create_dir_all(&arguments.data).with_context(|| format!("the data folder {}", arguments.data.display()))?;
     let ledger = JsonLines::open(arguments.data.join("ledger.jsonl"))?;
-    let runtime = start(arguments, Arc::new(ledger))?;
+    let runtime = start(arguments, Arc::new(ledger), ceiling)?;
     let adapter = load(&runtime, &wanted.adapter).await?;
     let vault = Arc::new(MemoryVault::new());
-    let name =
-        wanted.adapter.file_stem().map_or_else(|| "adapter".to_owned(), |stem| stem.to_string_lossy().into_owned());
+    let name = integration_name(wanted.integration.as_ref(), &wanted.adapter);
     let integration = runtime
         .integrate(NewIntegration::new("local", name, adapter, grant).config(config).vault(vault.clone()))
         .await?;

@@ -1,7 +1,9 @@
 //! The `portcullis` command: says what an adapter can do, and calls it under a grant.
 
 mod arguments;
+mod diff;
 mod exit;
+mod explain;
 mod inspect;
 mod invoke;
 mod look;
@@ -34,8 +36,13 @@ fn main() -> ExitCode {
         match &arguments.command {
             Command::Inspect(wanted) => inspect::run(&arguments, wanted).await,
             Command::Invoke(wanted) => invoke::run(&arguments, wanted).await,
-            Command::Schema { document: Document::Grant } => {
-                look::print_json(&portcullis_runtime::Grant::json_schema());
+            Command::Explain(wanted) => explain::run(&arguments, wanted).await,
+            Command::Diff(wanted) => diff::run(&arguments, wanted).await,
+            Command::Schema { document } => {
+                look::print_json(&match document {
+                    Document::Grant => portcullis_runtime::Grant::json_schema(),
+                    Document::Ceiling => portcullis_runtime::Ceiling::json_schema(),
+                });
                 Ok(exit::DONE)
             }
         }

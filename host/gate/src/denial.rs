@@ -55,7 +55,9 @@ impl Denial {
         let what = what(reason, request, powers);
         // What would help, and who would have to do it.
         let (helps, allow_with) = match (reason, declared) {
-            (Reason::Slot | Reason::SlotMissing | Reason::Body | Reason::BodyKind | Reason::Header(..), _) => ("", None),
+            (Reason::Slot | Reason::SlotMissing | Reason::Body | Reason::BodyKind | Reason::Header(..), _) => {
+                ("", None)
+            }
             (_, Some((_, Some(ceiling)))) => {
                 let message = format!("{asked}: {what}. The host's ceiling is below it: {ceiling}.");
                 return Self { rule: reason.rule().to_owned(), asked, granted, message, allow_with: None };
@@ -96,6 +98,12 @@ impl Denial {
             message: format!("{} {what}: {refusal}.", quote(url.host())),
             allow_with: Some(format!("carve_outs = [\"{address}:{}\"]\n", url.port())),
         }
+    }
+
+    /// Tells that a slot may not be used. `rule` and `message` say why.
+    pub fn slot(rule: &str, slot: &str, powers: &OperationPowers, message: String, allow_with: Option<String>) -> Self {
+        let granted = powers.slots().take(LISTED).map(str::to_owned).collect();
+        Self { rule: rule.to_owned(), asked: quote(slot), granted, message, allow_with }
     }
 
     /// The same refusal, of a request that a redirect led to.
@@ -152,9 +160,7 @@ fn what(reason: Reason, request: &Request<'_>, powers: &OperationPowers) -> Stri
             "this route carries a credential and none was attached; open its slot and pass the handle".to_owned()
         }
         Reason::Body => "this route has no request body".to_owned(),
-        Reason::BodyKind => {
-            "the body's Content-Type must stand there once, and be one of this route's".to_owned()
-        }
+        Reason::BodyKind => "the body's Content-Type must stand there once, and be one of this route's".to_owned(),
         Reason::Header(position, refusal) => {
             let why = match refusal {
                 HeaderRefusal::Name => "its name is not a header name",

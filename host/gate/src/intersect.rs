@@ -103,7 +103,7 @@ pub(crate) fn intersect(
     let carve_outs = grant.carve_outs.iter().map(|carve_out| {
         let allowed = ceiling.allows_carve_out(carve_out, integration);
         let why = || Removed { by: Layer::Ceiling, why: "`carve_outs` has nothing that holds it".to_owned() };
-        (carve_out.clone(), if allowed { Ok(()) } else { Err(why()) })
+        (*carve_out, if allowed { Ok(()) } else { Err(why()) })
     });
     Ok(Intersection {
         operations: operations.collect(),

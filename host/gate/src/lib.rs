@@ -61,7 +61,7 @@ pub use decide::{Decision, Reason, Request, decide};
 pub use denial::Denial;
 pub use descriptor::{Descriptor, DescriptorError, Effect, Operation, RequestBody, Route, Scheme, Slot};
 pub use diff::{Change, ChangeKind, Diff, diff};
-pub use explain::{Explanation, explain};
+pub use explain::{Explained, Explanation, explain};
 pub use grant::{Grant, GrantError, GrantedRoute, RouteLimits};
 pub use header::{Header, HeaderRefusal, judge_header};
 pub use intersect::{Layer, Removed};

@@ -191,6 +191,11 @@ impl OperationPowers {
         self.slots.iter().find(|(slot, _)| slot == name).map(|(_, scheme)| scheme)
     }
 
+    /// Names of the slots that a call of this operation may open.
+    pub fn slots(&self) -> impl Iterator<Item = &str> {
+        self.slots.iter().map(|(name, _)| name.as_str())
+    }
+
     /// The open route of this number, as [`Decision::Allow`](crate::Decision::Allow) gives it.
     pub fn route(&self, id: RouteId) -> Option<&OpenRoute> {
         self.routes.get(id.0)
@@ -204,7 +209,8 @@ impl OperationPowers {
     /// The declared route that would cover this request if it were granted, and why the ceiling would still not let it, if
     /// it would not.
     pub(crate) fn declared(&self, method: Method, origin: &str, path: &str) -> Option<(&GrantedRoute, Option<String>)> {
-        let covers = |d: &&Declared| d.method == method && d.template.origin() == origin && d.template.matches_path(path);
+        let covers =
+            |d: &&Declared| d.method == method && d.template.origin() == origin && d.template.matches_path(path);
         let declared = self.declared.iter().find(covers)?;
         Some((&declared.granted, self.ceiling.forbids(method, &declared.template)))
     }
@@ -285,7 +291,10 @@ pub(crate) mod tests {
     #[test]
     fn a_grant_holds_for_one_digest() {
         let other = DIGEST.replace('0', "1");
-        assert!(matches!(Powers::new(&other, "sample", &sample(), &grant(SEND), &Ceiling::default()), Err(GrantMismatch::OtherAdapter { .. })));
+        assert!(matches!(
+            Powers::new(&other, "sample", &sample(), &grant(SEND), &Ceiling::default()),
+            Err(GrantMismatch::OtherAdapter { .. })
+        ));
     }
 
     #[test]

@@ -88,7 +88,7 @@ impl Bridge {
         }
     }
 
-    fn refuse(&self, error: CredentialError) -> CredentialError {
+    fn refuse(&self, slot: &str, error: CredentialError) -> CredentialError {
         let (rule, message, allow_with) = match &error {
             CredentialError::NoSuchSlot(slot) => {
                 ("slot-not-declared", format!("the adapter declares no slot `{slot}`."), None)
@@ -109,7 +109,8 @@ impl Bridge {
             CredentialError::WrongUse(why) => ("slot-wrong-use", why.clone(), None),
             CredentialError::Unavailable(_) => return error,
         };
-        let denial = Denial { rule: rule.to_owned(), message, allow_with };
+        let powers = self.outbound.powers();
+        let denial = Denial::slot(rule, slot, powers, message, allow_with);
         self.seen(|seen| {
             seen.last = Some(SendError::Denied(denial.clone()));
             seen.deny(denial);
@@ -123,10 +124,13 @@ impl Host for Bridge {
     fn open(&self, slot: &str) -> Result<(), CredentialError> {
         if self.outbound.powers().slot(slot).is_none() {
             let name: String = slot.chars().filter(|c| !c.is_control()).take(64).collect();
-            return Err(self.refuse(match self.descriptor.slot(slot) {
-                Some(_) => CredentialError::NotGranted(name),
-                None => CredentialError::NoSuchSlot(name),
-            }));
+            return Err(self.refuse(
+                slot,
+                match self.descriptor.slot(slot) {
+                    Some(_) => CredentialError::NotGranted(name),
+                    None => CredentialError::NoSuchSlot(name),
+                },
+            ));
         }
         // In sandbox mode the vault is not asked at all.
         if self.mode == Mode::Live && !self.vault.holds(slot) {
@@ -138,7 +142,7 @@ impl Host for Bridge {
     }
 
     fn sign(&self, slot: &str, algorithm: MacAlgorithm, message: &[u8]) -> Result<Vec<u8>, CredentialError> {
-        self.signing(slot).map_err(|error| self.refuse(error))?;
+        self.signing(slot).map_err(|error| self.refuse(slot, error))?;
         match self.mode {
             Mode::Sandbox => Ok(made_up_mac(algorithm)),
             Mode::Live => self.vault.sign(slot, mac(algorithm), message).map_err(|error| unavailable(&error, slot)),
@@ -152,7 +156,7 @@ impl Host for Bridge {
         message: &[u8],
         given: &[u8],
     ) -> Result<bool, CredentialError> {
-        self.signing(slot).map_err(|error| self.refuse(error))?;
+        self.signing(slot).map_err(|error| self.refuse(slot, error))?;
         match self.mode {
             Mode::Sandbox => Ok(given == made_up_mac(algorithm)),
             Mode::Live => {

@@ -4,7 +4,7 @@ use std::{collections::HashMap, fmt, sync::Arc};
 
 use aws_lc_rs::digest::{SHA256, digest};
 use portcullis_egress::Connections;
-use portcullis_gate::{Descriptor, Grant, Limits, Powers};
+use portcullis_gate::{Descriptor, Explanation, Grant, Limits, Powers, explain};
 use portcullis_sandbox::Adapter;
 use portcullis_schema::Schema;
 use portcullis_vault::{MemoryVault, Vault};
@@ -64,6 +64,7 @@ pub(crate) struct Inner {
     pub(crate) descriptor: Arc<Descriptor>,
     pub(crate) powers: Powers,
     pub(crate) limits: Arc<Limits>,
+    pub(crate) grant: Grant,
     pub(crate) grant_digest: String,
     pub(crate) schemas: Schemas,
     pub(crate) vault: Arc<dyn Vault>,
@@ -106,8 +107,8 @@ impl Schemas {
         }
         let mut responses = HashMap::new();
         for (i, route) in descriptor.routes.iter().enumerate() {
-            if let Some(request) = &route.request {
-                compile(format!("routes[{i}].request"), request)?;
+            if let Some(schema) = route.request.as_ref().and_then(|body| body.schema.as_ref()) {
+                compile(format!("routes[{i}].request"), schema)?;
             }
             let response = compile(format!("routes[{i}].response"), &route.response)?;
             responses.insert(route.id.clone(), response);
@@ -124,7 +125,8 @@ impl Integration {
         schemas: Schemas,
     ) -> Result<Self, IntegrateError> {
         let NewIntegration { workspace, name, adapter, config, grant, vault } = new;
-        let powers = Powers::new(adapter.digest(), &descriptor, &grant)?;
+        let powers = Powers::new(adapter.digest(), &name, &descriptor, &grant, &shared.ceiling)?;
+        let limits = Arc::new(powers.limits().clone());
         let connections = Arc::new(shared.egress.connections());
         let hash = digest(&SHA256, &serde_json::to_vec(&grant).unwrap_or_default());
         let hex: String = hash.as_ref().iter().map(|b| format!("{b:02x}")).collect();
@@ -136,8 +138,9 @@ impl Integration {
             config: config.to_string(),
             descriptor: Arc::new(descriptor),
             powers,
-            turns: Semaphore::new(grant.limits.calls_at_once as usize),
-            limits: Arc::new(grant.limits),
+            turns: Semaphore::new(limits.calls_at_once as usize),
+            limits,
+            grant,
             grant_digest: format!("sha256:{hex}"),
             schemas,
             vault,
@@ -159,6 +162,12 @@ impl Integration {
     /// What its adapter says about itself for its config.
     pub fn descriptor(&self) -> &Descriptor {
         &self.inner.descriptor
+    }
+
+    /// What it can do, and which of descriptor, grant and ceiling took the rest away.
+    pub fn explain(&self) -> Result<Explanation, IntegrateError> {
+        let Inner { name, descriptor, grant, shared, .. } = &*self.inner;
+        Ok(explain(name, descriptor, grant, &shared.ceiling)?)
     }
 }
 

@@ -54,8 +54,8 @@ pub use runtime::{Clock, Runtime, RuntimeBuilder, SystemClock};
 
 pub use portcullis_egress::{Body, Resolver, SystemResolver, WouldSend};
 pub use portcullis_gate::{
-    Denial, Descriptor, Effect, Grant, GrantError, GrantedRoute, Limits, Method, Operation, Route, Scheme, Slot,
-    printable,
+    Ceiling, CeilingError, Change, Denial, Descriptor, Diff, Effect, Explained, Explanation, Grant, GrantError,
+    GrantedRoute, Limits, Method, Operation, Parameter, Route, Scheme, Slot, diff, explain, printable,
 };
 pub use portcullis_ledger::{
     CallId, Caller, Discard, Event, Exchange, JsonLines, Ledger, LedgerError, Mode, Receipt, Record, Status, Subject,

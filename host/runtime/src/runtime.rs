@@ -4,7 +4,7 @@ use std::{path::PathBuf, sync::Arc};
 
 use jiff::Timestamp;
 use portcullis_egress::{Egress, Resolver, SystemResolver};
-use portcullis_gate::{Descriptor, Limits, printable};
+use portcullis_gate::{Ceiling, Descriptor, Limits, printable};
 use portcullis_ledger::Ledger;
 use portcullis_sandbox::{Adapter, CallError, Compiler, LoadError, Sandbox, SandboxOptions, wit};
 use serde_json::Value;
@@ -42,6 +42,7 @@ pub(crate) struct Shared {
     pub(crate) egress: Egress,
     pub(crate) ledger: Arc<dyn Ledger>,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) ceiling: Ceiling,
 }
 
 /// Sets a runtime up. Everything but the ledger has a default.
@@ -50,9 +51,17 @@ pub struct RuntimeBuilder {
     clock: Arc<dyn Clock>,
     resolver: Arc<dyn Resolver>,
     sandbox: SandboxOptions,
+    ceiling: Ceiling,
 }
 
 impl RuntimeBuilder {
+    /// What no grant goes beyond. Without one, grants are what they say.
+    #[must_use]
+    pub fn ceiling(mut self, ceiling: Ceiling) -> Self {
+        self.ceiling = ceiling;
+        self
+    }
+
     /// Keeps compiled adapters in this folder, so that the next start is quick.
     #[must_use]
     pub fn cache(mut self, folder: impl Into<PathBuf>) -> Self {
@@ -92,7 +101,8 @@ impl RuntimeBuilder {
     pub fn build(self) -> Result<Runtime, StartError> {
         let egress = Egress::new(self.resolver).map_err(|error| StartError::Tls(error.to_string()))?;
         let sandbox = Sandbox::new(self.sandbox)?;
-        Ok(Runtime { shared: Arc::new(Shared { sandbox, egress, ledger: self.ledger, clock: self.clock }) })
+        let (ledger, clock, ceiling) = (self.ledger, self.clock, self.ceiling);
+        Ok(Runtime { shared: Arc::new(Shared { sandbox, egress, ledger, clock, ceiling }) })
     }
 }
 
@@ -104,6 +114,7 @@ impl Runtime {
             clock: Arc::new(SystemClock),
             resolver: Arc::new(SystemResolver::default()),
             sandbox: SandboxOptions::default(),
+            ceiling: Ceiling::default(),
         }
     }
 
@@ -131,7 +142,7 @@ impl Runtime {
             }
             described => described?,
         };
-        let descriptor = descriptor(described);
+        let descriptor = descriptor(described)?;
         descriptor.check()?;
         let schema = Schemas::compile("config", &descriptor.config)?;
         schema.validate(config).map_err(|violations| DescribeError::Config(violations.to_string()))?;

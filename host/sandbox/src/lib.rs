@@ -50,7 +50,9 @@ pub use upload::{Import, MAX_UPLOAD, Upload, UploadError};
 pub mod wit {
     pub use crate::bindings::exports::portcullis::adapter::operations::{Error, Failure, Invalid};
     pub use crate::bindings::portcullis::adapter::credentials::{CredentialError, MacAlgorithm};
-    pub use crate::bindings::portcullis::adapter::descriptor::{Descriptor, Effect, Scheme};
+    pub use crate::bindings::portcullis::adapter::descriptor::{
+        Body, Descriptor, Effect, Parameter, Repeat, Route, Scheme, Values,
+    };
     pub use crate::bindings::portcullis::adapter::http;
     pub use crate::bindings::portcullis::adapter::log::Level;
     pub use crate::bindings::portcullis::adapter::types::Method;

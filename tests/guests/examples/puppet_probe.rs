@@ -32,7 +32,7 @@ use portcullis_sdk::{
     Descriptor, Effect, Method,
     bindings::{
         self,
-        portcullis::adapter::descriptor::{HeaderScheme, Operation, Route, Scheme, Slot},
+        portcullis::adapter::descriptor::{Body, HeaderScheme, Operation, Parameter, Route, Scheme, Slot, Values},
     },
     prelude::{Value, json},
 };
@@ -77,8 +77,14 @@ fn routes(base: &str) -> Vec<Route> {
     };
     vec![
         route("ok", Method::Get, &format!("{base}/ok")),
-        Route { request: Some("true".to_owned()), ..with_slot("echo", Method::Post, "/echo", "token") },
-        Route { query: vec!["q".to_owned()], ..route("items", Method::Get, &format!("{base}/items/{{id}}")) },
+        Route {
+            request: Some(Body::Raw(vec!["text/plain".to_owned()])),
+            ..with_slot("echo", Method::Post, "/echo", "token")
+        },
+        Route {
+            query: vec![Parameter { name: "q".to_owned(), values: Values::Any }],
+            ..route("items", Method::Get, &format!("{base}/items/{{id}}"))
+        },
         with_slot("basic", Method::Get, "/basic", "basic"),
         with_slot("header", Method::Get, "/header", "key"),
         with_slot("query", Method::Get, "/query", "query-key"),

@@ -5,7 +5,7 @@
 //! where the typed layer would not let them say what they have to say. Outside a component they are empty.
 
 use portcullis_sdk::bindings::portcullis::adapter::{
-    descriptor::{Descriptor, Effect, Operation, Route},
+    descriptor::{Descriptor, Effect, Operation, Repeat, Route},
     types::Method,
 };
 use portcullis_sdk::prelude::{Value, json};
@@ -55,7 +55,7 @@ pub fn descriptor(name: &str, operation: &str, config: &str) -> Descriptor {
     }
 }
 
-/// A route without slot, query and body.
+/// A route without slot, query, headers and body, that is not repeated.
 #[must_use]
 pub fn route(id: &str, method: Method, url: &str) -> Route {
     Route {
@@ -64,8 +64,10 @@ pub fn route(id: &str, method: Method, url: &str) -> Route {
         method,
         url: url.to_owned(),
         query: Vec::new(),
+        headers: Vec::new(),
         slot: None,
         request: None,
+        repeat: Repeat::Never,
         response: "true".to_owned(),
     }
 }

@@ -3,6 +3,8 @@
 //! One run, one upstream in a process of its own, the contenders in turn and several times over, medians with their
 //! spread: the machines this runs on are shared, and only ratios taken in one run mean anything.
 
+mod pure;
+
 use std::{
     env,
     error::Error,
@@ -20,10 +22,8 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::{Response, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
-use portcullis_gate::{Decision, Grant, Powers, Request, RequestUrl, decide};
 use portcullis_runtime::{
-    Adapter, Call, Caller, Compiler, Descriptor, Effect, Integration, JsonLines, MemoryVault, Method, NewIntegration,
-    Operation, Route, Runtime, Secret,
+    Adapter, Call, Caller, Compiler, Grant, Integration, JsonLines, MemoryVault, NewIntegration, Runtime, Secret,
 };
 use portcullis_sandbox::{Sandbox, SandboxOptions};
 use portcullis_tests::folder;
@@ -95,7 +95,13 @@ async fn run() -> Result<(), Failure> {
     if let Some(other) =
         options.iter().find(|option| !matches!(option.as_str(), "--json" | "--quick") && only.is_none())
     {
-        return Err(format!("unknown option {other}; there are --json, --quick and --only=sandbox:16").into());
+        return Err(
+            format!("unknown option {other}; there are --json, --quick and --only=pure or --only=sandbox:16").into()
+        );
+    }
+    if only == Some("pure") {
+        print_pure(&pure::figures()?);
+        return Ok(());
     }
     let (rounds, window) = if has("--quick") { (3, Duration::from_millis(700)) } else { (7, Duration::from_secs(2)) };
 
@@ -152,7 +158,7 @@ async fn run() -> Result<(), Failure> {
         return Ok(());
     }
     let micro = Micro {
-        gate_decide_ns: decide_ns()?,
+        pure: pure::figures()?,
         instantiate_us: instantiate_us(&wasm, &folder).await?,
         noop_call_us: noop_us(&contenders.integration).await?,
         load_cached_ms,
@@ -283,58 +289,6 @@ async fn instantiate_us(wasm: &[u8], folder: &std::path::Path) -> Result<f64, Fa
     .await
 }
 
-/// `decide` with 64 routes open at one origin, the last of which allows.
-fn decide_ns() -> Result<f64, Failure> {
-    let route = |i: usize| Route {
-        id: format!("r{i}"),
-        description: String::new(),
-        method: Method::Get,
-        url: format!("https://api.example.com/v1/things{i}/{{id}}"),
-        query: vec!["limit".to_owned()],
-        slot: None,
-        request: None,
-        response: "{}".to_owned(),
-    };
-    let descriptor = Descriptor {
-        name: "bench".to_owned(),
-        version: "1.0.0".to_owned(),
-        description: String::new(),
-        config: "{}".to_owned(),
-        slots: Vec::new(),
-        routes: (0..64).map(route).collect(),
-        operations: vec![Operation {
-            name: "read".to_owned(),
-            description: String::new(),
-            effect: Effect::Read,
-            input: "{}".to_owned(),
-            output: "{}".to_owned(),
-            routes: (0..64).map(|i| format!("r{i}")).collect(),
-        }],
-    };
-    let digest = format!("sha256:{}", "0".repeat(64));
-    let routes: String = (0..64)
-        .map(|i| format!("[[routes]]\nmethod = \"GET\"\nurl = \"https://api.example.com/v1/things{i}/{{id}}\"\nquery = [\"limit\"]\n"))
-        .collect();
-    let grant = Grant::parse(&format!("adapter = \"{digest}\"\noperations = [\"read\"]\n{routes}"))?;
-    let powers = Powers::new(&digest, &descriptor, &grant)?;
-    let powers = powers.operation("read").ok_or("no powers")?;
-    let url = RequestUrl::parse("https://api.example.com/v1/things63/cus_123?limit=3", 8192)?;
-    let request = Request { method: Method::Get, url: &url, headers: &[], body: false, slot: None };
-    let mut runs = Vec::new();
-    for _ in 0..9 {
-        const TIMES: u32 = 100_000;
-        let start = Instant::now();
-        for _ in 0..TIMES {
-            if !matches!(decide(std::hint::black_box(&request), powers), Decision::Allow(63)) {
-                return Err("the gate denied".into());
-            }
-        }
-        runs.push(start.elapsed().as_secs_f64() * 1e9 / f64::from(TIMES));
-    }
-    runs.sort_by(f64::total_cmp);
-    Ok(quantile(&runs, 0.5))
-}
-
 struct Row {
     path: String,
     concurrency: usize,
@@ -363,7 +317,7 @@ impl Row {
 }
 
 struct Micro {
-    gate_decide_ns: f64,
+    pure: Vec<pure::Figure>,
     instantiate_us: f64,
     noop_call_us: f64,
     load_cached_ms: f64,
@@ -406,25 +360,33 @@ fn as_json(rows: &[Row], micro: &Micro) -> Value {
             "sandbox_cpu_vs_bare_64": round(ratio(rows, 64)),
         },
         "micro": {
-            "gate_decide_ns": round(micro.gate_decide_ns),
+            "gate_decide_ns": micro.pure.iter().find(|f| f.name.contains("64 routes")).map(|f| round(f.value)),
             "instantiate_us": round(micro.instantiate_us),
             "noop_call_us": round(micro.noop_call_us),
             "load_cached_ms": round(micro.load_cached_ms),
             "compile_ms": round(micro.compile_ms),
         },
+        "pure": pure::as_json(&micro.pure),
     })
 }
 
 fn print(rows: &[Row], micro: &Micro) {
     print_rows(rows);
     anstream::println!("\nCPU, sandbox ÷ bare: {:.2} at 16 callers, {:.2} at 64", ratio(rows, 16), ratio(rows, 64));
-    anstream::println!("gate decides among 64 routes in {:.0} ns", micro.gate_decide_ns);
+    print_pure(&micro.pure);
     anstream::println!(
         "fresh instance {:.1} µs; call without a request {:.1} µs",
         micro.instantiate_us,
         micro.noop_call_us
     );
     anstream::println!("load from cache {:.2} ms; compile {:.0} ms", micro.load_cached_ms, micro.compile_ms);
+}
+
+fn print_pure(figures: &[pure::Figure]) {
+    for figure in figures {
+        let allocations = figure.allocations.map_or_else(String::new, |count| format!("{count} allocations"));
+        anstream::println!("{:<38}{:>10.1} {:<6}{allocations}", figure.name, figure.value, figure.unit);
+    }
 }
 
 fn print_rows(rows: &[Row]) {

@@ -1,0 +1,86 @@
+//! `portcullis explain`: descriptor ∩ grant ∩ ceiling, and which of the three takes what away.
+
+use std::sync::Arc;
+
+use anstyle::{AnsiColor, Style};
+use portcullis_runtime::{Discard, Explained, IntegrateError, explain};
+
+use crate::{
+    arguments::{Arguments, Explain},
+    exit::{Code, DONE, Usage},
+    inspect::{integration_name, load, read_ceiling, read_grant, read_json, start},
+    look,
+};
+
+pub(crate) async fn run(arguments: &Arguments, wanted: &Explain) -> anyhow::Result<Code> {
+    let grant = read_grant(&wanted.grant)?;
+    let ceiling = read_ceiling(wanted.ceiling.as_deref())?;
+    let config = read_json("config", &wanted.config)?;
+    let runtime = start(arguments, Arc::new(Discard), ceiling.clone())?;
+    let adapter = load(&runtime, &wanted.adapter).await?;
+    let descriptor = runtime.describe(&adapter, &config).await?;
+    if grant.adapter != adapter.digest() {
+        let (granted, actual) = (&grant.adapter, adapter.digest());
+        return Err(Usage(format!("the grant is for adapter {granted}, this one is {actual}")).into());
+    }
+    let name = integration_name(wanted.integration.as_ref(), &wanted.adapter);
+    let told = explain(&name, &descriptor, &grant, &ceiling).map_err(IntegrateError::from)?;
+    if arguments.json {
+        look::print_json(&told);
+        return Ok(DONE);
+    }
+
+    let mut text = String::new();
+    let mut section = |heading: &str, columns: [&str; 2], rows: Vec<Vec<String>>| {
+        if !rows.is_empty() {
+            let columns = [columns[0], columns[1], "holds", "why not"];
+            text += &format!("{}\n{}\n", look::heading(heading), look::table(&columns, rows));
+        }
+    };
+    let operations = told.operations.iter().map(|line| {
+        let effect = line.item.effect.map_or("", |effect| effect.as_str()).to_owned();
+        let mut row = row(line, line.item.operation.clone(), effect);
+        if line.effective && !line.item.missing_routes.is_empty() {
+            let missing = format!("yes, but its routes are not open: {}", line.item.missing_routes.join(", "));
+            row.splice(2.., [missing, String::new()]);
+        }
+        row
+    });
+    section("Operations", ["operation", "effect"], operations.collect());
+    let routes = told.routes.iter().map(|line| {
+        let granted = &line.item.granted;
+        let mut row =
+            row(line, line.item.route.clone().unwrap_or_default(), format!("{} {}", granted.method, granted.url));
+        if let (Some(narrowed), Some(why)) = (&line.item.narrowed, row.last_mut()) {
+            why.clone_from(narrowed);
+        }
+        row
+    });
+    section("Routes", ["route", "exchange"], routes.collect());
+    let slots = told.slots.iter().map(|line| row(line, line.item.slot.clone(), String::new()));
+    section("Slots", ["slot", ""], slots.collect());
+    let carve_outs = told.carve_outs.iter().map(|line| row(line, line.item.addresses.clone(), String::new()));
+    section("Carve-outs", ["addresses", ""], carve_outs.collect());
+    if !told.limits.is_empty() {
+        let rows = told.limits.iter().map(|limit| {
+            let ceiling = limit.ceiling.map_or_else(|| "none".to_owned(), |most| most.to_string());
+            vec![limit.limit.to_owned(), limit.granted.to_string(), ceiling, limit.effective.to_string()]
+        });
+        let table = look::table(&["limit", "granted", "ceiling", "holds"], rows);
+        text += &format!("{}\n{table}\n", look::heading("Limits that are not the default"));
+    }
+    anstream::print!("{}", text.trim_start_matches('\n'));
+    Ok(DONE)
+}
+
+/// Two columns of the item's own, whether it holds, and who took it away.
+fn row<T>(line: &Explained<T>, first: String, second: String) -> Vec<String> {
+    let (holds, why) = match &line.removed {
+        None => ("yes".to_owned(), String::new()),
+        Some(removed) => {
+            let red = Style::new().fg_color(Some(AnsiColor::Red.into()));
+            (format!("{red}no{red:#}"), format!("{}: {}", removed.by.as_str(), removed.why))
+        }
+    };
+    vec![first, second, holds, why]
+}
