@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use anstyle::{AnsiColor, Style};
 use portcullis_runtime::{Ceiling, Discard, diff};
 use serde_json::json;
 
@@ -36,8 +35,7 @@ pub(crate) async fn run(arguments: &Arguments, wanted: &Diff) -> anyhow::Result<
     }
     let none = || "-".to_owned();
     let rows = found.changes.iter().map(|change| {
-        let red = Style::new().bold().fg_color(Some(AnsiColor::Red.into()));
-        let more = if change.asks_more { format!("{red}more{red:#}") } else { "less".to_owned() };
+        let more = if change.asks_more { "MORE" } else { "less" }.to_owned();
         let (before, after) = (change.before.clone().unwrap_or_else(none), change.after.clone().unwrap_or_else(none));
         vec![more, change.kind.as_str().to_owned(), change.subject.clone(), before, after]
     });

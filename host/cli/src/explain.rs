@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use anstyle::{AnsiColor, Style};
 use portcullis_runtime::{Discard, Explained, IntegrateError, explain};
 
 use crate::{
@@ -77,10 +76,7 @@ pub(crate) async fn run(arguments: &Arguments, wanted: &Explain) -> anyhow::Resu
 fn row<T>(line: &Explained<T>, first: String, second: String) -> Vec<String> {
     let (holds, why) = match &line.removed {
         None => ("yes".to_owned(), String::new()),
-        Some(removed) => {
-            let red = Style::new().fg_color(Some(AnsiColor::Red.into()));
-            (format!("{red}no{red:#}"), format!("{}: {}", removed.by.as_str(), removed.why))
-        }
+        Some(removed) => ("no".to_owned(), format!("{}: {}", removed.by.as_str(), removed.why)),
     };
     vec![first, second, holds, why]
 }

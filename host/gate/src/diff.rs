@@ -183,9 +183,9 @@ impl Power {
         })
     }
 
-    /// The exchange in a few words.
-    fn told(&self) -> String {
-        let mut text = format!("{} {}", self.method, self.url);
+    /// The exchange in a few words, with the URL as the route writes it.
+    fn told(&self, url: &str) -> String {
+        let mut text = format!("{} {url}", self.method);
         if let Some((slot, _)) = &self.slot {
             text += &format!(" with {slot}");
         }
@@ -232,13 +232,13 @@ fn routes(changes: &mut Vec<Change>, old: &Asks<'_>, new: &Asks<'_>) {
     for (before, old_route) in gone {
         let same_id = came.iter().position(|(_, route)| route.id == old_route.id);
         if let Some((after, route)) = same_id.map(|at| came.swap_remove(at)) {
-            changed(changes, &route.id, before, after);
+            changed(changes, (before, old_route), (after, route));
         } else {
             changes.push(Change {
                 asks_more: false,
                 kind: ChangeKind::Route,
                 subject: old_route.id.clone(),
-                before: Some(before.told()),
+                before: Some(before.told(&old_route.url)),
                 after: None,
             });
         }
@@ -249,24 +249,26 @@ fn routes(changes: &mut Vec<Change>, old: &Asks<'_>, new: &Asks<'_>) {
             kind: ChangeKind::Route,
             subject: route.id.clone(),
             before: None,
-            after: Some(after.told()),
+            after: Some(after.told(&route.url)),
         });
     }
 }
 
 /// In what a route has changed.
-fn changed(changes: &mut Vec<Change>, id: &str, before: &Power, after: &Power) {
+fn changed(changes: &mut Vec<Change>, (before, old): (&Power, &Route), (after, new): (&Power, &Route)) {
+    let id = &new.id;
     let mut change = |kind, asks_more, before: Option<String>, after: Option<String>| {
         if before != after {
-            changes.push(Change { asks_more, kind, subject: id.to_owned(), before, after });
+            changes.push(Change { asks_more, kind, subject: id.clone(), before, after });
         }
     };
     change(ChangeKind::Method, true, Some(before.method.to_string()), Some(after.method.to_string()));
     let narrower = |wide: &str, narrow: &str| {
         Template::parse(wide).is_ok_and(|wide| Template::parse(narrow).is_ok_and(|narrow| wide.covers(&narrow)))
     };
-    let wider = !narrower(&before.url, &after.url);
-    change(ChangeKind::Url, wider, Some(before.url.clone()), Some(after.url.clone()));
+    if before.url != after.url {
+        change(ChangeKind::Url, !narrower(&before.url, &after.url), Some(old.url.clone()), Some(new.url.clone()));
+    }
     let told = |parameters: &BTreeSet<Parameter>| {
         let told = parameters.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
         Some(if told.is_empty() { "none".to_owned() } else { told })
@@ -320,12 +322,12 @@ fn operations(changes: &mut Vec<Change>, old: &Asks<'_>, new: &Asks<'_>) {
                 // Routes that are new, gone or changed were told; here are those that stayed and changed hands.
                 let stayed = |power: &&Power| old.powers.contains_key(power) && new.powers.contains_key(power);
                 for power in now_uses.difference(uses).filter(stayed) {
-                    let after = Some(power.told());
+                    let after = new.powers.get(power).map(|route| power.told(&route.url));
                     let kind = ChangeKind::Use;
                     changes.push(Change { asks_more: true, kind, subject: subject.clone(), before: None, after });
                 }
                 for power in uses.difference(now_uses).filter(stayed) {
-                    let before = Some(power.told());
+                    let before = old.powers.get(power).map(|route| power.told(&route.url));
                     let kind = ChangeKind::Use;
                     changes.push(Change { asks_more: false, kind, subject: subject.clone(), before, after: None });
                 }

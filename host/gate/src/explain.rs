@@ -9,7 +9,7 @@ use crate::{
     ceiling::Ceiling,
     descriptor::{Descriptor, Effect, Scheme},
     grant::{Grant, GrantedRoute},
-    intersect::{Intersection, Layer, Removed, intersect},
+    intersect::{Fate, Intersection, Layer, Removed, intersect},
     limits::Limits,
     parameter::told,
     powers::GrantMismatch,
@@ -138,7 +138,7 @@ fn not_granted() -> Result<(), Removed> {
 
 /// Ids of the declared routes that are open.
 fn open_ids(left: &Intersection) -> Vec<&str> {
-    left.routes.iter().flatten().flatten().map(|route| route.id.as_str()).collect()
+    left.routes.iter().flat_map(|fate| &fate.open).map(|route| route.id.as_str()).collect()
 }
 
 fn operations(descriptor: &Descriptor, left: &Intersection) -> Vec<Explained<OperationLine>> {
@@ -166,27 +166,25 @@ fn operations(descriptor: &Descriptor, left: &Intersection) -> Vec<Explained<Ope
 fn routes(descriptor: &Descriptor, grant: &Grant, ceiling: &Ceiling, left: &Intersection) -> Vec<Explained<RouteLine>> {
     let mut lines = Vec::new();
     for (granted, fate) in grant.routes.iter().zip(&left.routes) {
-        match fate {
-            Ok(open) => lines.extend(open.iter().map(|open| {
-                let narrowed =
-                    descriptor.route(&open.id).and_then(|declared| narrowed(&declared.as_granted(), granted));
-                let item = RouteLine { route: Some(open.id.clone()), granted: granted.clone(), narrowed };
-                line(item, Ok::<(), Removed>(()))
-            })),
-            Err(removed) => {
-                let item = RouteLine { route: None, granted: granted.clone(), narrowed: None };
-                lines.push(line(item, Err::<(), _>(removed.clone())));
+        for open in &fate.open {
+            let narrowed = descriptor.route(&open.id).and_then(|declared| narrowed(&declared.as_granted(), granted));
+            let item = RouteLine { route: Some(open.id.clone()), granted: granted.clone(), narrowed };
+            lines.push(line(item, Ok::<(), Removed>(())));
+        }
+        if let Some((removed, ids)) = &fate.removed {
+            let item = |route| RouteLine { route, granted: granted.clone(), narrowed: None };
+            let gone = |route| line(item(route), Err::<(), _>(removed.clone()));
+            lines.extend(ids.iter().map(|id| gone(Some(id.clone()))));
+            if ids.is_empty() {
+                lines.push(gone(None));
             }
         }
     }
     let open = open_ids(left);
     for (route, declared) in descriptor.routes.iter().zip(left.declared.iter()) {
-        if open.contains(&route.id.as_str()) {
-            continue;
-        }
-        // One that is granted and lies above the ceiling stands above already.
-        let above = |granted: &GrantedRoute| granted.method == route.method && granted.url == route.url;
-        if grant.routes.iter().any(above) {
+        // Those that are granted and lie above the ceiling stand above already.
+        let removed = |fate: &Fate| fate.removed.as_ref().is_some_and(|(_, ids)| ids.contains(&route.id));
+        if open.contains(&route.id.as_str()) || left.routes.iter().any(removed) {
             continue;
         }
         let mut fate = not_granted();
@@ -219,7 +217,8 @@ fn narrowed(declared: &GrantedRoute, granted: &GrantedRoute) -> Option<String> {
 fn slots(descriptor: &Descriptor, left: &Intersection) -> Vec<Explained<SlotLine>> {
     let mut lines = Vec::new();
     for slot in &descriptor.slots {
-        let sends = left.routes.iter().flatten().flatten().any(|r| r.slot.as_ref().is_some_and(|s| s.0 == slot.name));
+        let sends =
+            left.routes.iter().flat_map(|fate| &fate.open).any(|r| r.slot.as_ref().is_some_and(|s| s.0 == slot.name));
         let signs = left.signing.iter().any(|(name, fate)| *name == slot.name && fate.is_ok());
         let item = SlotLine { slot: slot.name.clone(), scheme: Some(slot.scheme.clone()) };
         lines.push(line(item, if sends || signs { Ok(()) } else { not_granted() }));
@@ -293,6 +292,8 @@ mod tests {
             }
             Some(removed) => removed.by.as_str(),
         };
+        let ids: Vec<_> = explained.routes.iter().map(|r| r.item.route.as_deref()).collect();
+        assert_eq!(ids, [Some("read-item"), Some("send"), None, Some("open")]);
         let routes: Vec<_> =
             explained.routes.iter().map(|r| (r.item.granted.url.as_str(), by(r.effective, &r.removed))).collect();
         assert_eq!(

@@ -58,12 +58,20 @@ pub(crate) struct Declared {
     pub(crate) granted: GrantedRoute,
 }
 
+/// What became of a granted route.
+pub(crate) struct Fate {
+    /// What it opens: a route for each declared one that covers it.
+    pub(crate) open: Vec<OpenRoute>,
+    /// Who took it away, and the ids of the declared routes that cover it.
+    pub(crate) removed: Option<(Removed, Vec<String>)>,
+}
+
 /// What is left of what was granted.
 pub(crate) struct Intersection {
     /// Each granted operation.
     pub(crate) operations: Vec<(String, Result<Effect, Removed>)>,
-    /// Each granted route; one can stand for several declared ones.
-    pub(crate) routes: Vec<Result<Vec<OpenRoute>, Removed>>,
+    /// Each granted route.
+    pub(crate) routes: Vec<Fate>,
     /// Each granted signing slot.
     pub(crate) signing: Vec<(String, Result<Scheme, Removed>)>,
     /// Each granted carve-out.
@@ -85,11 +93,16 @@ pub(crate) fn intersect(
     let mut routes = Vec::new();
     for (index, granted) in grant.routes.iter().enumerate() {
         let template = Template::parse(&granted.url).map_err(|error| GrantError::Url { index, error })?;
-        routes.push(match ceiling.forbids(granted.method, &template) {
-            Some(why) => undeclared(descriptor, &declared, granted, &template)
-                .map_or_else(|| Err(Removed { by: Layer::Ceiling, why }), |why| Err(missing(why))),
-            None => open(descriptor, &declared, granted, &template).map_err(missing),
-        });
+        let gone = |removed, ids| Fate { open: Vec::new(), removed: Some((removed, ids)) };
+        routes.push(
+            match (open(descriptor, &declared, granted, &template), ceiling.forbids(granted.method, &template)) {
+                (Err(why), _) => gone(missing(why), Vec::new()),
+                (Ok(open), Some(why)) => {
+                    gone(Removed { by: Layer::Ceiling, why }, open.into_iter().map(|route| route.id).collect())
+                }
+                (Ok(open), None) => Fate { open, removed: None },
+            },
+        );
     }
     let operations = grant.operations.iter().map(|name| {
         let found = descriptor.operation(name).map(|operation| operation.effect);
@@ -126,16 +139,6 @@ fn declared(descriptor: &Descriptor) -> Vec<Declared> {
         Some(Declared { method: route.method, template, granted: route.as_granted() })
     };
     descriptor.routes.iter().filter_map(parse).collect()
-}
-
-/// Why a granted route is not covered by any declared one, if it is not.
-fn undeclared(
-    descriptor: &Descriptor,
-    declared: &[Declared],
-    granted: &GrantedRoute,
-    template: &Template,
-) -> Option<String> {
-    open(descriptor, declared, granted, template).err()
 }
 
 /// The routes that a granted one opens: one for each declared route that covers it. If there are none, why.

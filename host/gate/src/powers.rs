@@ -132,7 +132,7 @@ impl Powers {
         }
         let left = intersect(integration, descriptor, grant, ceiling)?;
         undeclared(&left, grant)?;
-        let open: Vec<OpenRoute> = left.routes.into_iter().flatten().flatten().collect();
+        let open: Vec<OpenRoute> = left.routes.into_iter().flat_map(|fate| fate.open).collect();
         let signing: Vec<(String, Scheme)> =
             left.signing.into_iter().filter_map(|(name, scheme)| Some((name, scheme.ok()?))).collect();
         let carve_outs: Vec<_> =
@@ -206,6 +206,11 @@ impl OperationPowers {
         &self.routes
     }
 
+    /// Why the host's ceiling would not let this route be open, if it would not.
+    pub fn ceiling_forbids(&self, route: &GrantedRoute) -> Option<String> {
+        self.ceiling.forbids(route.method, &Template::parse(&route.url).ok()?)
+    }
+
     /// The declared route that would cover this request if it were granted, and why the ceiling would still not let it, if
     /// it would not.
     pub(crate) fn declared(&self, method: Method, origin: &str, path: &str) -> Option<(&GrantedRoute, Option<String>)> {
@@ -224,7 +229,7 @@ fn undeclared(left: &Intersection, grant: &Grant) -> Result<(), GrantMismatch> {
         }
     }
     for (index, (route, granted)) in left.routes.iter().zip(&grant.routes).enumerate() {
-        if let Err(removed) = route
+        if let Some((removed, _)) = &route.removed
             && removed.by == Layer::Descriptor
         {
             let route = format!("{} {}", granted.method, granted.url);

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use portcullis_egress::{HttpRequest, HttpResponse, Outbound, Phase, SendError};
-use portcullis_gate::{Denial, Descriptor, GrantedRoute, Header, Scheme};
+use portcullis_gate::{Denial, Descriptor, Header, Scheme};
 use portcullis_ledger::Mode;
 use portcullis_sandbox::{
     Host,
@@ -94,17 +94,24 @@ impl Bridge {
                 ("slot-not-declared", format!("the adapter declares no slot `{slot}`."), None)
             }
             CredentialError::NotGranted(slot) => {
+                let mut message = format!("the slot `{slot}` is not granted for this operation.");
                 let signing = self.descriptor.slot(slot).is_some_and(|slot| slot.scheme == Scheme::SigningKey);
                 let lines = if signing {
                     Some(format!("signing = [\"{slot}\"]\n"))
                 } else {
-                    let routes = self.descriptor.routes_of(&self.outbound.powers().operation, Some(slot));
-                    routes.filter(|routes| !routes.is_empty()).map(|routes| {
-                        let lines: Vec<String> = routes.iter().map(GrantedRoute::to_toml_lines).collect();
-                        lines.join("\n")
-                    })
+                    let powers = self.outbound.powers();
+                    let routes = self.descriptor.routes_of(&powers.operation, Some(slot)).unwrap_or_default();
+                    let (above, below): (Vec<_>, Vec<_>) =
+                        routes.iter().partition(|route| powers.ceiling_forbids(route).is_some());
+                    if let (Some(ceiling), true) =
+                        (above.first().and_then(|r| powers.ceiling_forbids(r)), below.is_empty())
+                    {
+                        message += &format!(" The host's ceiling is below the routes that carry it: {ceiling}.");
+                    }
+                    let lines: Vec<String> = below.iter().map(|route| route.to_toml_lines()).collect();
+                    if lines.is_empty() { None } else { Some(lines.join("\n")) }
                 };
-                ("slot-not-granted", format!("the slot `{slot}` is not granted for this operation."), lines)
+                ("slot-not-granted", message, lines)
             }
             CredentialError::WrongUse(why) => ("slot-wrong-use", why.clone(), None),
             CredentialError::Unavailable(_) => return error,
