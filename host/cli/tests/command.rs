@@ -342,3 +342,71 @@ fn the_published_schema_of_grants_is_json() {
     assert_eq!(schema["additionalProperties"], false);
     assert!(Path::new(&built("postmark")).exists());
 }
+
+#[test]
+fn explain_says_which_of_the_three_took_what_away() {
+    let place = Place::new();
+    let postmark = built("postmark");
+    let grant =
+        place.grant(&postmark, "{}", |text| text.replace("url = \"https://api.postmarkapp.com/servers\"\n", ""));
+    // Without its URL the last route is no route: a grant that cannot be read is a usage error.
+    assert_eq!(place.run(&["explain", &postmark, "--grant", &grant]).code, 2);
+    let cut = |text: String| text.split("\n# list-servers").next().unwrap().to_owned();
+    let grant = place.grant(&postmark, "{}", cut);
+    let ceiling = place.write("ceiling.toml", "methods = [\"GET\"]\n[limits]\nrequests = 4\n");
+    let arguments = ["explain", &postmark, "--grant", &grant, "--ceiling", &ceiling];
+    let table = place.run(&arguments);
+    assert_eq!(table.code, 0, "{}", table.err);
+    for part in ["ceiling: `methods` leaves out", "grant: the grant leaves it out", "requests  16       4        4"] {
+        assert!(table.out.contains(part), "{part} is not in {}", table.out);
+    }
+    let value = place.run(&[&arguments[..], &["--json"]].concat()).json();
+    let by = |id: &str| {
+        let routes = value["routes"].as_array().unwrap();
+        routes.iter().find(|route| route["route"] == id).unwrap()["removed"]["by"].clone()
+    };
+    assert_eq!(
+        [by("send-email"), by("get-bounces"), by("list-servers")],
+        [json!("ceiling"), Value::Null, json!("grant")]
+    );
+
+    // And what it says is what holds.
+    let refused = ["invoke", &postmark, "--grant", &grant, "--ceiling", &ceiling, "--operation", "sendEmail"];
+    let ran = place.run(&[&refused[..], &["--input", EMAIL]].concat());
+    assert_eq!(ran.code, 3);
+    assert!(ran.err.contains("The host's ceiling is below"), "{}", ran.err);
+}
+
+#[test]
+fn a_ceiling_that_cannot_be_read_stops_before_anything_runs() {
+    let place = Place::new();
+    let postmark = built("postmark");
+    let grant = place.grant(&postmark, "{}", |text| text);
+    for (text, names) in [("method = []", "method"), ("[limits]\nfule = 1", "`fule`"), ("origins = [\"x\"]", "`x`")] {
+        let ceiling = place.write("ceiling.toml", text);
+        let ran = place.run(&["explain", &postmark, "--grant", &grant, "--ceiling", &ceiling]);
+        assert_eq!(ran.code, 2);
+        assert!(ran.err.contains(names) && ran.err.contains("ceiling.toml"), "{}", ran.err);
+    }
+    assert_eq!(place.run(&["schema", "ceiling"]).json()["title"], "Portcullis ceiling");
+}
+
+#[test]
+fn diff_says_what_a_new_version_asks_for_and_exits_with_it() {
+    let place = Place::new();
+    let (old, new) = (built("guests/hostile_panic"), built("guests/puppet_probe"));
+    let same = place.run(&["diff", &old, &old]);
+    assert_eq!((same.code, same.out.contains("Both ask for the same.")), (0, true));
+    let more = place.run(&["diff", &old, &new]);
+    assert_eq!(more.code, 3);
+    assert!(
+        more.out.contains("MORE  slot") && more.out.contains("GET https://api.example.com/items/{id}"),
+        "{}",
+        more.out
+    );
+    let value = place.run(&["diff", &old, &new, "--json"]).json();
+    assert_eq!(value["asks_more"], true);
+    let change = |kind: &str| value["changes"].as_array().unwrap().iter().filter(|c| c["kind"] == kind).count();
+    assert_eq!((change("slot"), change("origin")), (5, 0));
+    assert_eq!(place.run(&["diff", &old, "/none"]).code, 2);
+}
