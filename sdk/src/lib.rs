@@ -51,7 +51,32 @@
 //! # fn main() {}
 //! ```
 //!
-//! Name, version and description come from the package. Build it as a `cdylib` for `wasm32-wasip2`.
+//! Name, version and description come from the package:
+//!
+//! ```toml
+//! [package]
+//! name = "tasks"
+//! version = "0.1.0"
+//! edition = "2024"
+//! description = "Reads and adds tasks."
+//!
+//! [lib]
+//! crate-type = ["cdylib", "rlib"] # the component, and a library for tests
+//!
+//! [dependencies]
+//! portcullis-sdk = { path = "../portcullis/sdk" }
+//!
+//! [profile.release] # small beats fast: an adapter is loaded and started far more often than it is busy
+//! opt-level = "s"
+//! lto = true
+//! codegen-units = 1
+//! panic = "abort"
+//! strip = true
+//! ```
+//!
+//! Build it with `rustup target add wasm32-wasip2`, then
+//! `RUSTFLAGS=-Clink-arg=-zstack-size=65536 cargo build --release --target wasm32-wasip2`: a small stack is a small memory
+//! to set up for each call. Look at what you have built with `portcullis inspect target/wasm32-wasip2/release/tasks.wasm`.
 //!
 //! # Where to look
 //!
