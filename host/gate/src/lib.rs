@@ -12,7 +12,7 @@
 //! | `grant.rs` | whether what an operator wrote is well formed |
 //! | `powers.rs` | declared ∩ granted, indexed: what may happen at all |
 //! | `decide.rs` | whether this request may leave |
-//! | `address.rs` | whether this address may be dialled |
+//! | `address/` | whether this address may be dialled |
 //! | `denial.rs` | how a refusal is told, and what would allow it |
 //! | `printable.rs` | how strangers' text is shown |
 //! | `limits.rs` | the bounds, their defaults and their names |
@@ -33,7 +33,7 @@ mod printable;
 mod template;
 mod url;
 
-pub use address::{AddressRefusal, CarveOuts, judge_address};
+pub use address::{AddressRefusal, CarveOut, CarveOutError, CarveOuts, judge_address};
 pub use decide::{Decision, Reason, Request, decide};
 pub use denial::Denial;
 pub use descriptor::{Descriptor, DescriptorError, Effect, Operation, Route, Scheme, Slot};
