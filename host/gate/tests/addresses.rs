@@ -8,7 +8,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, clippy::print_stdout)]
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     hint::black_box,
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
     time::Instant,
@@ -20,6 +20,7 @@ use portcullis_gate::{AddressRefusal, CarveOuts, judge_address};
 /// A block of the second source.
 struct Row {
     block: IpNet,
+    name: String,
     /// `RFC 1918` and the like: one of them must be what a refusal names.
     sources: Vec<String>,
     globally_reachable: String,
@@ -120,9 +121,13 @@ fn rows_of(cells: &[String]) -> Vec<Row> {
     let sources: Vec<String> = bracketed.map(|source| source.replacen("RFC", "RFC ", 1)).collect();
     let globally_reachable = cells[8].split(' ').next().unwrap();
     let blocks = cells[0].split(',').map(|block| block.split_whitespace().next().unwrap().parse().unwrap());
-    blocks
-        .map(|block| Row { block, sources: sources.clone(), globally_reachable: globally_reachable.to_owned() })
-        .collect()
+    let row = |block| Row {
+        block,
+        name: cells[1].clone(),
+        sources: sources.clone(),
+        globally_reachable: globally_reachable.to_owned(),
+    };
+    blocks.map(row).collect()
 }
 
 /// CSV (RFC 4180): cells in quotes can hold commas, line breaks and doubled quotes.
@@ -194,21 +199,18 @@ fn changes(rows: &[Row]) -> Vec<u32> {
 }
 
 /// First, last, one before and one after, of each block.
-fn boundaries(rows: &[Row]) -> Vec<IpAddr> {
-    let v4 = |bits: u32| IpAddr::from(Ipv4Addr::from_bits(bits));
-    let v6 = |bits: u128| IpAddr::from(Ipv6Addr::from_bits(bits));
-    rows.iter()
-        .flat_map(|row| match row.block {
-            IpNet::V4(block) => {
-                let (first, last) = (block.network().to_bits(), block.broadcast().to_bits());
-                [first, last, first.wrapping_sub(1), last.wrapping_add(1)].map(v4)
-            }
-            IpNet::V6(block) => {
-                let (first, last) = (block.network().to_bits(), block.broadcast().to_bits());
-                [first, last, first.wrapping_sub(1), last.wrapping_add(1)].map(v6)
-            }
-        })
-        .collect()
+fn edges(rows: &[Row]) -> Vec<[IpAddr; 4]> {
+    let edges = |row: &Row| match row.block {
+        IpNet::V4(block) => {
+            let (first, last) = (block.network().to_bits(), block.broadcast().to_bits());
+            [first, last, first.wrapping_sub(1), last.wrapping_add(1)].map(|bits| Ipv4Addr::from_bits(bits).into())
+        }
+        IpNet::V6(block) => {
+            let (first, last) = (block.network().to_bits(), block.broadcast().to_bits());
+            [first, last, first.wrapping_sub(1), last.wrapping_add(1)].map(|bits| Ipv6Addr::from_bits(bits).into())
+        }
+    };
+    rows.iter().map(edges).collect()
 }
 
 /// The same numbers in each run (xorshift, Marsaglia 2003).
@@ -268,7 +270,7 @@ fn globally_reachable_blocks_that_are_refused_all_the_same_are_these() {
 #[test]
 fn every_boundary_of_every_block_is_judged_as_the_registries_say() {
     let rows = rows();
-    for address in boundaries(&rows) {
+    for address in edges(&rows).into_iter().flatten() {
         check(&rows, address, "boundary");
     }
 }
@@ -276,7 +278,7 @@ fn every_boundary_of_every_block_is_judged_as_the_registries_say() {
 #[test]
 fn every_boundary_of_every_ipv4_block_is_judged_the_same_in_every_form() {
     let rows = rows();
-    for address in boundaries(&rows) {
+    for address in edges(&rows).into_iter().flatten() {
         let IpAddr::V4(v4) = address else { continue };
         for (form, of) in FORMS {
             check(&rows, of(v4.to_bits()), form);
@@ -284,19 +286,22 @@ fn every_boundary_of_every_ipv4_block_is_judged_the_same_in_every_form() {
     }
 }
 
-/// So no row of the policy is without effect, even where the row around it refuses too.
+/// So no line of the policy is without effect, even where what is around it is refused too.
 #[test]
-fn a_block_inside_another_is_named_as_what_it_is() {
+fn a_block_is_one_thing_from_its_first_address_to_its_last_and_its_neighbours_are_another() {
     let rows = rows();
-    let boundaries = boundaries(&rows);
-    for inner in &rows {
-        let around = rows.iter().filter(|row| row.block.contains(&inner.block) && row.block != inner.block);
-        let Some(outer) = around.max_by_key(|row| row.block.prefix_len()) else { continue };
-        let is_in = |address: &&IpAddr, row: &Row| row_of(&rows, **address).is_some_and(|r| r.block == row.block);
-        let Some(in_outer) = boundaries.iter().find(|address| is_in(address, outer)) else {
-            panic!("no boundary is in {} alone", outer.block);
-        };
-        assert_ne!(judge(inner.block.network()), judge(*in_outer), "{} in {}", inner.block, outer.block);
+    let mut things = BTreeMap::new();
+    for [first, last, before, after] in edges(&rows) {
+        for (inside, outside) in [(first, before), (last, after)] {
+            let row = row_of(&rows, inside).unwrap();
+            if row_of(&rows, outside).is_none_or(|other| other.name != row.name) {
+                assert_ne!(judge(inside), judge(outside), "{inside} and {outside}");
+            }
+            if !STANDS_FOR_IPV4.contains(&row.block) {
+                let thing = *things.entry((&row.name, &row.sources)).or_insert(judge(inside));
+                assert_eq!(judge(inside), thing, "{inside}");
+            }
+        }
     }
 }
 
