@@ -27,7 +27,7 @@ pub struct Grant {
     /// Names of the operations that may be called.
     #[serde(default)]
     pub operations: Vec<String>,
-    /// Origins that may be plain http or have private addresses, each by address and port: `127.0.0.1:8025`, `[::1]:80`.
+    /// Addresses that may be plain http or private: `127.0.0.1:8025`, `[::1]:80`, `10.1.0.0/16:443`, `10.1.0.0/16`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub carve_outs: Vec<CarveOut>,
     /// Slots of scheme `signing-key` that may be used to sign and verify.

@@ -21,7 +21,7 @@
 //! | `specification.rs` | the same, written only to be read |
 //! | `explain.rs` | the intersection, told |
 //! | `diff.rs` | what a new version of an adapter asks for that the old one did not |
-//! | `address.rs` | whether this address may be dialled |
+//! | `address/` | whether this address may be dialled |
 //! | `denial.rs` | how a refusal is told, and what would allow it |
 //! | `printable.rs` | how strangers' text is shown |
 //! | `limits.rs` | the bounds, their defaults and their names |
@@ -54,7 +54,7 @@ mod specification;
 mod template;
 mod url;
 
-pub use address::{AddressRefusal, CarveOut, CarveOuts, judge_address};
+pub use address::{AddressRefusal, CarveOut, CarveOutError, CarveOuts, judge_address};
 pub use body::BodyKind;
 pub use ceiling::{AllowedCarveOut, Ceiling, CeilingError, OriginPattern};
 pub use decide::{Decision, Reason, Request, decide};

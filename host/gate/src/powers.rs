@@ -135,9 +135,8 @@ impl Powers {
         let open: Vec<OpenRoute> = left.routes.into_iter().flat_map(|fate| fate.open).collect();
         let signing: Vec<(String, Scheme)> =
             left.signing.into_iter().filter_map(|(name, scheme)| Some((name, scheme.ok()?))).collect();
-        let carve_outs: Vec<_> =
-            left.carve_outs.into_iter().filter_map(|(carve_out, allowed)| allowed.ok().map(|()| carve_out)).collect();
-        let carve_outs = CarveOuts::of(&carve_outs);
+        let allowed = left.carve_outs.into_iter().filter(|(_, allowed)| allowed.is_ok());
+        let carve_outs: CarveOuts = allowed.map(|(carve_out, _)| carve_out).collect();
         let ceiling = Arc::new(ceiling.clone());
         let mut operations = HashMap::new();
         for (name, effect) in left.operations {

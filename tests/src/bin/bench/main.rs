@@ -384,7 +384,8 @@ fn print(rows: &[Row], micro: &Micro) {
 
 fn print_pure(figures: &[pure::Figure]) {
     for figure in figures {
-        let allocations = figure.allocations.map_or_else(String::new, |count| format!("{count} allocations in 900,000 times"));
+        let allocations =
+            figure.allocations.map_or_else(String::new, |count| format!("{count} allocations in 900,000 times"));
         anstream::println!("{:<38}{:>10.1} {:<6}{allocations}", figure.name, figure.value, figure.unit);
     }
 }
