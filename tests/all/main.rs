@@ -5,6 +5,7 @@
 mod calls;
 mod egress;
 mod harness;
+mod redirects;
 mod sandbox;
 mod secrets;
 mod uploads;

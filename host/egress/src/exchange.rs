@@ -1,13 +1,17 @@
 //! The live exchange, for a request that the gate has allowed: resolve, judge, attach, send, cap, scrub.
 
-use std::{net::IpAddr, sync::Arc, time::Duration};
+use std::{
+    net::IpAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use portcullis_gate::{Denial, Header, Limits, Method, OpenRoute, RequestUrl, judge_address};
 use portcullis_vault::{Scrubber, VaultError};
 use reqwest::{Body, Response};
-use tokio::time::timeout;
+use tokio::time::{timeout, timeout_at};
 
 use crate::{
     error::{Fault, Phase, SendError, classify},
@@ -20,19 +24,38 @@ const USER_AGENT: &str = concat!("portcullis/", env!("CARGO_PKG_VERSION"));
 /// Carries out one exchange within the limits. `redactions` counts secrets found in the response.
 pub(crate) async fn run(
     outbound: &Outbound,
-    request: HttpRequest,
+    request: &HttpRequest,
     url: &RequestUrl,
     route: &OpenRoute,
+    deadline: Deadline,
     redactions: &mut u32,
 ) -> Result<HttpResponse, SendError> {
-    let limit_ms = outbound.parts.limits.request_ms;
-    let exchange = within(limit_ms, Phase::Total, steps(outbound, request, url, route, redactions));
-    exchange.await?
+    deadline.bound(steps(outbound, request, url, route, redactions)).await?
+}
+
+/// When a request must have ended, with all of its hops and tries.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Deadline {
+    at: Instant,
+    limit_ms: u32,
+}
+
+impl Deadline {
+    /// `request_ms` from now.
+    pub(crate) fn new(limit_ms: u32) -> Self {
+        Self { at: Instant::now() + millis(limit_ms), limit_ms }
+    }
+
+    /// Does this work, if it ends in time.
+    pub(crate) async fn bound<T>(self, work: impl Future<Output = T>) -> Result<T, SendError> {
+        let late = |_| SendError::Timeout { phase: Phase::Total, limit_ms: self.limit_ms };
+        timeout_at(self.at.into(), work).await.map_err(late)
+    }
 }
 
 async fn steps(
     outbound: &Outbound,
-    request: HttpRequest,
+    request: &HttpRequest,
     url: &RequestUrl,
     route: &OpenRoute,
     redactions: &mut u32,
@@ -45,10 +68,9 @@ async fn steps(
     }
     let addresses = resolve(outbound, url).await?;
     // All three of one generation: a secret put in between is not sent with a search for the old one.
-    let body = request.body.map(Bytes::from);
     let (generation, scrubber, mut sendable) = loop {
         let (generation, scrubber) = (vault.generation(), vault.scrubber());
-        let sendable = request_for(request.method, &request.headers, body.clone(), url, route, outbound)?;
+        let sendable = request_for(request.method, &request.headers, request.body.clone(), url, route, outbound)?;
         if vault.generation() == generation {
             break (generation, scrubber, sendable);
         }

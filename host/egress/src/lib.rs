@@ -3,6 +3,7 @@
 //! | file | what it does |
 //! | --- | --- |
 //! | `outbound.rs` | one call's way out: caps, gate, then sandbox answer or live exchange |
+//! | `redirect.rs` | where a redirect leads, and what is sent there |
 //! | `exchange.rs` | the live exchange: resolve, judge, attach, send, cap, scrub |
 //! | `resolve.rs` | names to addresses |
 //! | `connections.rs` | an integration's own connections, to judged addresses only |
@@ -10,14 +11,15 @@
 //! | `error.rs` | why there is no response, told without addresses or secrets |
 //!
 //! The order is fixed. The gate sees the final request but for the secret; the secret is attached after it said yes; the
-//! address that is dialled is one that was judged; nothing follows redirects, uses proxies from the environment or
-//! retries by itself. HTTP/1.1 only, without compression, so that every byte is counted as it is.
+//! address that is dialled is one that was judged; the client beneath follows no redirects, uses no proxies from the
+//! environment and retries nothing by itself: each hop passes the gate again. HTTP/1.1 only, without compression, so that every byte is counted as it is.
 
 mod answer;
 mod connections;
 mod error;
 mod exchange;
 mod outbound;
+mod redirect;
 mod resolve;
 
 pub use answer::{Body, WouldSend};

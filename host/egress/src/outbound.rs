@@ -1,4 +1,4 @@
-//! One call's way out: caps, gate, then a sandbox answer or a live exchange.
+//! One call's way out: sizes, URL, gate, then a sandbox answer or a live exchange; and the same again for each redirect.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -9,9 +9,10 @@ use std::{
     time::Instant,
 };
 
+use bytes::Bytes;
 use futures::{StreamExt, stream};
 use portcullis_gate::{
-    Decision, Denial, Header, Limits, Method, OpenRoute, OperationPowers, Request, RequestUrl, decide,
+    Decision, Denial, Header, Limits, Method, OpenRoute, OperationPowers, Reason, Request, RequestUrl, decide,
 };
 use portcullis_ledger::{Exchange, Mode};
 use portcullis_schema::Schema;
@@ -21,7 +22,8 @@ use crate::{
     answer::{WouldSend, answer, would_send},
     connections::Connections,
     error::SendError,
-    exchange,
+    exchange::{self, Deadline},
+    redirect,
 };
 
 /// A request as a guest asks for it.
@@ -34,7 +36,7 @@ pub struct HttpRequest {
     /// Header fields, not yet judged.
     pub headers: Vec<Header>,
     /// The body.
-    pub body: Option<Vec<u8>>,
+    pub body: Option<Bytes>,
     /// The slot of the credential that the guest attached.
     pub slot: Option<String>,
 }
@@ -103,20 +105,26 @@ impl Outbound {
         &self.parts.powers
     }
 
-    /// Sends one request and waits for the whole response.
+    /// Sends one request, follows its redirects and waits for the whole response.
     pub async fn send(&self, request: HttpRequest) -> Result<HttpResponse, SendError> {
-        let number = self.started.fetch_add(1, Ordering::Relaxed);
-        let result = self.judge_and_send(request, number).await;
-        if let Err(SendError::Bound { name, .. }) = &result {
-            self.tally(|tally| *tally.bounds.entry(name).or_default() += 1);
-        }
-        result
+        let number = self.next_number();
+        self.send_numbered(request, number).await
     }
 
     /// Sends several, some at once, and answers in their order.
     pub async fn send_all(&self, requests: Vec<HttpRequest>) -> Vec<Result<HttpResponse, SendError>> {
-        let at_once = self.parts.limits.requests_at_once as usize;
-        stream::iter(requests.into_iter().map(|request| self.send(request))).buffered(at_once).collect().await
+        let at_once = match self.parts.mode {
+            // One after another: what would have been sent is told in order.
+            Mode::Sandbox => 1,
+            Mode::Live => self.parts.limits.requests_at_once as usize,
+        };
+        let sending = requests.into_iter().enumerate().map(|(place, request)| {
+            let number = self.next_number();
+            async move { (place, self.send_numbered(request, number).await) }
+        });
+        let mut answers: Vec<_> = stream::iter(sending).buffer_unordered(at_once).collect().await;
+        answers.sort_unstable_by_key(|(place, _)| *place);
+        answers.into_iter().map(|(_, answer)| answer).collect()
     }
 
     /// Takes what went out.
@@ -128,60 +136,126 @@ impl Outbound {
         change(&mut self.tally.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    async fn judge_and_send(&self, request: HttpRequest, number: u32) -> Result<HttpResponse, SendError> {
-        let OutboundParts { powers, limits, .. } = &self.parts;
-        check_sizes(&request, number, limits)?;
-        let url = RequestUrl::parse(&request.url, limits.url_bytes as usize)
-            .map_err(|refusal| SendError::Denied(Denial::url(&request.url, &refusal)))?;
+    /// Each request has a number, and each hop of a redirect; from `requests` on they are refused.
+    fn next_number(&self) -> u32 {
+        self.started.fetch_add(1, Ordering::Relaxed)
+    }
+
+    async fn send_numbered(&self, request: HttpRequest, number: u32) -> Result<HttpResponse, SendError> {
+        let result = match self.parts.mode {
+            Mode::Sandbox => self.answer(&request, number).await,
+            Mode::Live => self.follow(request, number).await,
+        };
+        if let Err(SendError::Bound { name, .. }) = &result {
+            self.tally(|tally| *tally.bounds.entry(name).or_default() += 1);
+        }
+        result
+    }
+
+    /// Sends a request, and goes on to where it is redirected. Every hop is judged like the first request.
+    async fn follow(&self, mut request: HttpRequest, number: u32) -> Result<HttpResponse, SendError> {
+        let limits = &self.parts.limits;
+        let deadline = Deadline::new(limits.request_ms);
+        let mut url = self.parse(&request, number)?;
+        let mut route = self.judge(&request, &url).map_err(|(_, denial)| SendError::Denied(denial))?;
+        let mut whence: Option<String> = None;
+        let mut hops = 0;
+        loop {
+            let response = self
+                .exchange(&request, &url, route, deadline)
+                .await
+                .map_err(|error| redirect::tell(error, whence.as_deref()))?;
+            if limits.redirects == 0 {
+                return Ok(response);
+            }
+            let Some(location) = redirect::location(&response, &url) else { return Ok(response) };
+            if hops == limits.redirects {
+                return Err(SendError::Bound { name: "redirects", limit: limits.redirects.into() });
+            }
+            hops += 1;
+            let from = redirect::whence(response.status, request.method, &url);
+            let told = |error| redirect::tell(error, Some(&from));
+            let location = location.map_err(|denial| told(SendError::Denied(denial)))?;
+            request = redirect::hop(request, response.status, location);
+            let next = self.parse(&request, self.next_number()).map_err(told)?;
+            if next.origin() != url.origin() {
+                redirect::reduce_headers(&mut request.headers);
+            }
+            url = next;
+            route = self.judge_hop(&mut request, &url).map_err(|denial| told(SendError::Denied(denial)))?;
+            whence = Some(from);
+        }
+    }
+
+    /// Whether a request keeps its bounds and has a URL that can be judged.
+    fn parse(&self, request: &HttpRequest, number: u32) -> Result<RequestUrl, SendError> {
+        let limits = &self.parts.limits;
+        check_sizes(request, number, limits)?;
+        RequestUrl::parse(&request.url, limits.url_bytes as usize)
+            .map_err(|refusal| SendError::Denied(Denial::url(&request.url, &refusal)))
+    }
+
+    /// Asks the gate.
+    fn judge(&self, request: &HttpRequest, url: &RequestUrl) -> Result<&OpenRoute, (Reason, Denial)> {
+        let powers = &self.parts.powers;
         let judged = Request {
             method: request.method,
-            url: &url,
+            url,
             headers: &request.headers,
             body: request.body.is_some(),
             slot: request.slot.as_deref(),
         };
-        let route = match decide(&judged, powers) {
-            Decision::Allow(number) => powers.route(number),
-            Decision::Deny(reason) => return Err(SendError::Denied(Denial::new(reason, &judged, powers))),
+        let reason = match decide(&judged, powers) {
+            // `decide` gives numbers of open routes only; were it ever to give another, nothing would leave.
+            Decision::Allow(number) => match powers.route(number) {
+                Some(route) => return Ok(route),
+                None => Reason::Path,
+            },
+            Decision::Deny(reason) => reason,
         };
-        // `decide` gives numbers of open routes only; were it ever to give another, nothing would leave.
-        let Some(route) = route else {
-            return Err(SendError::Bound { name: "requests", limit: 0 });
-        };
-        match self.parts.mode {
-            Mode::Sandbox => self.answer(&request, &url, route, number),
-            Mode::Live => self.exchange(request, &url, route).await,
+        Err((reason, Denial::new(reason, &judged, powers)))
+    }
+
+    /// Asks the gate about a hop. The credential goes on only where the hop's own route names its slot; where it does
+    /// not, the hop goes without, and so do all that follow it.
+    fn judge_hop(&self, request: &mut HttpRequest, url: &RequestUrl) -> Result<&OpenRoute, Denial> {
+        match self.judge(request, url) {
+            Err((Reason::Slot, _)) => {
+                request.slot = None;
+                self.judge(request, url).map_err(|(_, denial)| denial)
+            }
+            judged => judged.map_err(|(_, denial)| denial),
         }
     }
 
-    fn answer(
-        &self,
-        request: &HttpRequest,
-        url: &RequestUrl,
-        route: &OpenRoute,
-        number: u32,
-    ) -> Result<HttpResponse, SendError> {
-        let would = would_send(request, url, route);
+    /// Sandbox mode's answer. Nothing is sent, so nothing redirects.
+    async fn answer(&self, request: &HttpRequest, number: u32) -> Result<HttpResponse, SendError> {
+        let url = self.parse(request, number)?;
+        let route = self.judge(request, &url).map_err(|(_, denial)| SendError::Denied(denial))?;
+        // Nothing here waits: without this, ten thousand answers would keep a thread from everybody else.
+        tokio::task::yield_now().await;
+        let would = would_send(request, &url, route);
         self.tally(|tally| tally.would_send.push(would));
         let started = Instant::now();
         let seed = self.parts.seed.wrapping_add(number.into());
         let response = match self.parts.responses.get(&route.id) {
-            Some(schema) => answer(url, schema, seed),
-            None => answer_missing(url, route),
+            Some(schema) => answer(&url, schema, seed),
+            None => answer_missing(&url, route),
         };
-        self.record(url, route, &response, started, 0);
+        self.record(&url, route, &response, started, 0);
         response
     }
 
     async fn exchange(
         &self,
-        request: HttpRequest,
+        request: &HttpRequest,
         url: &RequestUrl,
         route: &OpenRoute,
+        deadline: Deadline,
     ) -> Result<HttpResponse, SendError> {
         let mut redactions = 0;
         let mut cut = CutOff { outbound: self, url, route, started: Instant::now(), done: false };
-        let response = exchange::run(self, request, url, route, &mut redactions).await;
+        let response = exchange::run(self, request, url, route, deadline, &mut redactions).await;
         cut.done = true;
         self.record(url, route, &response, cut.started, redactions);
         response

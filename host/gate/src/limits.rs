@@ -67,10 +67,12 @@ limits! {
     output_bytes: u32 = 1_048_576, 1..=8_388_608;
     /// Calls of this integration that run at once; more wait, within their own `wall_ms`.
     calls_at_once: u32 = 64, 1..=1_024;
-    /// Requests a call may send.
+    /// Requests a call may send, hops of redirects included, retries not.
     requests: u32 = 16, 0..=10_000;
     /// Requests of one `send-all` under way at once.
     requests_at_once: u32 = 6, 1..=64;
+    /// Hops of redirects that one request is followed through; with 0 the redirect itself is the response.
+    redirects: u32 = 5, 0..=20;
     /// Length of a request's URL.
     url_bytes: u32 = 8_192, 64..=65_536;
     /// Body of one request.
@@ -89,7 +91,7 @@ limits! {
     first_byte_ms: u32 = 10_000, 1..=600_000;
     /// Between two pieces of a response's body.
     idle_ms: u32 = 5_000, 1..=600_000;
-    /// One request from its start to the response's last byte.
+    /// One request from its start to the response's last byte, redirects and retries included.
     request_ms: u32 = 20_000, 1..=3_600_000;
 }
 

@@ -181,7 +181,7 @@ fn asked(request: http::Request, slot: Option<String>) -> HttpRequest {
         method: method(request.method),
         url: request.url,
         headers: request.headers.into_iter().map(|header| Header { name: header.name, value: header.value }).collect(),
-        body: request.body,
+        body: request.body.map(Into::into),
         slot,
     }
 }

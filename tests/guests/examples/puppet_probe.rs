@@ -17,13 +17,14 @@
 //! | `clock` | | `{"wall": {seconds, nanoseconds}, "monotonic": nanoseconds}` |
 //! | `random` | | `{"bytes": 16 bytes in hex}` |
 //!
-//! Without a `slot` (or with null) no credential is attached. Operation `probe`; config `{"baseUrl": …}`.
+//! Without a `slot` (or with null) no credential is attached. Operation `probe`; config `{"baseUrl": …, "elsewhere": …}`,
+//! where `elsewhere` is a second base URL with the same routes.
 #![cfg(target_arch = "wasm32")]
 
 use std::io::Write;
 
 use portcullis_guests::{
-    Call, Error, Guest, base_url, config_schema,
+    Call, Error, Guest, base_url,
     credentials::{self, Credential, CredentialError, MacAlgorithm},
     http::{self, Phase},
     log, only, parse, route,
@@ -41,12 +42,22 @@ struct Component;
 
 impl Guest for Component {
     fn describe(config: String) -> Result<Descriptor, Error> {
-        let routes = routes(&base_url(&config));
+        let mut declared = routes(&base_url(&config));
+        if let Some(elsewhere) = parse(&config).get("elsewhere").and_then(Value::as_str) {
+            declared.extend(
+                routes(elsewhere).into_iter().map(|route| Route { id: format!("elsewhere-{}", route.id), ..route }),
+            );
+        }
         Ok(Descriptor {
             name: "puppet-probe".to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             description: "A guest for tests that does what it is told.".to_owned(),
-            config: config_schema(),
+            config: json!({
+                "type": "object",
+                "properties": {"baseUrl": {"type": "string"}, "elsewhere": {"type": "string"}},
+                "additionalProperties": false,
+            })
+            .to_string(),
             slots: slots(),
             operations: vec![Operation {
                 name: "probe".to_owned(),
@@ -54,9 +65,9 @@ impl Guest for Component {
                 effect: Effect::Read,
                 input: json!({"type": "object"}).to_string(),
                 output: json!({"type": "object"}).to_string(),
-                routes: routes.iter().map(|route| route.id.clone()).collect(),
+                routes: declared.iter().map(|route| route.id.clone()).collect(),
             }],
-            routes,
+            routes: declared,
         })
     }
 
@@ -79,6 +90,8 @@ fn routes(base: &str) -> Vec<Route> {
         route("ok", Method::Get, &format!("{base}/ok")),
         Route { request: Some("true".to_owned()), ..with_slot("echo", Method::Post, "/echo", "token") },
         Route { query: vec!["q".to_owned()], ..route("items", Method::Get, &format!("{base}/items/{{id}}")) },
+        route("look", Method::Head, &format!("{base}/ok")),
+        Route { request: Some("true".to_owned()), ..route("replace", Method::Put, &format!("{base}/items/{{id}}")) },
         with_slot("basic", Method::Get, "/basic", "basic"),
         with_slot("header", Method::Get, "/header", "key"),
         with_slot("query", Method::Get, "/query", "query-key"),
