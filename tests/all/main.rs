@@ -6,6 +6,7 @@ mod calls;
 mod egress;
 mod harness;
 mod redirects;
+mod requests;
 mod sandbox;
 mod secrets;
 mod uploads;

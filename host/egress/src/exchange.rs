@@ -14,6 +14,7 @@ use reqwest::{Body, Response};
 use tokio::time::{timeout, timeout_at};
 
 use crate::{
+    decode::{self, Coding, Refusal},
     error::{Fault, Phase, SendError, classify},
     outbound::{HttpRequest, HttpResponse, Outbound},
 };
@@ -155,8 +156,9 @@ fn request_for(
         Method::Delete => reqwest::Method::DELETE,
         Method::Options => reqwest::Method::OPTIONS,
     };
-    let mut headers = HeaderMap::with_capacity(fields.len() + 2);
+    let mut headers = HeaderMap::with_capacity(fields.len() + 3);
     headers.insert(http::header::USER_AGENT, HeaderValue::from_static(USER_AGENT));
+    headers.insert(http::header::ACCEPT_ENCODING, HeaderValue::from_static(decode::ACCEPTED));
     let mut own_agent = false;
     for Header { name, value } in fields {
         // The gate has judged both; what this parser would still not take is not sent.
@@ -200,26 +202,30 @@ async fn receive(
     if header_bytes > limits.header_bytes as usize {
         return Err(SendError::Bound { name: "header_bytes", limit: limits.header_bytes.into() });
     }
-    // Nobody asked for it, and a secret in it would not be found.
-    if response.headers().get(http::header::CONTENT_ENCODING).is_some_and(|coding| coding != "identity") {
-        return Err(protocol(url, "the response is compressed, although that was not asked for"));
+    let refused = |refusal: Refusal| {
+        refusal
+            .bound(limits)
+            .unwrap_or_else(|| protocol(url, "the response says that it is gzip, and is not or breaks off"))
+    };
+    // Nobody asked for another coding, and a secret in it would not be found.
+    let coding = Coding::of(response.headers())
+        .ok_or_else(|| protocol(url, "the response is compressed in a way that was not asked for"))?;
+    if response.content_length().is_some_and(|announced| announced > limits.response_bytes.into()) {
+        return Err(refused(Refusal::TooLarge));
     }
-    let most = limits.response_bytes as usize;
-    let too_large = || SendError::Bound { name: "response_bytes", limit: limits.response_bytes.into() };
-    let announced = response.content_length().and_then(|length| usize::try_from(length).ok()).unwrap_or(0);
-    if announced > most {
-        return Err(too_large());
-    }
-    let mut body = Vec::with_capacity(announced.min(64 * 1024));
+    let mut body = decode::Body::new(coding, limits, &outbound.intake);
     while let Some(piece) = within(limits.idle_ms, Phase::Idle, response.chunk())
         .await?
         .map_err(|error| classify(url.origin(), &error, limits.connect_ms, limits.header_count))?
     {
         outbound.tally(|tally| tally.bytes_in += piece.len() as u64);
-        if body.len() + piece.len() > most {
-            return Err(too_large());
-        }
-        body.extend_from_slice(&piece);
+        body.push(&piece).map_err(refused)?;
+    }
+    let body = body.finish().map_err(refused)?;
+    if coding == Coding::Gzip {
+        // They tell of a body that the guest does not get.
+        response.headers_mut().remove(http::header::CONTENT_ENCODING);
+        response.headers_mut().remove(http::header::CONTENT_LENGTH);
     }
     let headers = receive_headers(response.headers(), header_bytes, scrubber, redactions);
     let body = clean(scrubber, body, redactions);

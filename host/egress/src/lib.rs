@@ -5,6 +5,7 @@
 //! | `outbound.rs` | one call's way out: caps, gate, then sandbox answer or live exchange |
 //! | `redirect.rs` | where a redirect leads, and what is sent there |
 //! | `exchange.rs` | the live exchange: resolve, judge, attach, send, cap, scrub |
+//! | `decode.rs` | a response's body under its caps, unpacked where it is gzip |
 //! | `resolve.rs` | names to addresses |
 //! | `connections.rs` | an integration's own connections, to judged addresses only |
 //! | `answer.rs` | sandbox mode: what would have been sent, and the answer from the declared schema |
@@ -12,10 +13,12 @@
 //!
 //! The order is fixed. The gate sees the final request but for the secret; the secret is attached after it said yes; the
 //! address that is dialled is one that was judged; the client beneath follows no redirects, uses no proxies from the
-//! environment and retries nothing by itself: each hop passes the gate again. HTTP/1.1 only, without compression, so that every byte is counted as it is.
+//! environment and retries nothing by itself: each hop passes the gate again. HTTP/1.1 only, and unpacked here, so that every byte is counted as it
+//! arrives and again as it is held.
 
 mod answer;
 mod connections;
+mod decode;
 mod error;
 mod exchange;
 mod outbound;

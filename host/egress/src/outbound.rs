@@ -21,6 +21,7 @@ use portcullis_vault::Vault;
 use crate::{
     answer::{WouldSend, answer, would_send},
     connections::Connections,
+    decode::Intake,
     error::SendError,
     exchange::{self, Deadline},
     redirect,
@@ -73,6 +74,7 @@ pub struct OutboundParts {
 /// One call's way out.
 pub struct Outbound {
     pub(crate) parts: OutboundParts,
+    pub(crate) intake: Intake,
     started: AtomicU32,
     tally: Mutex<Tally>,
 }
@@ -97,7 +99,7 @@ pub struct Tally {
 impl Outbound {
     /// For one call.
     pub fn new(parts: OutboundParts) -> Self {
-        Self { parts, started: AtomicU32::new(0), tally: Mutex::default() }
+        Self { parts, intake: Intake::default(), started: AtomicU32::new(0), tally: Mutex::default() }
     }
 
     /// The powers this way out has.

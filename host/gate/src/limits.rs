@@ -77,8 +77,11 @@ limits! {
     url_bytes: u32 = 8_192, 64..=65_536;
     /// Body of one request.
     request_bytes: u32 = 1_048_576, 0..=67_108_864;
-    /// Body of one response.
+    /// Body of one response, on the wire and again when unpacked.
     response_bytes: u32 = 5_242_880, 0..=67_108_864;
+    /// Bodies of all responses of a call in sum, those of redirects and of tries that are repeated included; on the wire
+    /// and again when unpacked.
+    bytes_in: u32 = 33_554_432, 0..=268_435_456;
     /// Header fields of one request, and of one response.
     header_count: u32 = 64, 0..=100;
     /// Header fields of one request, and of one response: names and values in sum.

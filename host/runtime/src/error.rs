@@ -156,7 +156,7 @@ impl From<Violations> for CallError {
 fn unit_hint(name: &str) -> &'static str {
     if name.ends_with("_ms") {
         " ms"
-    } else if name.ends_with("_bytes") {
+    } else if name.ends_with("_bytes") || name == "bytes_in" {
         " bytes"
     } else {
         ""
