@@ -7,6 +7,7 @@ mod egress;
 mod harness;
 mod redirects;
 mod requests;
+mod retries;
 mod sandbox;
 mod secrets;
 mod uploads;

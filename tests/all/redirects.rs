@@ -280,6 +280,7 @@ async fn a_redirect_from_https_to_http_is_followed_only_where_http_was_granted()
             limits: Arc::new(Limits::default()),
             vault: case.vault.clone(),
             connections: Arc::new(egress.connections()),
+            traffic: Arc::default(),
             responses: Arc::new(HashMap::new()),
             mode: Mode::Live,
             seed: 1,

@@ -1,4 +1,4 @@
-//! The live exchange, for a request that the gate has allowed: resolve, judge, attach, send, cap, scrub.
+//! One try of a request that the gate has allowed: resolve, judge, attach, send, cap, scrub.
 
 use std::{
     net::IpAddr,
@@ -45,6 +45,11 @@ impl Deadline {
     /// `request_ms` from now.
     pub(crate) fn new(limit_ms: u32) -> Self {
         Self { at: Instant::now() + millis(limit_ms), limit_ms }
+    }
+
+    /// Whether there is time left after this wait.
+    pub(crate) fn leaves(self, wait: Duration) -> bool {
+        wait < self.at.saturating_duration_since(Instant::now())
     }
 
     /// Does this work, if it ends in time.

@@ -2,9 +2,12 @@
 //!
 //! | file | what it does |
 //! | --- | --- |
-//! | `outbound.rs` | one call's way out: caps, gate, then sandbox answer or live exchange |
+//! | `outbound.rs` | one call's way out: sizes, URL, gate, then sandbox answer or live exchange; again for each redirect |
 //! | `redirect.rs` | where a redirect leads, and what is sent there |
-//! | `exchange.rs` | the live exchange: resolve, judge, attach, send, cap, scrub |
+//! | `retry.rs` | sending again what failed for now |
+//! | `traffic.rs` | what an integration remembers of its traffic |
+//! | `exchange.rs` | one try: resolve, judge, attach, send, cap, scrub |
+//! | `record.rs` | what a try leaves behind for receipt and ledger |
 //! | `decode.rs` | a response's body under its caps, unpacked where it is gzip |
 //! | `resolve.rs` | names to addresses |
 //! | `connections.rs` | an integration's own connections, to judged addresses only |
@@ -22,14 +25,18 @@ mod decode;
 mod error;
 mod exchange;
 mod outbound;
+mod record;
 mod redirect;
 mod resolve;
+mod retry;
+mod traffic;
 
 pub use answer::{Body, WouldSend};
 pub use connections::Connections;
 pub use error::{Fault, Phase, SendError};
 pub use outbound::{HttpRequest, HttpResponse, Outbound, OutboundParts, Tally};
 pub use resolve::{Resolver, SystemResolver};
+pub use traffic::Traffic;
 
 use std::sync::Arc;
 

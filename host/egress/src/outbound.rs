@@ -6,7 +6,6 @@ use std::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU32, Ordering},
     },
-    time::Instant,
 };
 
 use bytes::Bytes;
@@ -24,7 +23,9 @@ use crate::{
     decode::Intake,
     error::SendError,
     exchange::{self, Deadline},
-    redirect,
+    record::UnderWay,
+    redirect, retry,
+    traffic::Traffic,
 };
 
 /// A request as a guest asks for it.
@@ -53,6 +54,14 @@ pub struct HttpResponse {
     pub body: Vec<u8>,
 }
 
+impl HttpResponse {
+    /// The first header field of this name, if it is text.
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        let field = self.headers.iter().find(|header| header.name.eq_ignore_ascii_case(name))?;
+        std::str::from_utf8(&field.value).ok().map(str::trim)
+    }
+}
+
 /// What a call's way out is made of.
 pub struct OutboundParts {
     /// What may leave.
@@ -63,6 +72,8 @@ pub struct OutboundParts {
     pub vault: Arc<dyn Vault>,
     /// The integration's connections.
     pub connections: Arc<Connections>,
+    /// What the integration remembers of its traffic.
+    pub traffic: Arc<Traffic>,
     /// Response schemas by route id, for sandbox mode.
     pub responses: Arc<HashMap<String, Schema>>,
     /// Whether anything leaves.
@@ -82,7 +93,7 @@ pub struct Outbound {
 /// What went out during a call, for its receipt and its record.
 #[derive(Debug, Default)]
 pub struct Tally {
-    /// Requests that passed the gate, in the order in which they ended.
+    /// Tries of requests that passed the gate, in the order in which they ended.
     pub exchanges: Vec<Exchange>,
     /// In sandbox mode: what would have been sent.
     pub would_send: Vec<WouldSend>,
@@ -94,6 +105,22 @@ pub struct Tally {
     pub bytes_in: u64,
     /// Secrets found in responses.
     pub redactions: u32,
+}
+
+impl Tally {
+    /// Requests that passed the gate.
+    pub fn requests(&self) -> u32 {
+        self.count(|exchange| exchange.attempt == 1)
+    }
+
+    /// Tries beyond the first.
+    pub fn retries(&self) -> u32 {
+        self.count(|exchange| exchange.attempt > 1)
+    }
+
+    fn count(&self, which: impl Fn(&Exchange) -> bool) -> u32 {
+        u32::try_from(self.exchanges.iter().filter(|exchange| which(exchange)).count()).unwrap_or(u32::MAX)
+    }
 }
 
 impl Outbound {
@@ -163,8 +190,7 @@ impl Outbound {
         let mut whence: Option<String> = None;
         let mut hops = 0;
         loop {
-            let response = self
-                .exchange(&request, &url, route, deadline)
+            let response = retry::run(self, &request, &url, route, deadline)
                 .await
                 .map_err(|error| redirect::tell(error, whence.as_deref()))?;
             if limits.redirects == 0 {
@@ -238,74 +264,29 @@ impl Outbound {
         tokio::task::yield_now().await;
         let would = would_send(request, &url, route);
         self.tally(|tally| tally.would_send.push(would));
-        let started = Instant::now();
+        let under_way = UnderWay::start(self, &url, route, 1);
         let seed = self.parts.seed.wrapping_add(number.into());
         let response = match self.parts.responses.get(&route.id) {
             Some(schema) => answer(&url, schema, seed),
             None => answer_missing(&url, route),
         };
-        self.record(&url, route, &response, started, 0);
+        under_way.end(&response);
         response
     }
 
-    async fn exchange(
+    /// One try, recorded however it ends.
+    pub(crate) async fn exchange(
         &self,
         request: &HttpRequest,
         url: &RequestUrl,
         route: &OpenRoute,
+        attempt: u32,
         deadline: Deadline,
     ) -> Result<HttpResponse, SendError> {
-        let mut redactions = 0;
-        let mut cut = CutOff { outbound: self, url, route, started: Instant::now(), done: false };
-        let response = exchange::run(self, request, url, route, deadline, &mut redactions).await;
-        cut.done = true;
-        self.record(url, route, &response, cut.started, redactions);
-        response
-    }
-
-    fn record(
-        &self,
-        url: &RequestUrl,
-        route: &OpenRoute,
-        response: &Result<HttpResponse, SendError>,
-        started: Instant,
-        redactions: u32,
-    ) {
-        if matches!(response, Err(SendError::Denied(_))) {
-            return;
-        }
-        let exchange = Exchange {
-            route: route.id.clone(),
-            method: route.method,
-            origin: url.origin().to_owned(),
-            template: route.template.as_str().to_owned(),
-            slot: route.slot.as_ref().map(|(slot, _)| slot.clone()),
-            status: response.as_ref().ok().map(|response| response.status),
-            duration_us: u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX),
-            redactions,
-        };
-        self.tally(|tally| {
-            tally.redactions += redactions;
-            tally.exchanges.push(exchange);
-        });
-    }
-}
-
-/// Records an exchange that was under way when its call ended: the request may have been carried out.
-struct CutOff<'a> {
-    outbound: &'a Outbound,
-    url: &'a RequestUrl,
-    route: &'a OpenRoute,
-    started: Instant,
-    done: bool,
-}
-
-impl Drop for CutOff<'_> {
-    fn drop(&mut self) {
-        if !self.done {
-            let cut = Err(SendError::Bound { name: "wall_ms", limit: 0 });
-            self.outbound.record(self.url, self.route, &cut, self.started, 0);
-        }
+        let mut under_way = UnderWay::start(self, url, route, attempt);
+        let end = exchange::run(self, request, url, route, deadline, &mut under_way.redactions).await;
+        under_way.end(&end);
+        end
     }
 }
 

@@ -14,6 +14,7 @@
 //! | `decide.rs` | whether this request may leave |
 //! | `address.rs` | whether this address may be dialled |
 //! | `denial.rs` | how a refusal is told, and what would allow it |
+//! | `repeat.rs` | whether a request may be sent twice |
 //! | `printable.rs` | how strangers' text is shown |
 //! | `limits.rs` | the bounds, their defaults and their names |
 //!
@@ -30,6 +31,7 @@ mod limits;
 mod method;
 mod powers;
 mod printable;
+mod repeat;
 mod template;
 mod url;
 
@@ -43,5 +45,6 @@ pub use limits::{Limits, LimitsError};
 pub use method::Method;
 pub use powers::{GrantMismatch, OpenRoute, OperationPowers, Powers};
 pub use printable::printable;
+pub use repeat::Repeat;
 pub use template::{Template, TemplateError};
 pub use url::{RequestUrl, UrlRefusal};

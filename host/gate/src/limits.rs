@@ -73,6 +73,8 @@ limits! {
     requests_at_once: u32 = 6, 1..=64;
     /// Hops of redirects that one request is followed through; with 0 the redirect itself is the response.
     redirects: u32 = 5, 0..=20;
+    /// Times one request is tried again, where its route allows that.
+    retries: u32 = 2, 0..=10;
     /// Length of a request's URL.
     url_bytes: u32 = 8_192, 64..=65_536;
     /// Body of one request.

@@ -10,6 +10,7 @@ use crate::{
     descriptor::{Descriptor, DescriptorError, Effect, Scheme},
     grant::{Grant, GrantError, GrantedRoute},
     method::Method,
+    repeat::Repeat,
     template::Template,
 };
 
@@ -70,6 +71,8 @@ pub struct OpenRoute {
     pub slot: Option<(String, Scheme)>,
     /// Whether a body may be sent.
     pub body: bool,
+    /// Whether a request may be sent again.
+    pub repeat: Repeat,
 }
 
 /// What one integration may do.
@@ -229,6 +232,8 @@ fn open_routes(
                 query: granted.query.clone(),
                 slot: slot.map(|slot| (slot.name.clone(), slot.scheme.clone())),
                 body: route.request.is_some(),
+                // The method's word, until descriptors have a word of their own.
+                repeat: Repeat::of_method(granted.method),
             });
         }
         if open.len() == before {

@@ -200,7 +200,7 @@ fn told_error(error: SendError) -> http::Error {
         SendError::Dns(at) => http::Error::Dns(fault(at)),
         SendError::Connect(at) => http::Error::Connect(fault(at)),
         SendError::Tls(at) => http::Error::Tls(fault(at)),
-        SendError::Protocol(at) => http::Error::Protocol(fault(at)),
+        SendError::Closed(at) | SendError::Protocol(at) => http::Error::Protocol(fault(at)),
         SendError::Timeout { phase, limit_ms } => {
             let phase = match phase {
                 Phase::Dns => http::Phase::Dns,
