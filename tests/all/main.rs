@@ -5,6 +5,7 @@
 mod calls;
 mod egress;
 mod harness;
+mod rates;
 mod redirects;
 mod requests;
 mod retries;

@@ -30,7 +30,7 @@ fn item(case: &Case, key: &str) -> Value {
 }
 
 /// The probe with a second origin, all granted but what `without` names.
-async fn probe_elsewhere(case: &Case, elsewhere: &Upstream, limits: &str) -> Integration {
+pub(crate) async fn probe_elsewhere(case: &Case, elsewhere: &Upstream, limits: &str) -> Integration {
     let base = case.upstream.origin();
     let probe = case.load("puppet_probe").await;
     let lines = format!(

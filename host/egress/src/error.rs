@@ -27,6 +27,59 @@ pub struct Fault {
     pub message: String,
 }
 
+/// Why an origin is not asked now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UnavailableReason {
+    /// A rate limit is used up: the operator's, or one that the upstream told.
+    RateLimited,
+    /// It failed too often in a row.
+    CircuitOpen,
+}
+
+impl UnavailableReason {
+    /// Stable, and the same in errors, ledger and documentation.
+    pub fn code(self) -> &'static str {
+        match self {
+            UnavailableReason::RateLimited => "rate-limited",
+            UnavailableReason::CircuitOpen => "circuit-open",
+        }
+    }
+}
+
+/// An origin is not asked now. Nothing was sent.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{origin} is not asked now: {}; come back in {retry_after_ms} ms", self.why())]
+pub struct Unavailable {
+    /// Which.
+    pub origin: String,
+    /// Why.
+    pub reason: UnavailableReason,
+    /// The limit in `[limits]` that is used up; none where it is the upstream's own or the circuit is open.
+    pub limit: Option<&'static str>,
+    /// When it is worth asking again.
+    pub retry_after_ms: u64,
+}
+
+impl Unavailable {
+    pub(crate) fn new(
+        origin: &str,
+        reason: UnavailableReason,
+        limit: Option<&'static str>,
+        wait: std::time::Duration,
+    ) -> Self {
+        let retry_after_ms = u64::try_from(wait.as_micros().div_ceil(1_000)).unwrap_or(u64::MAX);
+        Self { origin: origin.to_owned(), reason, limit, retry_after_ms }
+    }
+
+    fn why(&self) -> String {
+        match (self.reason, self.limit) {
+            (UnavailableReason::CircuitOpen, _) => "it failed several times in a row".to_owned(),
+            (UnavailableReason::RateLimited, Some(limit)) => format!("the limit {limit} is used up"),
+            (UnavailableReason::RateLimited, None) => "it said that its own rate limit is used up".to_owned(),
+        }
+    }
+}
+
 /// Why there is no response.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SendError {
@@ -64,6 +117,9 @@ pub enum SendError {
         /// The limit.
         limit_ms: u32,
     },
+    /// The origin is not asked now. Nothing was sent.
+    #[error(transparent)]
+    Unavailable(Unavailable),
     /// The peer went away before a response came.
     #[error("{}: {}", .0.origin, .0.message)]
     Closed(Fault),
@@ -83,6 +139,7 @@ impl SendError {
             SendError::Connect(_) => "connect",
             SendError::Tls(_) => "tls",
             SendError::Timeout { .. } => "timeout",
+            SendError::Unavailable(at) => at.reason.code(),
             SendError::Closed(_) => "closed",
             SendError::Protocol(_) => "protocol",
         })

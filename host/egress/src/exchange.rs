@@ -52,6 +52,11 @@ impl Deadline {
         wait < self.at.saturating_duration_since(Instant::now())
     }
 
+    /// Whether there is time left then.
+    pub(crate) fn is_after(self, then: Instant) -> bool {
+        then < self.at
+    }
+
     /// Does this work, if it ends in time.
     pub(crate) async fn bound<T>(self, work: impl Future<Output = T>) -> Result<T, SendError> {
         let late = |_| SendError::Timeout { phase: Phase::Total, limit_ms: self.limit_ms };

@@ -5,6 +5,7 @@
 //! | `outbound.rs` | one call's way out: sizes, URL, gate, then sandbox answer or live exchange; again for each redirect |
 //! | `redirect.rs` | where a redirect leads, and what is sent there |
 //! | `retry.rs` | sending again what failed for now |
+//! | `rate.rs` | rate limits, the operator's and the upstream's |
 //! | `traffic.rs` | what an integration remembers of its traffic |
 //! | `exchange.rs` | one try: resolve, judge, attach, send, cap, scrub |
 //! | `record.rs` | what a try leaves behind for receipt and ledger |
@@ -25,6 +26,7 @@ mod decode;
 mod error;
 mod exchange;
 mod outbound;
+mod rate;
 mod record;
 mod redirect;
 mod resolve;
@@ -33,7 +35,7 @@ mod traffic;
 
 pub use answer::{Body, WouldSend};
 pub use connections::Connections;
-pub use error::{Fault, Phase, SendError};
+pub use error::{Fault, Phase, SendError, Unavailable, UnavailableReason};
 pub use outbound::{HttpRequest, HttpResponse, Outbound, OutboundParts, Tally};
 pub use resolve::{Resolver, SystemResolver};
 pub use traffic::Traffic;

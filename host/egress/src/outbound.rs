@@ -97,7 +97,7 @@ pub struct Tally {
     pub exchanges: Vec<Exchange>,
     /// In sandbox mode: what would have been sent.
     pub would_send: Vec<WouldSend>,
-    /// Bounds that requests were refused by, and how often.
+    /// Bounds that requests were refused by, and how often; `rate-limited` and `circuit-open` where it was no limit of ours.
     pub bounds: BTreeMap<&'static str, u32>,
     /// Bytes handed to connections.
     pub bytes_out: u64,
@@ -175,7 +175,12 @@ impl Outbound {
             Mode::Sandbox => self.answer(&request, number).await,
             Mode::Live => self.follow(request, number).await,
         };
-        if let Err(SendError::Bound { name, .. }) = &result {
+        let bound = match &result {
+            Err(SendError::Bound { name, .. }) => Some(*name),
+            Err(SendError::Unavailable(at)) => Some(at.limit.unwrap_or(at.reason.code())),
+            _ => None,
+        };
+        if let Some(name) = bound {
             self.tally(|tally| *tally.bounds.entry(name).or_default() += 1);
         }
         result

@@ -35,13 +35,22 @@ pub(crate) async fn run(
     let traffic = &outbound.parts.traffic;
     traffic.budget(Budget::deposit);
     let mut attempt = 1;
+    let mut last = None;
     loop {
+        if let Err(refused) = traffic.admit(url.origin(), &outbound.parts.limits, deadline).await {
+            // What came of the try before says more than why there is no other.
+            return last.unwrap_or(Err(refused));
+        }
         let end = outbound.exchange(request, url, route, attempt, deadline).await;
+        if let Ok(response) = &end {
+            traffic.learn(url.origin(), response);
+        }
         let Some(asked) = worth_another(&end, SystemTime::now()).filter(|_| attempt <= retries) else { return end };
         let wait = asked.max(backoff(attempt, random()));
         if !deadline.leaves(wait) || !traffic.budget(Budget::withdraw) {
             return end;
         }
+        last = Some(end);
         sleep(wait).await;
         attempt += 1;
     }

@@ -75,6 +75,15 @@ limits! {
     redirects: u32 = 5, 0..=20;
     /// Times one request is tried again, where its route allows that.
     retries: u32 = 2, 0..=10;
+    /// Requests of this integration in a second, over all of its calls, each try counted; 0 for no limit. Who has to wait for
+    /// longer than `request_ms` is refused at once.
+    requests_per_second: u32 = 0, 0..=100_000;
+    /// How many of them may leave at once after a silence.
+    burst: u32 = 1, 1..=100_000;
+    /// Requests of this integration to one origin in a second; 0 for no limit.
+    origin_requests_per_second: u32 = 0, 0..=100_000;
+    /// How many of them may leave at once after a silence.
+    origin_burst: u32 = 1, 1..=100_000;
     /// Length of a request's URL.
     url_bytes: u32 = 8_192, 64..=65_536;
     /// Body of one request.

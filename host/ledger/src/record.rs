@@ -159,7 +159,8 @@ pub enum Event<'a> {
         error: Option<&'a str>,
         /// The requests that passed the gate, in order.
         exchanges: &'a [Exchange],
-        /// Bounds that requests were refused by, and how often.
+        /// Bounds that requests were refused by, and how often; `rate-limited` and `circuit-open` where it was no limit of
+        /// ours.
         #[serde(skip_serializing_if = "BTreeMap::is_empty")]
         bounds: &'a BTreeMap<&'static str, u32>,
         /// What it used.

@@ -325,6 +325,7 @@ fn failure(error: sandbox::CallError, last: Option<SendError>) -> CallError {
         Some(error @ SendError::Dns(_)) => return upstream("dns", error.to_string()),
         Some(error @ SendError::Connect(_)) => return upstream("connect", error.to_string()),
         Some(error @ SendError::Tls(_)) => return upstream("tls", error.to_string()),
+        Some(SendError::Unavailable(at)) => return CallError::Unavailable(at),
         Some(error @ SendError::Timeout { .. }) => return upstream("timeout", error.to_string()),
         Some(error @ (SendError::Closed(_) | SendError::Protocol(_))) => {
             return upstream("protocol", error.to_string());

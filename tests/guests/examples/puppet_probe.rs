@@ -225,6 +225,13 @@ fn http_error(error: http::Error) -> Value {
         http::Error::Connect(found) => fault("connect", found),
         http::Error::Tls(found) => fault("tls", found),
         http::Error::Protocol(found) => fault("protocol", found),
+        http::Error::Unavailable(at) => {
+            let reason = match at.reason {
+                http::UnavailableReason::RateLimited => "rate-limited",
+                http::UnavailableReason::CircuitOpen => "circuit-open",
+            };
+            json!({"kind": "unavailable", "origin": at.origin, "reason": reason, "retryAfterMs": at.retry_after_ms})
+        }
         http::Error::Timeout(timeout) => {
             let phase = match timeout.phase {
                 Phase::Dns => "dns",
