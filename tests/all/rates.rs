@@ -1,4 +1,4 @@
-//! Rate limits, the operator's and those an upstream tells.
+//! Rate limits, the operator's and those an upstream tells; and circuits that open on those that fail.
 
 use std::{
     sync::{Arc, Mutex},
@@ -192,4 +192,40 @@ async fn a_turn_that_is_given_up_is_not_lost() {
     assert_eq!(results(&outcome)[0]["ok"]["status"], 200);
     assert!(started.elapsed() < Duration::from_millis(900), "five turns were lost: {:?}", started.elapsed());
     assert_eq!(times.lock().unwrap().len(), 2, "none of the others was sent");
+}
+
+#[tokio::test]
+async fn an_origin_that_fails_in_a_row_is_not_dialled_and_others_are() {
+    let elsewhere = Upstream::start(ok).await.unwrap();
+    let (case, times) = timed(|request| match request.target.as_str() {
+        "/ok" => Answer::json(&json!({"ok": true})),
+        _ => Answer::json(&json!({})).status(503),
+    })
+    .await;
+    let probe = probe_elsewhere(&case, &elsewhere, "retries = 0").await;
+    let bad = get(&format!("{}/items/1", case.upstream.origin()));
+    case.steps(&probe, json!(vec![bad.clone(); 5])).await;
+    let before = times.lock().unwrap().len();
+    let there = get(&format!("{}/ok", elsewhere.origin()));
+    let outcome = case.steps(&probe, json!([bad, there])).await;
+    let results = &outcome.result.as_ref().unwrap()["results"];
+    let error = &results[0]["error"];
+    assert_eq!((&error["kind"], &error["reason"]), (&json!("unavailable"), &json!("circuit-open")), "{results}");
+    assert!((1..=10_000).contains(&error["retryAfterMs"].as_u64().unwrap()), "{error}");
+    assert_eq!(results[1]["ok"]["status"], 200);
+    assert_eq!(times.lock().unwrap().len(), before, "nothing was dialled");
+    assert_eq!(outcome.exchanges.len(), 1, "what was not sent is no exchange");
+    assert_eq!(case.ledger.of_kind("outcome").pop().unwrap()["bounds"]["circuit-open"], 1);
+    // The benign call is another integration's, to the same origin: its circuit is its own.
+    case.holds(&outcome).await;
+}
+
+#[tokio::test]
+async fn tries_count_for_the_circuit_and_the_last_of_them_is_the_answer() {
+    let (case, times) = timed(|_| Answer::json(&json!({})).status(502)).await;
+    let probe = limited(&case, "retries = 10").await;
+    let url = format!("{}/items/1", case.upstream.origin());
+    let outcome = case.steps(&probe, json!([get(&url)])).await;
+    assert_eq!(outcome.result.as_ref().unwrap()["results"][0]["ok"]["status"], 502, "{:?}", outcome.result);
+    assert_eq!((times.lock().unwrap().len(), outcome.receipt.retries), (5, 4));
 }

@@ -6,6 +6,7 @@
 //! | `redirect.rs` | where a redirect leads, and what is sent there |
 //! | `retry.rs` | sending again what failed for now |
 //! | `rate.rs` | rate limits, the operator's and the upstream's |
+//! | `breaker.rs` | the circuit breaker of one origin |
 //! | `traffic.rs` | what an integration remembers of its traffic |
 //! | `exchange.rs` | one try: resolve, judge, attach, send, cap, scrub |
 //! | `record.rs` | what a try leaves behind for receipt and ledger |
@@ -21,6 +22,7 @@
 //! arrives and again as it is held.
 
 mod answer;
+mod breaker;
 mod connections;
 mod decode;
 mod error;

@@ -37,14 +37,13 @@ pub(crate) async fn run(
     let mut attempt = 1;
     let mut last = None;
     loop {
-        if let Err(refused) = traffic.admit(url.origin(), &outbound.parts.limits, deadline).await {
+        let permit = match traffic.admit(url.origin(), &outbound.parts.limits, deadline).await {
+            Ok(permit) => permit,
             // What came of the try before says more than why there is no other.
-            return last.unwrap_or(Err(refused));
-        }
+            Err(refused) => return last.unwrap_or(Err(refused)),
+        };
         let end = outbound.exchange(request, url, route, attempt, deadline).await;
-        if let Ok(response) = &end {
-            traffic.learn(url.origin(), response);
-        }
+        permit.end(&end);
         let Some(asked) = worth_another(&end, SystemTime::now()).filter(|_| attempt <= retries) else { return end };
         let wait = asked.max(backoff(attempt, random()));
         if !deadline.leaves(wait) || !traffic.budget(Budget::withdraw) {

@@ -1,5 +1,5 @@
 //! What an integration remembers of its traffic, over all of its calls: the pace of its requests, what its upstreams said
-//! of their limits, and what retries it has left.
+//! of their limits, which of them fail, and what retries it has left.
 //!
 //! Nothing here outlives the integration, and nothing is shared with another: one tenant's traffic does not slow another's.
 
@@ -13,6 +13,7 @@ use portcullis_gate::Limits;
 use tokio::time::sleep_until;
 
 use crate::{
+    breaker::{Breaker, Pass, Sign},
     error::{SendError, Unavailable, UnavailableReason},
     exchange::Deadline,
     outbound::HttpResponse,
@@ -42,6 +43,7 @@ struct Origin {
     pace: Pace,
     /// The upstream said not to be asked before.
     not_before: Option<Instant>,
+    breaker: Breaker,
 }
 
 /// Which limit a turn belongs to.
@@ -76,9 +78,17 @@ impl Traffic {
         self.state(|state| change(&mut state.budget))
     }
 
-    /// Waits until a request to this origin may leave. Fails at once if that is after the deadline.
-    pub(crate) async fn admit(&self, origin: &str, limits: &Limits, deadline: Deadline) -> Result<(), SendError> {
+    /// Waits until a request to this origin may leave. Fails at once if that is after the deadline, or if the origin's
+    /// circuit is open.
+    pub(crate) async fn admit<'a>(
+        &'a self,
+        origin: &'a str,
+        limits: &Limits,
+        deadline: Deadline,
+    ) -> Result<Permit<'a>, SendError> {
         loop {
+            let now = Instant::now();
+            self.state(|state| state.origin(origin, now).breaker.check(now)).map_err(|wait| open(origin, wait))?;
             // The origin's turn first: a long wait for one origin must not take turns from others.
             for scope in [Scope::Origin(origin), Scope::Integration] {
                 if let Some(turn) = self.reserve(origin, scope, limits, deadline)? {
@@ -87,8 +97,11 @@ impl Traffic {
                 }
             }
             // Again if the upstream said meanwhile that it is not to be asked.
-            if self.state(|state| state.blocked(origin, Instant::now())).is_none() {
-                return Ok(());
+            let now = Instant::now();
+            if self.state(|state| state.blocked(origin, now)).is_none() {
+                let entered = self.state(|state| state.origin(origin, now).breaker.enter(now));
+                let pass = entered.map_err(|wait| open(origin, wait))?;
+                return Ok(Permit { traffic: self, origin, pass, sign: Sign::None });
             }
         }
     }
@@ -128,7 +141,7 @@ impl Traffic {
     }
 
     /// Learns from an answer when the origin wants to be asked again.
-    pub(crate) fn learn(&self, origin: &str, response: &HttpResponse) {
+    fn learn(&self, origin: &str, response: &HttpResponse) {
         let Some(wait) = told(response, SystemTime::now()) else { return };
         let now = Instant::now();
         self.state(|state| {
@@ -148,6 +161,7 @@ impl State {
             used: now,
             pace: Pace::default(),
             not_before: None,
+            breaker: Breaker::default(),
         });
         origin.used = now;
         origin
@@ -190,6 +204,118 @@ impl Drop for Turn<'_> {
     }
 }
 
+/// A request that may leave. Dropped before its end, it says nothing, and the place of a probe is free again.
+#[derive(Debug)]
+pub(crate) struct Permit<'a> {
+    traffic: &'a Traffic,
+    origin: &'a str,
+    pass: Pass,
+    sign: Sign,
+}
+
+impl Permit<'_> {
+    /// Learns from how it ended.
+    pub(crate) fn end(mut self, end: &Result<HttpResponse, SendError>) {
+        self.sign = Sign::of(end);
+        if let Ok(response) = end {
+            self.traffic.learn(self.origin, response);
+        }
+    }
+}
+
+impl Drop for Permit<'_> {
+    fn drop(&mut self) {
+        let now = Instant::now();
+        self.traffic.state(|state| {
+            if let Some(origin) = state.origins.get_mut(self.origin) {
+                origin.breaker.leave(self.pass, self.sign, now);
+            }
+        });
+    }
+}
+
+fn open(origin: &str, wait: Duration) -> SendError {
+    SendError::Unavailable(Unavailable::new(origin, UnavailableReason::CircuitOpen, None, wait))
+}
+
 fn rate_limited(origin: &str, limit: Option<&'static str>, wait: Duration) -> SendError {
     SendError::Unavailable(Unavailable::new(origin, UnavailableReason::RateLimited, limit, wait))
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::future::join_all;
+
+    use super::*;
+
+    const ORIGIN: &str = "https://a.example";
+
+    fn wait_of(error: &SendError) -> (UnavailableReason, u64) {
+        let SendError::Unavailable(at) = error else { panic!("{error}") };
+        (at.reason, at.retry_after_ms)
+    }
+
+    async fn admit(traffic: &Traffic) -> Result<Permit<'_>, SendError> {
+        traffic.admit(ORIGIN, &Limits::default(), Deadline::new(1_000)).await
+    }
+
+    async fn fail(traffic: &Traffic, times: usize) {
+        let bad = Ok(HttpResponse { status: 503, headers: Vec::new(), body: Vec::new() });
+        for _ in 0..times {
+            admit(traffic).await.unwrap().end(&bad);
+        }
+    }
+
+    /// Lets the pause of an open circuit be over.
+    fn forward(traffic: &Traffic) {
+        let now = Instant::now();
+        traffic.state(|state| {
+            let breaker = &mut state.origin(ORIGIN, now).breaker;
+            let pass = breaker.enter(now + Duration::from_secs(3_600)).unwrap();
+            breaker.leave(pass, Sign::None, now);
+        });
+    }
+
+    #[tokio::test]
+    async fn many_at_once_send_one_probe_and_its_place_is_free_when_it_is_dropped() {
+        let traffic = Traffic::default();
+        fail(&traffic, 5).await;
+        assert_eq!(wait_of(&admit(&traffic).await.unwrap_err()).0, UnavailableReason::CircuitOpen);
+        forward(&traffic);
+        let mut permits: Vec<_> = join_all((0..8).map(|_| admit(&traffic))).await;
+        assert_eq!(permits.iter().filter(|permit| permit.is_ok()).count(), 1);
+        permits.clear();
+        let probe = admit(&traffic).await.unwrap();
+        assert!(admit(&traffic).await.is_err());
+        probe.end(&Ok(HttpResponse { status: 200, headers: Vec::new(), body: Vec::new() }));
+        assert!(join_all((0..8).map(|_| admit(&traffic))).await.iter().all(Result::is_ok));
+    }
+
+    #[tokio::test]
+    async fn no_more_origins_are_remembered_than_there_is_room_for() {
+        let traffic = Traffic::default();
+        let now = Instant::now();
+        for number in 0..1_000 {
+            let name = format!("https://{number}.example");
+            traffic.state(|state| state.origin(&name, now + Duration::from_nanos(number)).used);
+        }
+        let kept = traffic.state(|state| state.origins.contains_key("https://999.example"));
+        assert_eq!((traffic.state(|state| state.origins.len()), kept), (MAX_ORIGINS, true));
+    }
+
+    #[tokio::test]
+    async fn a_long_wait_for_one_origin_takes_no_turn_from_another() {
+        let traffic = Traffic::default();
+        let limits = Limits { requests_per_second: 10, ..Limits::default() };
+        let header = portcullis_gate::Header { name: "retry-after".to_owned(), value: b"30".to_vec() };
+        traffic.learn(ORIGIN, &HttpResponse { status: 429, headers: vec![header], body: Vec::new() });
+        let blocked = traffic.admit(ORIGIN, &limits, Deadline::new(60_000));
+        let soon = Duration::from_millis(20);
+        assert!(tokio::time::timeout(soon, blocked).await.is_err(), "it waits");
+        let refused = traffic.admit(ORIGIN, &limits, Deadline::new(1_000)).await.unwrap_err();
+        let (reason, wait) = wait_of(&refused);
+        assert!(reason == UnavailableReason::RateLimited && (29_000..=30_000).contains(&wait), "{refused}");
+        let other = traffic.admit("https://b.example", &limits, Deadline::new(50));
+        assert!(other.await.is_ok());
+    }
 }
