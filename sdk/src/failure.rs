@@ -10,7 +10,7 @@ use crate::{
         exports::portcullis::adapter::operations as contract,
         portcullis::adapter::{
             credentials::CredentialError,
-            http::{Error as HttpError, Phase},
+            http::{Error as HttpError, Phase, UnavailableReason},
         },
     },
 };
@@ -83,6 +83,7 @@ impl Failure {
     /// | `host.credential` | the credential cannot be used | `reason` | no |
     /// | `host.dns`, `host.connect` | nothing was sent | `origin` | yes |
     /// | `host.tls` | no secure connection | `origin` | no |
+    /// | `host.unavailable` | not asked now: a rate limit, or an open circuit; nothing was sent | `origin`, `reason`, `retryAfterMs` | yes |
     /// | `host.timeout` | too slow | `phase`, `limitMs` | if nothing was sent, or if `idempotent` |
     /// | `host.protocol` | the peer broke HTTP or went away | `origin` | if `idempotent` |
     ///
@@ -101,6 +102,16 @@ impl Failure {
             HttpError::Connect(fault) => Self::fault("host.connect", fault.message, fault.origin, true),
             HttpError::Tls(fault) => Self::fault("host.tls", fault.message, fault.origin, false),
             HttpError::Protocol(fault) => Self::fault("host.protocol", fault.message, fault.origin, idempotent),
+            HttpError::Unavailable(at) => {
+                let (reason, why) = match at.reason {
+                    UnavailableReason::RateLimited => ("rate-limited", "a rate limit is used up"),
+                    UnavailableReason::CircuitOpen => ("circuit-open", "it failed too often in a row"),
+                };
+                let wait = at.retry_after_ms;
+                Self::new("host.unavailable", format!("{} is not asked now: {why}; try again in {wait} ms", at.origin))
+                    .retryable(true)
+                    .details(json!({"origin": at.origin, "reason": reason, "retryAfterMs": wait}))
+            }
             HttpError::Timeout(timeout) => {
                 let (phase, sent) = match timeout.phase {
                     Phase::Dns => ("dns", false),
@@ -228,7 +239,7 @@ pub(crate) fn mismatch(error: &serde_json::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bindings::portcullis::adapter::http::{Bound, Denial, Fault, Timeout};
+    use crate::bindings::portcullis::adapter::http::{Bound, Denial, Fault, Timeout, Unavailable};
 
     #[test]
     fn a_status_without_a_meaning_of_its_own_becomes_its_number() {
@@ -270,6 +281,11 @@ mod tests {
     fn each_host_error_has_its_code_and_is_retryable_only_where_that_is_safe() {
         let fault = || Fault { origin: "https://a:443".into(), message: "m".into() };
         let timeout = |phase| HttpError::Timeout(Timeout { phase, limit_ms: 10 });
+        let unavailable = HttpError::Unavailable(Unavailable {
+            origin: "https://a:443".into(),
+            reason: UnavailableReason::CircuitOpen,
+            retry_after_ms: 10,
+        });
         let bound = HttpError::Bound(Bound { name: "requests".into(), limit: 16 });
         for (error, code, when_idempotent, otherwise) in [
             (bound, "host.bound", false, false),
@@ -278,6 +294,7 @@ mod tests {
             (HttpError::Connect(fault()), "host.connect", true, true),
             (HttpError::Tls(fault()), "host.tls", false, false),
             (HttpError::Protocol(fault()), "host.protocol", true, false),
+            (unavailable, "host.unavailable", true, true),
             (timeout(Phase::Connect), "host.timeout", true, true),
             (timeout(Phase::Idle), "host.timeout", true, false),
         ] {

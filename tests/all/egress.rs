@@ -187,21 +187,6 @@ async fn an_address_in_the_url_is_judged_like_any_other() {
 }
 
 #[tokio::test]
-async fn redirects_are_not_followed() {
-    use portcullis_tests::upstream::Answer;
-    let case = Case::answering(|request| match request.target.as_str() {
-        "/items/away" => Answer::json(&json!({})).status(307).header("location", "/admin"),
-        _ => Answer::json(&json!({"ok": true})),
-    })
-    .await;
-    let url = format!("{}/items/away", case.upstream.origin());
-    let outcome = case.steps(case.probe(), json!([get(&url)])).await;
-    assert_eq!(outcome.result.as_ref().unwrap()["results"][0]["ok"]["status"], 307);
-    assert_eq!(case.upstream.received().len(), 1);
-    case.holds(&outcome).await;
-}
-
-#[tokio::test]
 async fn more_requests_than_granted_are_a_bound_with_its_name() {
     let case = Case::new().await;
     let url = format!("{}/ok", case.upstream.origin());

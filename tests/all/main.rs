@@ -5,6 +5,10 @@
 mod calls;
 mod egress;
 mod harness;
+mod rates;
+mod redirects;
+mod requests;
+mod retries;
 mod sandbox;
 mod secrets;
 mod uploads;

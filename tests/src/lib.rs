@@ -5,4 +5,5 @@ pub mod canary;
 pub mod folder;
 pub mod ledger;
 pub mod names;
+pub mod secure;
 pub mod upstream;

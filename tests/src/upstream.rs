@@ -12,6 +12,7 @@ use http_body_util::{BodyExt, Full};
 use hyper::{Request, Response, body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
 
 /// A request as it was received.
 #[derive(Clone, Debug)]
@@ -85,15 +86,39 @@ impl Upstream {
     where
         F: Fn(&Received) -> Answer + Send + Sync + 'static,
     {
+        Self::listen(None, answer).await
+    }
+
+    /// The same over TLS.
+    pub async fn start_secure<F>(tls: TlsAcceptor, answer: F) -> io::Result<Self>
+    where
+        F: Fn(&Received) -> Answer + Send + Sync + 'static,
+    {
+        Self::listen(Some(tls), answer).await
+    }
+
+    async fn listen<F>(tls: Option<TlsAcceptor>, answer: F) -> io::Result<Self>
+    where
+        F: Fn(&Received) -> Answer + Send + Sync + 'static,
+    {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
         let received: Arc<Mutex<Vec<Received>>> = Arc::default();
         let (answer, log) = (Arc::new(answer), received.clone());
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                let (answer, log) = (answer.clone(), log.clone());
+                let (answer, log, tls) = (answer.clone(), log.clone(), tls.clone());
                 let service = service_fn(move |request| respond(request, answer.clone(), log.clone()));
-                tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
+                tokio::spawn(async move {
+                    let http = http1::Builder::new();
+                    let Some(tls) = tls else {
+                        let _ = http.serve_connection(TokioIo::new(stream), service).await;
+                        return;
+                    };
+                    if let Ok(stream) = tls.accept(stream).await {
+                        let _ = http.serve_connection(TokioIo::new(stream), service).await;
+                    }
+                });
             }
         });
         Ok(Self { address, received })

@@ -45,7 +45,7 @@ pub(crate) fn of_call(error: &CallError) -> Code {
         CallError::Input(_) => USAGE,
         CallError::Adapter { .. } | CallError::Broken(_) => ADAPTER_FAILED,
         CallError::Bound { .. } => BOUND_HIT,
-        CallError::Upstream { .. } => UPSTREAM_FAILED,
+        CallError::Upstream { .. } | CallError::Unavailable(_) => UPSTREAM_FAILED,
         CallError::Credential(_) | CallError::Ledger(_) => OTHER,
     }
 }

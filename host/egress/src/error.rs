@@ -3,7 +3,7 @@
 //! A library's error may print the URL it was sent to, a resolved address or a header. None of its texts is passed on; what
 //! went wrong is read off its kind.
 
-use std::{error::Error, io};
+use std::{borrow::Cow, error::Error, io};
 
 use portcullis_gate::Denial;
 
@@ -25,6 +25,59 @@ pub struct Fault {
     pub origin: String,
     /// What went wrong.
     pub message: String,
+}
+
+/// Why an origin is not asked now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UnavailableReason {
+    /// A rate limit is used up: the operator's, or one that the upstream told.
+    RateLimited,
+    /// It failed too often in a row.
+    CircuitOpen,
+}
+
+impl UnavailableReason {
+    /// Stable, and the same in errors, ledger and documentation.
+    pub fn code(self) -> &'static str {
+        match self {
+            UnavailableReason::RateLimited => "rate-limited",
+            UnavailableReason::CircuitOpen => "circuit-open",
+        }
+    }
+}
+
+/// An origin is not asked now. Nothing was sent.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{origin} is not asked now: {}; come back in {retry_after_ms} ms", self.why())]
+pub struct Unavailable {
+    /// Which.
+    pub origin: String,
+    /// Why.
+    pub reason: UnavailableReason,
+    /// The limit in `[limits]` that is used up; none where it is the upstream's own or the circuit is open.
+    pub limit: Option<&'static str>,
+    /// When it is worth asking again.
+    pub retry_after_ms: u64,
+}
+
+impl Unavailable {
+    pub(crate) fn new(
+        origin: &str,
+        reason: UnavailableReason,
+        limit: Option<&'static str>,
+        wait: std::time::Duration,
+    ) -> Self {
+        let retry_after_ms = u64::try_from(wait.as_micros().div_ceil(1_000)).unwrap_or(u64::MAX);
+        Self { origin: origin.to_owned(), reason, limit, retry_after_ms }
+    }
+
+    fn why(&self) -> String {
+        match (self.reason, self.limit) {
+            (UnavailableReason::CircuitOpen, _) => "it failed several times in a row".to_owned(),
+            (UnavailableReason::RateLimited, Some(limit)) => format!("the limit {limit} is used up"),
+            (UnavailableReason::RateLimited, None) => "it said that its own rate limit is used up".to_owned(),
+        }
+    }
 }
 
 /// Why there is no response.
@@ -64,12 +117,34 @@ pub enum SendError {
         /// The limit.
         limit_ms: u32,
     },
-    /// The peer broke HTTP or went away.
+    /// The origin is not asked now. Nothing was sent.
+    #[error(transparent)]
+    Unavailable(Unavailable),
+    /// The peer went away before a response came.
+    #[error("{}: {}", .0.origin, .0.message)]
+    Closed(Fault),
+    /// The peer broke HTTP, or went away in the middle of a response.
     #[error("{}: {}", .0.origin, .0.message)]
     Protocol(Fault),
 }
 
 impl SendError {
+    /// How the ledger names it.
+    pub(crate) fn code(&self) -> Cow<'static, str> {
+        Cow::Borrowed(match self {
+            SendError::Denied(denial) => return Cow::Owned(denial.rule.clone()),
+            SendError::Bound { name, .. } => name,
+            SendError::CredentialUnavailable(_) | SendError::CredentialUnfit(_) => "credential",
+            SendError::Dns(_) => "dns",
+            SendError::Connect(_) => "connect",
+            SendError::Tls(_) => "tls",
+            SendError::Timeout { .. } => "timeout",
+            SendError::Unavailable(at) => at.reason.code(),
+            SendError::Closed(_) => "closed",
+            SendError::Protocol(_) => "protocol",
+        })
+    }
+
     /// Whether the request cannot have reached the peer, so that another address may be tried.
     pub(crate) fn nothing_was_sent(&self) -> bool {
         matches!(self, SendError::Connect(_))
@@ -99,11 +174,21 @@ pub(crate) fn classify(origin: &str, error: &reqwest::Error, connect_ms: u32, he
         }
         source = cause.source();
     }
-    SendError::Protocol(fault(io_words(error).unwrap_or(if error.is_body() || error.is_decode() {
-        "the response broke off or was malformed"
+    let before = error.is_request();
+    let words = io_words(error);
+    if before && (words.is_some() || find::<hyper::Error>(error).is_some_and(went_away)) {
+        return SendError::Closed(fault(words.unwrap_or("the connection closed before a response came")));
+    }
+    SendError::Protocol(fault(words.unwrap_or(if before {
+        "what came was not HTTP/1.1"
     } else {
-        "the connection closed before a whole response came, or what came was not HTTP/1.1"
+        "the response broke off or was malformed"
     })))
+}
+
+/// Whether nothing came at all, or not the whole of a response's head.
+fn went_away(error: &hyper::Error) -> bool {
+    error.is_incomplete_message() || error.is_closed() || error.is_canceled()
 }
 
 fn tls_words(error: &rustls::Error) -> String {

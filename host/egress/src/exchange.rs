@@ -1,15 +1,20 @@
-//! The live exchange, for a request that the gate has allowed: resolve, judge, attach, send, cap, scrub.
+//! One try of a request that the gate has allowed: resolve, judge, attach, send, cap, scrub.
 
-use std::{net::IpAddr, sync::Arc, time::Duration};
+use std::{
+    net::IpAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use portcullis_gate::{Denial, Header, Limits, Method, OpenRoute, RequestUrl, judge_address};
 use portcullis_vault::{Scrubber, VaultError};
 use reqwest::{Body, Response};
-use tokio::time::timeout;
+use tokio::time::{timeout, timeout_at};
 
 use crate::{
+    decode::{self, Coding, Refusal},
     error::{Fault, Phase, SendError, classify},
     outbound::{HttpRequest, HttpResponse, Outbound},
 };
@@ -20,19 +25,48 @@ const USER_AGENT: &str = concat!("portcullis/", env!("CARGO_PKG_VERSION"));
 /// Carries out one exchange within the limits. `redactions` counts secrets found in the response.
 pub(crate) async fn run(
     outbound: &Outbound,
-    request: HttpRequest,
+    request: &HttpRequest,
     url: &RequestUrl,
     route: &OpenRoute,
+    deadline: Deadline,
     redactions: &mut u32,
 ) -> Result<HttpResponse, SendError> {
-    let limit_ms = outbound.parts.limits.request_ms;
-    let exchange = within(limit_ms, Phase::Total, steps(outbound, request, url, route, redactions));
-    exchange.await?
+    deadline.bound(steps(outbound, request, url, route, redactions)).await?
+}
+
+/// When a request must have ended, with all of its hops and tries.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Deadline {
+    at: Instant,
+    limit_ms: u32,
+}
+
+impl Deadline {
+    /// `request_ms` from now.
+    pub(crate) fn new(limit_ms: u32) -> Self {
+        Self { at: Instant::now() + millis(limit_ms), limit_ms }
+    }
+
+    /// Whether there is time left after this wait.
+    pub(crate) fn leaves(self, wait: Duration) -> bool {
+        wait < self.at.saturating_duration_since(Instant::now())
+    }
+
+    /// Whether there is time left then.
+    pub(crate) fn is_after(self, then: Instant) -> bool {
+        then < self.at
+    }
+
+    /// Does this work, if it ends in time.
+    pub(crate) async fn bound<T>(self, work: impl Future<Output = T>) -> Result<T, SendError> {
+        let late = |_| SendError::Timeout { phase: Phase::Total, limit_ms: self.limit_ms };
+        timeout_at(self.at.into(), work).await.map_err(late)
+    }
 }
 
 async fn steps(
     outbound: &Outbound,
-    request: HttpRequest,
+    request: &HttpRequest,
     url: &RequestUrl,
     route: &OpenRoute,
     redactions: &mut u32,
@@ -45,10 +79,9 @@ async fn steps(
     }
     let addresses = resolve(outbound, url).await?;
     // All three of one generation: a secret put in between is not sent with a search for the old one.
-    let body = request.body.map(Bytes::from);
     let (generation, scrubber, mut sendable) = loop {
         let (generation, scrubber) = (vault.generation(), vault.scrubber());
-        let sendable = request_for(request.method, &request.headers, body.clone(), url, route, outbound)?;
+        let sendable = request_for(request.method, &request.headers, request.body.clone(), url, route, outbound)?;
         if vault.generation() == generation {
             break (generation, scrubber, sendable);
         }
@@ -133,8 +166,9 @@ fn request_for(
         Method::Delete => reqwest::Method::DELETE,
         Method::Options => reqwest::Method::OPTIONS,
     };
-    let mut headers = HeaderMap::with_capacity(fields.len() + 2);
+    let mut headers = HeaderMap::with_capacity(fields.len() + 3);
     headers.insert(http::header::USER_AGENT, HeaderValue::from_static(USER_AGENT));
+    headers.insert(http::header::ACCEPT_ENCODING, HeaderValue::from_static(decode::ACCEPTED));
     let mut own_agent = false;
     for Header { name, value } in fields {
         // The gate has judged both; what this parser would still not take is not sent.
@@ -178,26 +212,30 @@ async fn receive(
     if header_bytes > limits.header_bytes as usize {
         return Err(SendError::Bound { name: "header_bytes", limit: limits.header_bytes.into() });
     }
-    // Nobody asked for it, and a secret in it would not be found.
-    if response.headers().get(http::header::CONTENT_ENCODING).is_some_and(|coding| coding != "identity") {
-        return Err(protocol(url, "the response is compressed, although that was not asked for"));
+    let refused = |refusal: Refusal| {
+        refusal
+            .bound(limits)
+            .unwrap_or_else(|| protocol(url, "the response says that it is gzip, and is not or breaks off"))
+    };
+    // Nobody asked for another coding, and a secret in it would not be found.
+    let coding = Coding::of(response.headers())
+        .ok_or_else(|| protocol(url, "the response is compressed in a way that was not asked for"))?;
+    if response.content_length().is_some_and(|announced| announced > limits.response_bytes.into()) {
+        return Err(refused(Refusal::TooLarge));
     }
-    let most = limits.response_bytes as usize;
-    let too_large = || SendError::Bound { name: "response_bytes", limit: limits.response_bytes.into() };
-    let announced = response.content_length().and_then(|length| usize::try_from(length).ok()).unwrap_or(0);
-    if announced > most {
-        return Err(too_large());
-    }
-    let mut body = Vec::with_capacity(announced.min(64 * 1024));
+    let mut body = decode::Body::new(coding, limits, &outbound.intake);
     while let Some(piece) = within(limits.idle_ms, Phase::Idle, response.chunk())
         .await?
         .map_err(|error| classify(url.origin(), &error, limits.connect_ms, limits.header_count))?
     {
         outbound.tally(|tally| tally.bytes_in += piece.len() as u64);
-        if body.len() + piece.len() > most {
-            return Err(too_large());
-        }
-        body.extend_from_slice(&piece);
+        body.push(&piece).map_err(refused)?;
+    }
+    let body = body.finish().map_err(refused)?;
+    if coding == Coding::Gzip {
+        // They tell of a body that the guest does not get.
+        response.headers_mut().remove(http::header::CONTENT_ENCODING);
+        response.headers_mut().remove(http::header::CONTENT_LENGTH);
     }
     let headers = receive_headers(response.headers(), header_bytes, scrubber, redactions);
     let body = clean(scrubber, body, redactions);

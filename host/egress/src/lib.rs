@@ -2,29 +2,45 @@
 //!
 //! | file | what it does |
 //! | --- | --- |
-//! | `outbound.rs` | one call's way out: caps, gate, then sandbox answer or live exchange |
-//! | `exchange.rs` | the live exchange: resolve, judge, attach, send, cap, scrub |
+//! | `outbound.rs` | one call's way out: sizes, URL, gate, then sandbox answer or live exchange; again for each redirect |
+//! | `redirect.rs` | where a redirect leads, and what is sent there |
+//! | `retry.rs` | sending again what failed for now |
+//! | `rate.rs` | rate limits, the operator's and the upstream's |
+//! | `breaker.rs` | the circuit breaker of one origin |
+//! | `traffic.rs` | what an integration remembers of its traffic |
+//! | `exchange.rs` | one try: resolve, judge, attach, send, cap, scrub |
+//! | `record.rs` | what a try leaves behind for receipt and ledger |
+//! | `decode.rs` | a response's body under its caps, unpacked where it is gzip |
 //! | `resolve.rs` | names to addresses |
 //! | `connections.rs` | an integration's own connections, to judged addresses only |
 //! | `answer.rs` | sandbox mode: what would have been sent, and the answer from the declared schema |
 //! | `error.rs` | why there is no response, told without addresses or secrets |
 //!
 //! The order is fixed. The gate sees the final request but for the secret; the secret is attached after it said yes; the
-//! address that is dialled is one that was judged; nothing follows redirects, uses proxies from the environment or
-//! retries by itself. HTTP/1.1 only, without compression, so that every byte is counted as it is.
+//! address that is dialled is one that was judged; the client beneath follows no redirects, uses no proxies from the
+//! environment and retries nothing by itself: each hop passes the gate again. HTTP/1.1 only, and unpacked here, so that every byte is counted as it
+//! arrives and again as it is held.
 
 mod answer;
+mod breaker;
 mod connections;
+mod decode;
 mod error;
 mod exchange;
 mod outbound;
+mod rate;
+mod record;
+mod redirect;
 mod resolve;
+mod retry;
+mod traffic;
 
 pub use answer::{Body, WouldSend};
 pub use connections::Connections;
-pub use error::{Fault, Phase, SendError};
+pub use error::{Fault, Phase, SendError, Unavailable, UnavailableReason};
 pub use outbound::{HttpRequest, HttpResponse, Outbound, OutboundParts, Tally};
 pub use resolve::{Resolver, SystemResolver};
+pub use traffic::Traffic;
 
 use std::sync::Arc;
 

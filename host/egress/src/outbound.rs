@@ -1,4 +1,4 @@
-//! One call's way out: caps, gate, then a sandbox answer or a live exchange.
+//! One call's way out: sizes, URL, gate, then a sandbox answer or a live exchange; and the same again for each redirect.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -6,12 +6,12 @@ use std::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU32, Ordering},
     },
-    time::Instant,
 };
 
+use bytes::Bytes;
 use futures::{StreamExt, stream};
 use portcullis_gate::{
-    Decision, Denial, Header, Limits, Method, OpenRoute, OperationPowers, Request, RequestUrl, decide,
+    Decision, Denial, Header, Limits, Method, OpenRoute, OperationPowers, Reason, Request, RequestUrl, decide,
 };
 use portcullis_ledger::{Exchange, Mode};
 use portcullis_schema::Schema;
@@ -20,8 +20,12 @@ use portcullis_vault::Vault;
 use crate::{
     answer::{WouldSend, answer, would_send},
     connections::Connections,
+    decode::Intake,
     error::SendError,
-    exchange,
+    exchange::{self, Deadline},
+    record::UnderWay,
+    redirect, retry,
+    traffic::Traffic,
 };
 
 /// A request as a guest asks for it.
@@ -34,7 +38,7 @@ pub struct HttpRequest {
     /// Header fields, not yet judged.
     pub headers: Vec<Header>,
     /// The body.
-    pub body: Option<Vec<u8>>,
+    pub body: Option<Bytes>,
     /// The slot of the credential that the guest attached.
     pub slot: Option<String>,
 }
@@ -50,6 +54,14 @@ pub struct HttpResponse {
     pub body: Vec<u8>,
 }
 
+impl HttpResponse {
+    /// The first header field of this name, if it is text.
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        let field = self.headers.iter().find(|header| header.name.eq_ignore_ascii_case(name))?;
+        std::str::from_utf8(&field.value).ok().map(str::trim)
+    }
+}
+
 /// What a call's way out is made of.
 pub struct OutboundParts {
     /// What may leave.
@@ -60,6 +72,8 @@ pub struct OutboundParts {
     pub vault: Arc<dyn Vault>,
     /// The integration's connections.
     pub connections: Arc<Connections>,
+    /// What the integration remembers of its traffic.
+    pub traffic: Arc<Traffic>,
     /// Response schemas by route id, for sandbox mode.
     pub responses: Arc<HashMap<String, Schema>>,
     /// Whether anything leaves.
@@ -71,6 +85,7 @@ pub struct OutboundParts {
 /// One call's way out.
 pub struct Outbound {
     pub(crate) parts: OutboundParts,
+    pub(crate) intake: Intake,
     started: AtomicU32,
     tally: Mutex<Tally>,
 }
@@ -78,11 +93,11 @@ pub struct Outbound {
 /// What went out during a call, for its receipt and its record.
 #[derive(Debug, Default)]
 pub struct Tally {
-    /// Requests that passed the gate, in the order in which they ended.
+    /// Tries of requests that passed the gate, in the order in which they ended.
     pub exchanges: Vec<Exchange>,
     /// In sandbox mode: what would have been sent.
     pub would_send: Vec<WouldSend>,
-    /// Bounds that requests were refused by, and how often.
+    /// Bounds that requests were refused by, and how often; `rate-limited` and `circuit-open` where it was no limit of ours.
     pub bounds: BTreeMap<&'static str, u32>,
     /// Bytes handed to connections.
     pub bytes_out: u64,
@@ -92,10 +107,26 @@ pub struct Tally {
     pub redactions: u32,
 }
 
+impl Tally {
+    /// Requests that passed the gate.
+    pub fn requests(&self) -> u32 {
+        self.count(|exchange| exchange.attempt == 1)
+    }
+
+    /// Tries beyond the first.
+    pub fn retries(&self) -> u32 {
+        self.count(|exchange| exchange.attempt > 1)
+    }
+
+    fn count(&self, which: impl Fn(&Exchange) -> bool) -> u32 {
+        u32::try_from(self.exchanges.iter().filter(|exchange| which(exchange)).count()).unwrap_or(u32::MAX)
+    }
+}
+
 impl Outbound {
     /// For one call.
     pub fn new(parts: OutboundParts) -> Self {
-        Self { parts, started: AtomicU32::new(0), tally: Mutex::default() }
+        Self { parts, intake: Intake::default(), started: AtomicU32::new(0), tally: Mutex::default() }
     }
 
     /// The powers this way out has.
@@ -103,20 +134,26 @@ impl Outbound {
         &self.parts.powers
     }
 
-    /// Sends one request and waits for the whole response.
+    /// Sends one request, follows its redirects and waits for the whole response.
     pub async fn send(&self, request: HttpRequest) -> Result<HttpResponse, SendError> {
-        let number = self.started.fetch_add(1, Ordering::Relaxed);
-        let result = self.judge_and_send(request, number).await;
-        if let Err(SendError::Bound { name, .. }) = &result {
-            self.tally(|tally| *tally.bounds.entry(name).or_default() += 1);
-        }
-        result
+        let number = self.next_number();
+        self.send_numbered(request, number).await
     }
 
     /// Sends several, some at once, and answers in their order.
     pub async fn send_all(&self, requests: Vec<HttpRequest>) -> Vec<Result<HttpResponse, SendError>> {
-        let at_once = self.parts.limits.requests_at_once as usize;
-        stream::iter(requests.into_iter().map(|request| self.send(request))).buffered(at_once).collect().await
+        let at_once = match self.parts.mode {
+            // One after another: what would have been sent is told in order.
+            Mode::Sandbox => 1,
+            Mode::Live => self.parts.limits.requests_at_once as usize,
+        };
+        let sending = requests.into_iter().enumerate().map(|(place, request)| {
+            let number = self.next_number();
+            async move { (place, self.send_numbered(request, number).await) }
+        });
+        let mut answers: Vec<_> = stream::iter(sending).buffer_unordered(at_once).collect().await;
+        answers.sort_unstable_by_key(|(place, _)| *place);
+        answers.into_iter().map(|(_, answer)| answer).collect()
     }
 
     /// Takes what went out.
@@ -128,108 +165,133 @@ impl Outbound {
         change(&mut self.tally.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    async fn judge_and_send(&self, request: HttpRequest, number: u32) -> Result<HttpResponse, SendError> {
-        let OutboundParts { powers, limits, .. } = &self.parts;
-        check_sizes(&request, number, limits)?;
-        let url = RequestUrl::parse(&request.url, limits.url_bytes as usize)
-            .map_err(|refusal| SendError::Denied(Denial::url(&request.url, &refusal)))?;
+    /// Each request has a number, and each hop of a redirect; from `requests` on they are refused.
+    fn next_number(&self) -> u32 {
+        self.started.fetch_add(1, Ordering::Relaxed)
+    }
+
+    async fn send_numbered(&self, request: HttpRequest, number: u32) -> Result<HttpResponse, SendError> {
+        let result = match self.parts.mode {
+            Mode::Sandbox => self.answer(&request, number).await,
+            Mode::Live => self.follow(request, number).await,
+        };
+        let bound = match &result {
+            Err(SendError::Bound { name, .. }) => Some(*name),
+            Err(SendError::Unavailable(at)) => Some(at.limit.unwrap_or(at.reason.code())),
+            _ => None,
+        };
+        if let Some(name) = bound {
+            self.tally(|tally| *tally.bounds.entry(name).or_default() += 1);
+        }
+        result
+    }
+
+    /// Sends a request, and goes on to where it is redirected. Every hop is judged like the first request.
+    async fn follow(&self, mut request: HttpRequest, number: u32) -> Result<HttpResponse, SendError> {
+        let limits = &self.parts.limits;
+        let deadline = Deadline::new(limits.request_ms);
+        let mut url = self.parse(&request, number)?;
+        let mut route = self.judge(&request, &url).map_err(|(_, denial)| SendError::Denied(denial))?;
+        let mut whence: Option<String> = None;
+        let mut hops = 0;
+        loop {
+            let response = retry::run(self, &request, &url, route, deadline)
+                .await
+                .map_err(|error| redirect::tell(error, whence.as_deref()))?;
+            if limits.redirects == 0 {
+                return Ok(response);
+            }
+            let Some(location) = redirect::location(&response, &url) else { return Ok(response) };
+            if hops == limits.redirects {
+                return Err(SendError::Bound { name: "redirects", limit: limits.redirects.into() });
+            }
+            hops += 1;
+            let from = redirect::whence(response.status, request.method, &url);
+            let told = |error| redirect::tell(error, Some(&from));
+            let location = location.map_err(|denial| told(SendError::Denied(denial)))?;
+            request = redirect::hop(request, response.status, location);
+            let next = self.parse(&request, self.next_number()).map_err(told)?;
+            if next.origin() != url.origin() {
+                redirect::reduce_headers(&mut request.headers);
+            }
+            url = next;
+            route = self.judge_hop(&mut request, &url).map_err(|denial| told(SendError::Denied(denial)))?;
+            whence = Some(from);
+        }
+    }
+
+    /// Whether a request keeps its bounds and has a URL that can be judged.
+    fn parse(&self, request: &HttpRequest, number: u32) -> Result<RequestUrl, SendError> {
+        let limits = &self.parts.limits;
+        check_sizes(request, number, limits)?;
+        RequestUrl::parse(&request.url, limits.url_bytes as usize)
+            .map_err(|refusal| SendError::Denied(Denial::url(&request.url, &refusal)))
+    }
+
+    /// Asks the gate.
+    fn judge(&self, request: &HttpRequest, url: &RequestUrl) -> Result<&OpenRoute, (Reason, Denial)> {
+        let powers = &self.parts.powers;
         let judged = Request {
             method: request.method,
-            url: &url,
+            url,
             headers: &request.headers,
             body: request.body.is_some(),
             slot: request.slot.as_deref(),
         };
-        let route = match decide(&judged, powers) {
-            Decision::Allow(number) => powers.route(number),
-            Decision::Deny(reason) => return Err(SendError::Denied(Denial::new(reason, &judged, powers))),
+        let reason = match decide(&judged, powers) {
+            // `decide` gives numbers of open routes only; were it ever to give another, nothing would leave.
+            Decision::Allow(number) => match powers.route(number) {
+                Some(route) => return Ok(route),
+                None => Reason::Path,
+            },
+            Decision::Deny(reason) => reason,
         };
-        // `decide` gives numbers of open routes only; were it ever to give another, nothing would leave.
-        let Some(route) = route else {
-            return Err(SendError::Bound { name: "requests", limit: 0 });
-        };
-        match self.parts.mode {
-            Mode::Sandbox => self.answer(&request, &url, route, number),
-            Mode::Live => self.exchange(request, &url, route).await,
+        Err((reason, Denial::new(reason, &judged, powers)))
+    }
+
+    /// Asks the gate about a hop. The credential goes on only where the hop's own route names its slot; where it does
+    /// not, the hop goes without, and so do all that follow it.
+    fn judge_hop(&self, request: &mut HttpRequest, url: &RequestUrl) -> Result<&OpenRoute, Denial> {
+        match self.judge(request, url) {
+            Err((Reason::Slot, _)) => {
+                request.slot = None;
+                self.judge(request, url).map_err(|(_, denial)| denial)
+            }
+            judged => judged.map_err(|(_, denial)| denial),
         }
     }
 
-    fn answer(
+    /// Sandbox mode's answer. Nothing is sent, so nothing redirects.
+    async fn answer(&self, request: &HttpRequest, number: u32) -> Result<HttpResponse, SendError> {
+        let url = self.parse(request, number)?;
+        let route = self.judge(request, &url).map_err(|(_, denial)| SendError::Denied(denial))?;
+        // Nothing here waits: without this, ten thousand answers would keep a thread from everybody else.
+        tokio::task::yield_now().await;
+        let would = would_send(request, &url, route);
+        self.tally(|tally| tally.would_send.push(would));
+        let under_way = UnderWay::start(self, &url, route, 1);
+        let seed = self.parts.seed.wrapping_add(number.into());
+        let response = match self.parts.responses.get(&route.id) {
+            Some(schema) => answer(&url, schema, seed),
+            None => answer_missing(&url, route),
+        };
+        under_way.end(&response);
+        response
+    }
+
+    /// One try, recorded however it ends.
+    pub(crate) async fn exchange(
         &self,
         request: &HttpRequest,
         url: &RequestUrl,
         route: &OpenRoute,
-        number: u32,
+        attempt: u32,
+        deadline: Deadline,
     ) -> Result<HttpResponse, SendError> {
-        let would = would_send(request, url, route);
-        self.tally(|tally| tally.would_send.push(would));
-        let started = Instant::now();
-        let seed = self.parts.seed.wrapping_add(number.into());
-        let response = match self.parts.responses.get(&route.id) {
-            Some(schema) => answer(url, schema, seed),
-            None => answer_missing(url, route),
-        };
-        self.record(url, route, &response, started, 0);
-        response
-    }
-
-    async fn exchange(
-        &self,
-        request: HttpRequest,
-        url: &RequestUrl,
-        route: &OpenRoute,
-    ) -> Result<HttpResponse, SendError> {
-        let mut redactions = 0;
-        let mut cut = CutOff { outbound: self, url, route, started: Instant::now(), done: false };
-        let response = exchange::run(self, request, url, route, &mut redactions).await;
-        cut.done = true;
-        self.record(url, route, &response, cut.started, redactions);
-        response
-    }
-
-    fn record(
-        &self,
-        url: &RequestUrl,
-        route: &OpenRoute,
-        response: &Result<HttpResponse, SendError>,
-        started: Instant,
-        redactions: u32,
-    ) {
-        if matches!(response, Err(SendError::Denied(_))) {
-            return;
-        }
-        let exchange = Exchange {
-            route: route.id.clone(),
-            method: route.method,
-            origin: url.origin().to_owned(),
-            template: route.template.as_str().to_owned(),
-            slot: route.slot.as_ref().map(|(slot, _)| slot.clone()),
-            status: response.as_ref().ok().map(|response| response.status),
-            duration_us: u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX),
-            redactions,
-        };
-        self.tally(|tally| {
-            tally.redactions += redactions;
-            tally.exchanges.push(exchange);
-        });
-    }
-}
-
-/// Records an exchange that was under way when its call ended: the request may have been carried out.
-struct CutOff<'a> {
-    outbound: &'a Outbound,
-    url: &'a RequestUrl,
-    route: &'a OpenRoute,
-    started: Instant,
-    done: bool,
-}
-
-impl Drop for CutOff<'_> {
-    fn drop(&mut self) {
-        if !self.done {
-            let cut = Err(SendError::Bound { name: "wall_ms", limit: 0 });
-            self.outbound.record(self.url, self.route, &cut, self.started, 0);
-        }
+        let mut under_way = UnderWay::start(self, url, route, attempt);
+        let end = exchange::run(self, request, url, route, deadline, &mut under_way.redactions).await;
+        under_way.end(&end);
+        end
     }
 }
 

@@ -271,6 +271,15 @@ mod tests {
         let ceiling = Ceiling::parse("[limits]\nfuel = 5_000_000\nwall_ms = 3_600_000").unwrap();
         let lowered = ceiling.lower(&Limits::default());
         assert_eq!(lowered, Limits { fuel: 5_000_000, ..Limits::default() });
+        // 0 is no limit at all there, so it is the highest of all.
+        let rate = |ceiling: &str, granted| {
+            let limits = Limits { requests_per_second: granted, ..Limits::default() };
+            Ceiling::parse(&format!("[limits]\nrequests_per_second = {ceiling}"))
+                .unwrap()
+                .lower(&limits)
+                .requests_per_second
+        };
+        assert_eq!([rate("10", 0), rate("10", 5), rate("10", 20), rate("0", 20), rate("0", 0)], [10, 5, 10, 20, 0]);
     }
 
     #[test]

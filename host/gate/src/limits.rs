@@ -40,10 +40,20 @@ macro_rules! limits {
             /// All names, in the order in which they are documented.
             pub const NAMES: &[&str] = &[$(stringify!($name)),+];
 
-            /// Lowers the limit of this name to `most`, where it is higher.
+            /// Lowers the limit of this name to `most`, where it is higher. Where 0 means that there is no limit, 0 is the
+            /// highest.
             pub(crate) fn lower(&mut self, name: &str, most: u64) {
+                let unlimited = |value: u64| value == 0 && name.ends_with("_per_second");
+                if unlimited(most) {
+                    return;
+                }
                 match name {
-                    $(stringify!($name) => self.$name = self.$name.min(<$type>::try_from(most).unwrap_or(<$type>::MAX)),)+
+                    $(stringify!($name) => {
+                        let most = <$type>::try_from(most).unwrap_or(<$type>::MAX);
+                        if self.$name > most || unlimited(u64::from(self.$name)) {
+                            self.$name = most;
+                        }
+                    })+
                     _ => {}
                 }
             }
@@ -94,16 +104,32 @@ limits! {
     output_bytes: u32 = 1_048_576, 1..=8_388_608;
     /// Calls of this integration that run at once; more wait, within their own `wall_ms`.
     calls_at_once: u32 = 64, 1..=1_024;
-    /// Requests a call may send.
+    /// Requests a call may send, hops of redirects included, retries not.
     requests: u32 = 16, 0..=10_000;
     /// Requests of one `send-all` under way at once.
     requests_at_once: u32 = 6, 1..=64;
+    /// Hops of redirects that one request is followed through; with 0 the redirect itself is the response.
+    redirects: u32 = 5, 0..=20;
+    /// Times one request is tried again, where its route allows that.
+    retries: u32 = 2, 0..=10;
+    /// Requests of this integration in a second, over all of its calls, each try counted; 0 for no limit. Who has to wait for
+    /// longer than `request_ms` is refused at once.
+    requests_per_second: u32 = 0, 0..=100_000;
+    /// How many of them may leave at once after a silence.
+    burst: u32 = 1, 1..=100_000;
+    /// Requests of this integration to one origin in a second; 0 for no limit.
+    origin_requests_per_second: u32 = 0, 0..=100_000;
+    /// How many of them may leave at once after a silence.
+    origin_burst: u32 = 1, 1..=100_000;
     /// Length of a request's URL.
     url_bytes: u32 = 8_192, 64..=65_536;
     /// Body of one request.
     request_bytes: u32 = 1_048_576, 0..=67_108_864;
-    /// Body of one response.
+    /// Body of one response, on the wire and again when unpacked.
     response_bytes: u32 = 5_242_880, 0..=67_108_864;
+    /// Bodies of all responses of a call in sum, those of redirects and of tries that are repeated included; on the wire
+    /// and again when unpacked.
+    bytes_in: u32 = 33_554_432, 0..=268_435_456;
     /// Header fields of one request, and of one response.
     header_count: u32 = 64, 0..=100;
     /// Header fields of one request, and of one response: names and values in sum.
@@ -116,7 +142,7 @@ limits! {
     first_byte_ms: u32 = 10_000, 1..=600_000;
     /// Between two pieces of a response's body.
     idle_ms: u32 = 5_000, 1..=600_000;
-    /// One request from its start to the response's last byte.
+    /// One request from its start to the response's last byte, redirects and retries included.
     request_ms: u32 = 20_000, 1..=3_600_000;
 }
 

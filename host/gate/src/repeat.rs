@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::header::Header;
+
 /// What the adapter says about sending a request of a route twice.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -13,4 +15,31 @@ pub enum Repeat {
     Idempotent,
     /// Twice is the same as once where the request carries this header field, as an `Idempotency-Key`.
     WithKey(String),
+}
+
+impl Repeat {
+    /// Whether a request with these header fields may be sent again.
+    pub fn allows(&self, headers: &[Header]) -> bool {
+        match self {
+            Repeat::Never => false,
+            Repeat::Idempotent => true,
+            Repeat::WithKey(name) => {
+                headers.iter().any(|header| header.name.eq_ignore_ascii_case(name) && !header.value.is_empty())
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_allows_only_what_carries_it() {
+        let header = |name: &str, value: &str| Header { name: name.into(), value: value.into() };
+        let repeat = Repeat::WithKey("idempotency-key".into());
+        assert!(repeat.allows(&[header("a", "b"), header("Idempotency-Key", "1")]));
+        assert!(!repeat.allows(&[header("Idempotency-Key", "")]) && !repeat.allows(&[header("key", "1")]));
+        assert!(!Repeat::Never.allows(&[header("idempotency-key", "1")]) && Repeat::Idempotent.allows(&[]));
+    }
 }

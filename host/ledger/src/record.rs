@@ -1,6 +1,6 @@
 //! What a record says.
 
-use std::{collections::BTreeMap, fmt};
+use std::{borrow::Cow, collections::BTreeMap, fmt};
 
 use jiff::Timestamp;
 use portcullis_gate::{Denial, Method};
@@ -106,7 +106,7 @@ pub enum Status {
     Abandoned,
 }
 
-/// One request that passed the gate.
+/// One try of a request that passed the gate. Each hop of a redirect is a request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Exchange {
     /// Id of the declared route.
@@ -120,9 +120,15 @@ pub struct Exchange {
     /// The slot whose secret was added.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub slot: Option<String>,
+    /// Which try it was, from 1.
+    pub attempt: u32,
     /// The response's status; none if there was no response.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub status: Option<u16>,
+    /// Why there was no response: `dns`, `connect`, `tls`, `timeout`, `closed`, `protocol`, `credential`, a bound's name, or
+    /// `cut-off` where the call ended first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<Cow<'static, str>>,
     /// From the decision to the response's last byte, in microseconds.
     pub duration_us: u64,
     /// Times a secret was found in the response and replaced.
@@ -153,7 +159,8 @@ pub enum Event<'a> {
         error: Option<&'a str>,
         /// The requests that passed the gate, in order.
         exchanges: &'a [Exchange],
-        /// Bounds that requests were refused by, and how often.
+        /// Bounds that requests were refused by, and how often; `rate-limited` and `circuit-open` where it was no limit of
+        /// ours.
         #[serde(skip_serializing_if = "BTreeMap::is_empty")]
         bounds: &'a BTreeMap<&'static str, u32>,
         /// What it used.

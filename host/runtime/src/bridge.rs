@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
-use portcullis_egress::{HttpRequest, HttpResponse, Outbound, Phase, SendError};
+use portcullis_egress::{HttpRequest, HttpResponse, Outbound, Phase, SendError, UnavailableReason};
 use portcullis_gate::{Denial, Descriptor, Header, Scheme};
 use portcullis_ledger::Mode;
 use portcullis_sandbox::{
@@ -192,7 +192,7 @@ fn asked(request: http::Request, slot: Option<String>) -> HttpRequest {
         method: method(request.method),
         url: request.url,
         headers: request.headers.into_iter().map(|header| Header { name: header.name, value: header.value }).collect(),
-        body: request.body,
+        body: request.body.map(Into::into),
         slot,
     }
 }
@@ -211,7 +211,15 @@ fn told_error(error: SendError) -> http::Error {
         SendError::Dns(at) => http::Error::Dns(fault(at)),
         SendError::Connect(at) => http::Error::Connect(fault(at)),
         SendError::Tls(at) => http::Error::Tls(fault(at)),
-        SendError::Protocol(at) => http::Error::Protocol(fault(at)),
+        SendError::Closed(at) | SendError::Protocol(at) => http::Error::Protocol(fault(at)),
+        SendError::Unavailable(at) => http::Error::Unavailable(http::Unavailable {
+            origin: at.origin,
+            reason: match at.reason {
+                UnavailableReason::RateLimited => http::UnavailableReason::RateLimited,
+                UnavailableReason::CircuitOpen => http::UnavailableReason::CircuitOpen,
+            },
+            retry_after_ms: at.retry_after_ms,
+        }),
         SendError::Timeout { phase, limit_ms } => {
             let phase = match phase {
                 Phase::Dns => http::Phase::Dns,

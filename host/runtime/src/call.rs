@@ -234,6 +234,7 @@ impl Running<'_> {
                 limits: inner.limits.clone(),
                 vault: inner.vault.clone(),
                 connections: inner.connections.clone(),
+                traffic: inner.traffic.clone(),
                 responses: inner.schemas.responses.clone(),
                 mode: call.mode,
                 seed: call.seed,
@@ -290,9 +291,9 @@ impl Running<'_> {
             host_cpu_us: (self.meter.cpu_ns() / 1_000).saturating_sub(guest_cpu_us),
             wall_us: micros(self.started.elapsed()),
             peak_memory_bytes: parts.usage.peak_memory,
-            requests: u32::try_from(parts.tally.exchanges.len()).unwrap_or(u32::MAX),
+            requests: parts.tally.requests(),
             denials: parts.refused,
-            retries: 0,
+            retries: parts.tally.retries(),
             bytes_out: parts.tally.bytes_out,
             bytes_in: parts.tally.bytes_in,
             redactions: parts.tally.redactions,
@@ -324,8 +325,11 @@ fn failure(error: sandbox::CallError, last: Option<SendError>) -> CallError {
         Some(error @ SendError::Dns(_)) => return upstream("dns", error.to_string()),
         Some(error @ SendError::Connect(_)) => return upstream("connect", error.to_string()),
         Some(error @ SendError::Tls(_)) => return upstream("tls", error.to_string()),
+        Some(SendError::Unavailable(at)) => return CallError::Unavailable(at),
         Some(error @ SendError::Timeout { .. }) => return upstream("timeout", error.to_string()),
-        Some(error @ SendError::Protocol(_)) => return upstream("protocol", error.to_string()),
+        Some(error @ (SendError::Closed(_) | SendError::Protocol(_))) => {
+            return upstream("protocol", error.to_string());
+        }
         None => {}
     }
     match said {
@@ -418,8 +422,9 @@ impl Drop for Abandoned {
                 caller: &owned.caller,
             };
             let receipt = Receipt {
-                requests: u32::try_from(tally.exchanges.len()).unwrap_or(u32::MAX),
+                requests: tally.requests(),
                 denials: refused,
+                retries: tally.retries(),
                 bytes_out: tally.bytes_out,
                 bytes_in: tally.bytes_in,
                 redactions: tally.redactions,

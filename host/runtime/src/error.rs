@@ -1,5 +1,6 @@
 //! Why something was not done. Each error says what was refused, by which rule, and what would help.
 
+use portcullis_egress::Unavailable;
 use portcullis_gate::{Denial, DescriptorError, GrantMismatch, Limits};
 use portcullis_ledger::{LedgerError, Status};
 use portcullis_sandbox as sandbox;
@@ -101,6 +102,9 @@ pub enum CallError {
         /// For a person.
         message: String,
     },
+    /// The upstream is not asked now: a rate limit is used up, or it failed too often in a row. Nothing was sent.
+    #[error(transparent)]
+    Unavailable(Unavailable),
     /// The ledger cannot be written, so nothing is done.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
@@ -114,7 +118,7 @@ impl CallError {
             CallError::Input(_) | CallError::Credential(_) | CallError::Ledger(_) => Status::Refused,
             CallError::Adapter { .. } | CallError::Broken(_) => Status::AdapterFailed,
             CallError::Bound { .. } => Status::BoundHit,
-            CallError::Upstream { .. } => Status::UpstreamFailed,
+            CallError::Upstream { .. } | CallError::Unavailable(_) => Status::UpstreamFailed,
         }
     }
 
@@ -128,6 +132,7 @@ impl CallError {
             CallError::Broken(_) => "adapter-broken",
             CallError::Bound { name, .. } => name,
             CallError::Upstream { code, .. } => code,
+            CallError::Unavailable(at) => at.reason.code(),
             CallError::Ledger(_) => "ledger-unavailable",
         }
     }
@@ -156,7 +161,7 @@ impl From<Violations> for CallError {
 fn unit_hint(name: &str) -> &'static str {
     if name.ends_with("_ms") {
         " ms"
-    } else if name.ends_with("_bytes") {
+    } else if name.ends_with("_bytes") || name == "bytes_in" {
         " bytes"
     } else {
         ""

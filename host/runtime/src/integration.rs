@@ -3,7 +3,7 @@
 use std::{collections::HashMap, fmt, sync::Arc};
 
 use aws_lc_rs::digest::{SHA256, digest};
-use portcullis_egress::Connections;
+use portcullis_egress::{Connections, Traffic};
 use portcullis_gate::{Descriptor, Explanation, Grant, Limits, Powers, explain};
 use portcullis_sandbox::Adapter;
 use portcullis_schema::Schema;
@@ -69,6 +69,7 @@ pub(crate) struct Inner {
     pub(crate) schemas: Schemas,
     pub(crate) vault: Arc<dyn Vault>,
     pub(crate) connections: Arc<Connections>,
+    pub(crate) traffic: Arc<Traffic>,
     pub(crate) turns: Semaphore,
 }
 
@@ -145,6 +146,7 @@ impl Integration {
             schemas,
             vault,
             connections,
+            traffic: Arc::default(),
         };
         Ok(Self { inner: Arc::new(inner) })
     }

@@ -52,7 +52,7 @@ pub use error::{CallError, DescribeError, IntegrateError, StartError};
 pub use integration::{Integration, NewIntegration};
 pub use runtime::{Clock, Runtime, RuntimeBuilder, SystemClock};
 
-pub use portcullis_egress::{Body, Resolver, SystemResolver, WouldSend};
+pub use portcullis_egress::{Body, Resolver, SystemResolver, Unavailable, UnavailableReason, WouldSend};
 pub use portcullis_gate::{
     Ceiling, CeilingError, Change, Denial, Descriptor, Diff, Effect, Explained, Explanation, Grant, GrantError,
     GrantedRoute, Limits, Method, Operation, Parameter, Route, Scheme, Slot, diff, explain, printable,

@@ -17,13 +17,14 @@
 //! | `clock` | | `{"wall": {seconds, nanoseconds}, "monotonic": nanoseconds}` |
 //! | `random` | | `{"bytes": 16 bytes in hex}` |
 //!
-//! Without a `slot` (or with null) no credential is attached. Operation `probe`; config `{"baseUrl": …}`.
+//! Without a `slot` (or with null) no credential is attached. Operation `probe`; config `{"baseUrl": …, "elsewhere": …}`,
+//! where `elsewhere` is a second base URL with the same routes.
 #![cfg(target_arch = "wasm32")]
 
 use std::io::Write;
 
 use portcullis_guests::{
-    Call, Error, Guest, base_url, config_schema,
+    Call, Error, Guest, base_url,
     credentials::{self, Credential, CredentialError, MacAlgorithm},
     http::{self, Phase},
     log, only, parse, route,
@@ -41,12 +42,22 @@ struct Component;
 
 impl Guest for Component {
     fn describe(config: String) -> Result<Descriptor, Error> {
-        let routes = routes(&base_url(&config));
+        let mut declared = routes(&base_url(&config));
+        if let Some(elsewhere) = parse(&config).get("elsewhere").and_then(Value::as_str) {
+            declared.extend(
+                routes(elsewhere).into_iter().map(|route| Route { id: format!("elsewhere-{}", route.id), ..route }),
+            );
+        }
         Ok(Descriptor {
             name: "puppet-probe".to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             description: "A guest for tests that does what it is told.".to_owned(),
-            config: config_schema(),
+            config: json!({
+                "type": "object",
+                "properties": {"baseUrl": {"type": "string"}, "elsewhere": {"type": "string"}},
+                "additionalProperties": false,
+            })
+            .to_string(),
             slots: slots(),
             operations: vec![Operation {
                 name: "probe".to_owned(),
@@ -54,9 +65,9 @@ impl Guest for Component {
                 effect: Effect::Read,
                 input: json!({"type": "object"}).to_string(),
                 output: json!({"type": "object"}).to_string(),
-                routes: routes.iter().map(|route| route.id.clone()).collect(),
+                routes: declared.iter().map(|route| route.id.clone()).collect(),
             }],
-            routes,
+            routes: declared,
         })
     }
 
@@ -84,6 +95,11 @@ fn routes(base: &str) -> Vec<Route> {
         Route {
             query: vec![Parameter { name: "q".to_owned(), values: Values::Any }],
             ..route("items", Method::Get, &format!("{base}/items/{{id}}"))
+        },
+        route("look", Method::Head, &format!("{base}/ok")),
+        Route {
+            request: Some(Body::Raw(vec!["text/plain".to_owned()])),
+            ..route("replace", Method::Put, &format!("{base}/items/{{id}}"))
         },
         with_slot("basic", Method::Get, "/basic", "basic"),
         with_slot("header", Method::Get, "/header", "key"),
@@ -218,6 +234,13 @@ fn http_error(error: http::Error) -> Value {
         http::Error::Connect(found) => fault("connect", found),
         http::Error::Tls(found) => fault("tls", found),
         http::Error::Protocol(found) => fault("protocol", found),
+        http::Error::Unavailable(at) => {
+            let reason = match at.reason {
+                http::UnavailableReason::RateLimited => "rate-limited",
+                http::UnavailableReason::CircuitOpen => "circuit-open",
+            };
+            json!({"kind": "unavailable", "origin": at.origin, "reason": reason, "retryAfterMs": at.retry_after_ms})
+        }
         http::Error::Timeout(timeout) => {
             let phase = match timeout.phase {
                 Phase::Dns => "dns",

@@ -55,7 +55,7 @@ pub fn descriptor(name: &str, operation: &str, config: &str) -> Descriptor {
     }
 }
 
-/// A route without slot, query, headers and body, that is not repeated.
+/// A route without slot, query, headers and body, repeated where its method says that it may be.
 #[must_use]
 pub fn route(id: &str, method: Method, url: &str) -> Route {
     Route {
@@ -67,7 +67,10 @@ pub fn route(id: &str, method: Method, url: &str) -> Route {
         headers: Vec::new(),
         slot: None,
         request: None,
-        repeat: Repeat::Never,
+        repeat: match method {
+            Method::Post | Method::Patch => Repeat::Never,
+            _ => Repeat::Idempotent,
+        },
         response: "true".to_owned(),
     }
 }
