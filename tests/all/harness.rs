@@ -209,10 +209,10 @@ pub(crate) fn everything(base: &str) -> String {
     };
     [
         route("GET", "/ok", ""),
-        route("POST", "/echo", "slot = \"token\""),
-        route("GET", "/items/{id}", "query = [\"q\"]"),
+        route("POST", "/echo", "slot = \"token\"\nheaders = [\"X-Trace\"]"),
+        route("GET", "/items/{id}", "query = [\"q\"]\nheaders = [\"X-Trace\"]"),
         route("GET", "/basic", "slot = \"basic\""),
-        route("GET", "/header", "slot = \"key\""),
+        route("GET", "/header", "slot = \"key\"\nheaders = [\"X-Go\"]"),
         route("GET", "/query", "slot = \"query-key\""),
     ]
     .concat()

@@ -145,7 +145,7 @@ async fn with_no_redirects_granted_the_redirect_is_the_response() {
 async fn a_post_becomes_a_get_without_its_body_and_without_the_credential() {
     let case = Case::answering(redirecting(vec![("/echo", 303, "/items/1".to_owned())])).await;
     let url = format!("{}/echo", case.upstream.origin());
-    let headers = json!([["content-type", "application/json"], ["x-trace", "1"]]);
+    let headers = json!([["content-type", "text/plain"], ["x-trace", "1"]]);
     let mut step = send("POST", &url, Some("token"), headers);
     step["body"] = json!("{}");
     let outcome = case.steps(case.probe(), json!([step])).await;
@@ -158,6 +158,17 @@ async fn a_post_becomes_a_get_without_its_body_and_without_the_credential() {
     assert_eq!(hop.header("content-type"), None);
     assert_eq!(hop.header("x-trace"), Some("1"), "the origin is the same, so the guest's own headers go on");
     assert_eq!(outcome.exchanges[1].slot, None);
+    case.holds(&outcome).await;
+}
+
+#[tokio::test]
+async fn a_header_goes_on_only_where_the_hops_own_route_names_it() {
+    let case = Case::answering(redirecting(vec![("/header", 307, "/items/1".to_owned())])).await;
+    let url = format!("{}/header", case.upstream.origin());
+    let outcome = case.steps(case.probe(), json!([send("GET", &url, Some("key"), json!([["x-go", "1"]]))])).await;
+    assert_eq!(outcome.result.as_ref().unwrap()["results"][0]["ok"]["status"], 200, "{:?}", outcome.result);
+    let seen: Vec<_> = case.upstream.received().iter().map(|r| r.header("x-go").map(str::to_owned)).collect();
+    assert_eq!(seen, [Some("1".to_owned()), None]);
     case.holds(&outcome).await;
 }
 
@@ -228,7 +239,8 @@ async fn a_secret_in_a_location_is_taken_out_before_it_is_read() {
     })
     .await;
     let probe = probe_elsewhere(&case, &elsewhere, "").await;
-    let mut step = send("POST", &format!("{}/echo", case.upstream.origin()), Some("token"), json!([]));
+    let headers = json!([["content-type", "text/plain"]]);
+    let mut step = send("POST", &format!("{}/echo", case.upstream.origin()), Some("token"), headers);
     step["body"] = json!("{}");
     let outcome = case.steps(&probe, json!([step])).await;
     assert!(elsewhere.received()[0].target.contains("[redacted:token]"), "{:?}", elsewhere.received());

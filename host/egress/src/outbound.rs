@@ -249,15 +249,17 @@ impl Outbound {
         Err((reason, Denial::new(reason, &judged, powers)))
     }
 
-    /// Asks the gate about a hop. The credential goes on only where the hop's own route names its slot; where it does
-    /// not, the hop goes without, and so do all that follow it.
+    /// Asks the gate about a hop. The credential, and the guest's own header fields, go on only where the hop's own route
+    /// names them; where it does not, the hop goes without, and so do all that follow it.
     fn judge_hop(&self, request: &mut HttpRequest, url: &RequestUrl) -> Result<&OpenRoute, Denial> {
-        match self.judge(request, url) {
-            Err((Reason::Slot, _)) => {
-                request.slot = None;
-                self.judge(request, url).map_err(|(_, denial)| denial)
+        loop {
+            match self.judge(request, url) {
+                Err((Reason::Slot, _)) if request.slot.is_some() => request.slot = None,
+                Err((Reason::HeaderName(position), _)) if position < request.headers.len() => {
+                    request.headers.remove(position);
+                }
+                judged => return judged.map_err(|(_, denial)| denial),
             }
-            judged => judged.map_err(|(_, denial)| denial),
         }
     }
 

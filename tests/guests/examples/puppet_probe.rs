@@ -81,6 +81,11 @@ impl Guest for Component {
 
 bindings::export!(Component with_types_in bindings);
 
+/// One parameter that may have any value.
+fn any(name: &str) -> Vec<Parameter> {
+    vec![Parameter { name: name.to_owned(), values: Values::Any }]
+}
+
 fn routes(base: &str) -> Vec<Route> {
     let with_slot = |id: &str, method, path: &str, slot: &str| Route {
         slot: Some(slot.to_owned()),
@@ -90,10 +95,12 @@ fn routes(base: &str) -> Vec<Route> {
         route("ok", Method::Get, &format!("{base}/ok")),
         Route {
             request: Some(Body::Raw(vec!["text/plain".to_owned()])),
+            headers: any("X-Trace"),
             ..with_slot("echo", Method::Post, "/echo", "token")
         },
         Route {
-            query: vec![Parameter { name: "q".to_owned(), values: Values::Any }],
+            query: any("q"),
+            headers: any("X-Trace"),
             ..route("items", Method::Get, &format!("{base}/items/{{id}}"))
         },
         route("look", Method::Head, &format!("{base}/ok")),
@@ -102,7 +109,7 @@ fn routes(base: &str) -> Vec<Route> {
             ..route("replace", Method::Put, &format!("{base}/items/{{id}}"))
         },
         with_slot("basic", Method::Get, "/basic", "basic"),
-        with_slot("header", Method::Get, "/header", "key"),
+        Route { headers: any("X-Go"), ..with_slot("header", Method::Get, "/header", "key") },
         with_slot("query", Method::Get, "/query", "query-key"),
     ]
 }
