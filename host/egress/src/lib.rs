@@ -24,7 +24,7 @@ pub use answer::{Body, WouldSend};
 pub use connections::Connections;
 pub use error::{Fault, Phase, SendError};
 pub use outbound::{HttpRequest, HttpResponse, Outbound, OutboundParts, Tally};
-pub use resolve::{Resolver, SystemResolver};
+pub use resolve::{DnsResolver, Resolver, SystemResolver, system_resolver};
 
 use std::sync::Arc;
 

@@ -52,7 +52,7 @@ pub use error::{CallError, DescribeError, IntegrateError, StartError};
 pub use integration::{Integration, NewIntegration};
 pub use runtime::{Clock, Runtime, RuntimeBuilder, SystemClock};
 
-pub use portcullis_egress::{Body, Resolver, SystemResolver, WouldSend};
+pub use portcullis_egress::{Body, DnsResolver, Resolver, SystemResolver, WouldSend};
 pub use portcullis_gate::{
     Denial, Descriptor, Effect, Grant, GrantError, GrantedRoute, Limits, Method, Operation, Route, Scheme, Slot,
     printable,
@@ -64,3 +64,4 @@ pub use portcullis_sandbox::{
     Adapter, CompileError, Compiler, Import, Journal, Line, LoadError, Sight, Upload, UploadError, compile_if_asked,
 };
 pub use portcullis_vault::{MemoryVault, Secret, SecretError, Source, SourceError, Vault};
+pub use rustls::{RootCertStore, pki_types::CertificateDer};
