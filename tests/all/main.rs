@@ -4,7 +4,10 @@
 
 mod calls;
 mod egress;
+mod guests;
 mod harness;
+mod hostile;
+mod needles;
+mod resolver;
 mod sandbox;
-mod secrets;
-mod uploads;
+mod traces;
