@@ -9,7 +9,10 @@ use portcullis_tests::{
 };
 use serde_json::{Value, json};
 
-use crate::harness::{Case, SECRET, call, everything, get, secret, send};
+use crate::{
+    guests,
+    harness::{Case, SECRET, call, everything, get, secret, send},
+};
 
 fn postmark(request: &Received) -> Answer {
     let ok = json!({
@@ -80,14 +83,14 @@ async fn a_providers_error_is_a_typed_error_with_its_code() {
 }
 
 #[tokio::test]
-async fn sandbox_mode_says_what_would_be_sent_and_nothing_leaves() {
+pub(crate) async fn sandbox_mode_says_what_would_be_sent_and_nothing_leaves() {
     let case = Case::answering(postmark).await;
     let mail = mail(&case).await;
     let asked = case.vault.asked();
     let outcome = mail.call(call("sendEmail", email("ada@example.com"))).await;
     assert!(outcome.result.is_ok(), "{:?}", outcome.result);
     assert_eq!(case.vault.asked(), asked, "the vault is not even asked");
-    assert_eq!(case.names.asked(), 0, "no name is looked up");
+    assert_eq!(case.names.queries(), 0, "no name is looked up");
     assert_eq!(case.upstream.received().len(), 0, "nothing arrives");
     let would = &outcome.would_send[0];
     assert_eq!((would.method.as_str(), would.url.clone()), ("POST", format!("{}/email", case.upstream.origin())));
@@ -99,7 +102,7 @@ async fn sandbox_mode_says_what_would_be_sent_and_nothing_leaves() {
 }
 
 #[tokio::test]
-async fn an_operation_that_is_not_granted_does_not_start() {
+pub(crate) async fn an_operation_that_is_not_granted_does_not_start() {
     let case = Case::answering(postmark).await;
     let outcome = mail(&case).await.call(call("getBounces", json!({"count": 1, "offset": 0})).live()).await;
     match outcome.result.as_ref().unwrap_err() {
@@ -114,7 +117,7 @@ async fn an_operation_that_is_not_granted_does_not_start() {
 }
 
 #[tokio::test]
-async fn an_input_that_its_schema_does_not_allow_does_not_start_and_is_not_repeated() {
+pub(crate) async fn an_input_that_its_schema_does_not_allow_does_not_start_and_is_not_repeated() {
     let case = Case::answering(postmark).await;
     let outcome = mail(&case).await.call(call("sendEmail", json!({"From": SECRET})).live()).await;
     let error = outcome.result.as_ref().unwrap_err();
@@ -137,7 +140,7 @@ async fn without_a_record_there_is_no_call() {
 }
 
 #[tokio::test]
-async fn a_missing_credential_is_named_and_nothing_is_sent() {
+pub(crate) async fn a_missing_credential_is_named_and_nothing_is_sent() {
     let case = Case::new().await;
     case.vault.inner.remove("token");
     let url = format!("{}/echo", case.upstream.origin());
@@ -148,9 +151,9 @@ async fn a_missing_credential_is_named_and_nothing_is_sent() {
 }
 
 #[tokio::test]
-async fn a_grant_holds_for_one_adapter_and_for_what_it_declares() {
+pub(crate) async fn a_grant_holds_for_one_adapter_and_for_what_it_declares() {
     let case = Case::new().await;
-    let adapter = case.load("puppet_probe").await;
+    let adapter = case.load(guests::PUPPET_PROBE).await;
     let try_grant = async |text: String| {
         let grant = Grant::parse(&text).unwrap();
         let new = NewIntegration::new("acme", "probe", adapter.clone(), grant)
@@ -170,9 +173,9 @@ async fn a_grant_holds_for_one_adapter_and_for_what_it_declares() {
 }
 
 #[tokio::test]
-async fn calls_of_one_integration_run_side_by_side_and_see_nothing_of_each_other() {
+pub(crate) async fn calls_of_one_integration_run_side_by_side_and_see_nothing_of_each_other() {
     let case = Case::new().await;
-    let counter = case.guest("hostile_global_state", "count", "").await;
+    let counter = case.guest(guests::HOSTILE_GLOBAL_STATE, "count", "").await;
     let mut running = Vec::new();
     for _ in 0..24 {
         let counter = counter.clone();
@@ -186,7 +189,7 @@ async fn calls_of_one_integration_run_side_by_side_and_see_nothing_of_each_other
 #[tokio::test]
 async fn a_call_whose_caller_goes_away_is_recorded_as_abandoned() {
     let case = Case::new().await;
-    let sleeper = case.guest("hostile_sleep", "sleep", "").await;
+    let sleeper = case.guest(guests::HOSTILE_SLEEP, "sleep", "").await;
     let running = tokio::spawn(async move { sleeper.call(call("sleep", json!({"milliseconds": 60_000}))).await });
     tokio::time::sleep(std::time::Duration::from_millis(300)).await;
     running.abort();
@@ -229,10 +232,10 @@ async fn a_config_that_the_adapter_does_not_know_is_refused_with_its_place() {
 }
 
 #[tokio::test]
-async fn rotation_takes_effect_on_the_next_request() {
+pub(crate) async fn rotation_takes_effect_on_the_next_request() {
     let case = Case::new().await;
     let vault = Arc::new(MemoryVault::new());
-    let adapter = case.load("puppet_probe").await;
+    let adapter = case.load(guests::PUPPET_PROBE).await;
     let origin = case.upstream.origin();
     let grant = format!(
         "adapter = \"{}\"\noperations = [\"probe\"]\ncarve_outs = [\"{}\"]\n{}",
@@ -250,4 +253,28 @@ async fn rotation_takes_effect_on_the_next_request() {
         let received = case.upstream.received();
         assert_eq!(received.last().unwrap().header("authorization"), Some(format!("Bearer {secret}").as_str()));
     }
+}
+
+#[tokio::test]
+async fn the_guest_that_the_bench_measures_posts_one_message_with_its_token() {
+    let case = Case::answering(|request| match request.target.as_str() {
+        "/post" => Answer::json(&json!({"id": "m-7"})),
+        _ => Answer::json(&json!({"ok": true})),
+    })
+    .await;
+    let adapter = case.load(guests::BENCH_POST).await;
+    let origin = case.upstream.origin();
+    let grant = format!(
+        "adapter = \"{}\"\noperations = [\"post\"]\ncarve_outs = [\"{}\"]\n\
+         [[routes]]\nmethod = \"POST\"\nurl = \"{origin}/post\"\nslot = \"token\"\n",
+        adapter.digest(),
+        case.upstream.address
+    );
+    let new = NewIntegration::new("acme", "bench", adapter, Grant::parse(&grant).unwrap())
+        .config(json!({ "baseUrl": origin }))
+        .vault(case.vault.clone());
+    let poster = case.runtime.integrate(new).await.unwrap();
+    let outcome = poster.call(call("post", json!({"to": "a", "subject": "b", "body": "c"})).live()).await;
+    assert_eq!(outcome.result.as_ref().unwrap(), &json!({"id": "m-7"}));
+    case.holds(&outcome).await;
 }

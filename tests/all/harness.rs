@@ -1,4 +1,9 @@
 //! A host for tests, with everything around it that a hostile guest might touch, and the oracle that each case must pass.
+//!
+//! The oracle, [`Case::holds`]: no byte at the canary and no DNS question that nobody expects; every refusal and the outcome in the
+//! ledger, with the receipt; no secret, nothing derived from one and no address behind a name in anything that can be
+//! read, logs of all levels among it; a benign call right after, in less than a second. That it is the same process goes
+//! without saying: these tests are one process, and a crash ends them all.
 
 use std::{
     net::SocketAddr,
@@ -14,32 +19,34 @@ use http::HeaderMap;
 use portcullis_gate::Scheme;
 use portcullis_runtime::{
     Adapter, Call, Caller, Compiler, Grant, Integration, LoadError, MemoryVault, NewIntegration, Outcome, Runtime,
-    Secret, Vault,
+    RuntimeBuilder, Secret, Vault,
 };
 use portcullis_tests::{
     canary::Canary,
+    dns::DnsServer,
     folder,
+    guests::Guest,
     ledger::ReadableLedger,
-    names::Names,
     upstream::{Answer, Received, Upstream},
 };
 use portcullis_vault::{MacAlgorithm, Scrubber, VaultError};
 use serde_json::{Value, json};
 use url::Url;
 
-/// How every secret of every case begins. It must never be seen.
-pub(crate) const SECRET: &str = "s3cr3t/Pa55+phrase=&\"x\"";
+use crate::{guests, traces};
+
+pub(crate) use crate::needles::SECRET;
 
 /// The secret in a slot; in `basic` with a user before it.
 pub(crate) fn secret(slot: &str) -> String {
     format!("{}{SECRET}{slot}", if slot == "basic" { "user:" } else { "" })
 }
 
-/// One case: a host, its upstream, its canaries.
+/// One case: a host, its upstream, its DNS server, its canaries.
 pub(crate) struct Case {
     pub(crate) runtime: Runtime,
     pub(crate) ledger: Arc<ReadableLedger>,
-    pub(crate) names: Arc<Names>,
+    pub(crate) names: Arc<DnsServer>,
     pub(crate) upstream: Upstream,
     pub(crate) canary: Canary,
     pub(crate) vault: Arc<WatchedVault>,
@@ -54,6 +61,15 @@ pub(crate) struct WatchedVault {
 }
 
 impl WatchedVault {
+    /// With a secret in each slot that the probe knows.
+    pub(crate) fn full() -> Self {
+        let vault = Self::default();
+        for slot in ["token", "key", "query-key", "signing", "server-token", "basic"] {
+            vault.inner.put(slot, Secret::try_from(secret(slot)).unwrap());
+        }
+        vault
+    }
+
     pub(crate) fn asked(&self) -> usize {
         self.asked.load(Ordering::SeqCst)
     }
@@ -97,26 +113,33 @@ impl Case {
     }
 
     pub(crate) async fn answering(answer: impl Fn(&Received) -> Answer + Send + Sync + 'static) -> Self {
+        Self::with(answer, |builder| builder).await
+    }
+
+    /// With a runtime that is set up differently.
+    pub(crate) async fn with(
+        answer: impl Fn(&Received) -> Answer + Send + Sync + 'static,
+        set_up: impl FnOnce(RuntimeBuilder) -> RuntimeBuilder,
+    ) -> Self {
+        traces::watch();
         let ledger = Arc::new(ReadableLedger::default());
-        let names = Arc::new(Names::default());
-        let runtime = Runtime::builder(ledger.clone())
+        let names = Arc::new(DnsServer::start().await.unwrap());
+        let builder = Runtime::builder(ledger.clone())
             .cache(folder::cache())
-            .compiler(Compiler::Program(PathBuf::from(env!("CARGO_BIN_EXE_demo"))))
-            .resolver(names.clone())
-            .calls_at_once(4)
-            .build()
-            .unwrap();
+            .compiler(compiler())
+            .resolver(Arc::new(portcullis_runtime::DnsResolver::with_servers(&[names.address]).unwrap()))
+            .calls_at_once(4);
+        let runtime = set_up(builder).build().unwrap();
         let upstream = Upstream::start(answer).await.unwrap();
-        let vault = WatchedVault::default();
-        for slot in ["token", "key", "query-key", "signing", "server-token", "basic"] {
-            vault.inner.put(slot, Secret::try_from(secret(slot)).unwrap());
-        }
-        let vault = Arc::new(vault);
-        let probe = load(&runtime, &folder::guest("puppet_probe").unwrap()).await.unwrap();
+        let canary = Canary::start().await.unwrap();
+        // What a guest in a cloud would ask for first.
+        names.add("metadata.google.internal", &[canary.address.ip()]);
+        let vault = Arc::new(WatchedVault::full());
+        let probe = load(&runtime, &folder::guest(guests::PUPPET_PROBE).unwrap()).await.unwrap();
         let origin = upstream.origin();
-        let benign =
-            integrate(&runtime, probe, &origin, &everything(&origin), &[upstream.address], vault.clone()).await;
-        Self { runtime, ledger, names, canary: Canary::start().await.unwrap(), upstream, vault, benign }
+        let new = tenant("acme", probe, &origin, &everything(&origin), &[upstream.address]).vault(vault.clone());
+        let benign = runtime.integrate(new).await.unwrap();
+        Self { runtime, ledger, names, canary, upstream, vault, benign }
     }
 
     /// The probe, granted everything it declares at the upstream.
@@ -126,20 +149,37 @@ impl Case {
 
     /// The probe with another base URL and grant.
     pub(crate) async fn probe_with(&self, base: &str, routes: &str, carve_outs: &[SocketAddr]) -> Integration {
-        let probe = self.load("puppet_probe").await;
-        integrate(&self.runtime, probe, base, routes, carve_outs, self.vault.clone()).await
+        self.probe_in("acme", self.vault.clone(), base, routes, carve_outs).await
     }
 
-    pub(crate) async fn load(&self, guest: &str) -> Adapter {
+    /// The probe in another workspace, with credentials of its own.
+    pub(crate) async fn probe_in(
+        &self,
+        workspace: &str,
+        vault: Arc<dyn Vault>,
+        base: &str,
+        routes: &str,
+        carve_outs: &[SocketAddr],
+    ) -> Integration {
+        let probe = self.load(guests::PUPPET_PROBE).await;
+        self.runtime.integrate(tenant(workspace, probe, base, routes, carve_outs).vault(vault)).await.unwrap()
+    }
+
+    pub(crate) async fn load(&self, guest: Guest) -> Adapter {
         load(&self.runtime, &folder::guest(guest).unwrap()).await.unwrap()
     }
 
     /// A guest with all of its operations, no routes and these limits.
-    pub(crate) async fn guest(&self, name: &str, operation: &str, limits: &str) -> Integration {
-        let adapter = self.load(name).await;
-        let grant = format!("adapter = \"{}\"\noperations = [\"{operation}\"]\n[limits]\n{limits}", adapter.digest());
-        let new = NewIntegration::new("acme", name, adapter, Grant::parse(&grant).unwrap());
-        self.runtime.integrate(new).await.unwrap()
+    pub(crate) async fn guest(&self, guest: Guest, operation: &str, limits: &str) -> Integration {
+        self.guest_in("acme", guest, operation, &format!("[limits]\n{limits}")).await
+    }
+
+    /// A guest in a workspace, with what else its grant says.
+    pub(crate) async fn guest_in(&self, workspace: &str, guest: Guest, operation: &str, more: &str) -> Integration {
+        let adapter = self.load(guest).await;
+        let grant = format!("adapter = \"{}\"\noperations = [\"{operation}\"]\n{more}", adapter.digest());
+        let new = NewIntegration::new(workspace, guest.name(), adapter, Grant::parse(&grant).unwrap());
+        self.runtime.integrate(new.vault(self.vault.clone())).await.unwrap()
     }
 
     /// Runs steps of the probe, live.
@@ -149,11 +189,29 @@ impl Case {
 
     /// The oracle: whatever happened, nothing was touched, nothing was seen, and the host goes on.
     pub(crate) async fn holds(&self, outcome: &Outcome) {
-        assert_eq!(self.canary.touched(), 0, "somebody touched the canary");
-        self.is_recorded(outcome);
-        self.no_secret_in(&format!("{outcome:?}"));
-        self.no_secret_in(&format!("{:?}", outcome.result.as_ref().map_err(ToString::to_string)));
+        assert_eq!((self.canary.touched(), self.canary.bytes()), (0, 0), "somebody touched the canary");
+        assert_eq!(self.names.strangers(), Vec::<String>::new(), "a name was asked for that is nobody's");
+        let records = self.is_recorded(outcome);
+        let mut shown = vec![
+            format!("{outcome:?}"),
+            format!("{:?} {:?}", self.benign, self.vault.inner),
+            json!([outcome.journal, outcome.would_send, outcome.exchanges, outcome.denials, outcome.receipt])
+                .to_string(),
+            Value::Array(records).to_string(),
+        ];
+        match &outcome.result {
+            Ok(output) => shown.push(output.to_string()),
+            Err(error) => shown.push(format!("{error} {} {:?}", error.code(), error.allow_with())),
+        }
+        for text in &shown {
+            self.no_secret_in(text);
+            // Which addresses a name stands for is nobody's business: it would be a way to scan the inside.
+            for address in self.names.given().iter().map(ToString::to_string).filter(|address| address.len() > 3) {
+                assert!(!text.contains(&address), "{address} is in {text}");
+            }
+        }
         self.no_secret_in(&Value::Array(self.ledger.records()).to_string());
+        traces::are_clean();
         self.goes_on().await;
     }
 
@@ -167,27 +225,38 @@ impl Case {
         assert!(started.elapsed() < Duration::from_secs(1), "it took {:?}", started.elapsed());
     }
 
-    /// The ledger has the outcome, and every denial.
-    fn is_recorded(&self, outcome: &Outcome) {
+    /// The ledger has the intent, every denial and the outcome with its receipt. Returns these records.
+    fn is_recorded(&self, outcome: &Outcome) -> Vec<Value> {
         let id = json!(outcome.call);
-        let of = |kind| self.ledger.of_kind(kind).into_iter().filter(|record| record["call"] == id).collect::<Vec<_>>();
+        let records: Vec<Value> = self.ledger.records().into_iter().filter(|record| record["call"] == id).collect();
+        let of = |kind: &str| records.iter().filter(|record| record["kind"] == kind).collect::<Vec<_>>();
         let ends = of("outcome");
         assert_eq!(ends.len(), 1, "one outcome");
-        let status = match &outcome.result {
-            Ok(_) => json!("done"),
-            Err(error) => json!(error.status()),
+        let (status, error) = match &outcome.result {
+            Ok(_) => (json!("done"), Value::Null),
+            Err(error) => (json!(error.status()), json!(error.code())),
         };
-        assert_eq!(ends[0]["status"], status);
+        assert_eq!((&ends[0]["status"], &ends[0]["error"]), (&status, &error));
+        assert_eq!(ends[0]["receipt"], json!(outcome.receipt), "with its receipt");
+        if outcome.receipt.fuel > 0 {
+            assert_eq!(records[0]["kind"], "intent", "no adapter runs before its call is recorded");
+        }
         let rules: Vec<Value> = of("denial").iter().map(|record| record["denial"]["rule"].clone()).collect();
         let expected: Vec<Value> = outcome.denials.iter().map(|denial| json!(denial.rule)).collect();
         assert_eq!(rules, expected, "every denial is recorded");
+        records
     }
 
     pub(crate) fn no_secret_in(&self, text: &str) {
-        for needle in [SECRET, "s3cr3t", "Pa55"] {
-            assert!(!text.contains(needle), "a secret is in {text}");
+        if let Some(needle) = crate::needles::found_in(text) {
+            panic!("the secret `{needle}` is in {text}");
         }
     }
+}
+
+/// What compiles adapters for tests: their own program is a test harness, whose `main` is not ours.
+pub(crate) fn compiler() -> Compiler {
+    Compiler::Program(PathBuf::from(env!("CARGO_BIN_EXE_demo")))
 }
 
 pub(crate) fn call(operation: &str, input: Value) -> Call {
@@ -200,6 +269,19 @@ pub(crate) fn get(url: &str) -> Value {
 
 pub(crate) fn send(method: &str, url: &str, slot: Option<&str>, headers: Value) -> Value {
     json!({"do": "send", "method": method, "url": url, "headers": headers, "body": null, "slot": slot})
+}
+
+/// The rule by which each step of the probe was refused; `ok` for those that were not.
+pub(crate) fn rules(outcome: &Outcome) -> Vec<String> {
+    let results = outcome.result.as_ref().unwrap()["results"].as_array().unwrap();
+    let rule = |result: &Value| result.pointer("/error/rule").and_then(Value::as_str).unwrap_or("ok").to_owned();
+    results.iter().map(rule).collect()
+}
+
+/// What the probe was told of its n-th step: `/error/kind` and its like.
+pub(crate) fn told<'a>(outcome: &'a Outcome, step: usize, what: &str) -> &'a str {
+    let result = &outcome.result.as_ref().unwrap()["results"][step];
+    result.pointer(what).and_then(Value::as_str).unwrap_or_else(|| panic!("no {what} in {result}"))
 }
 
 /// Grant lines for all that the probe declares.
@@ -225,20 +307,19 @@ pub(crate) async fn load(runtime: &Runtime, bytes: &[u8]) -> Result<Adapter, Loa
     runtime.load(bytes).await
 }
 
-async fn integrate(
-    runtime: &Runtime,
+/// The probe, to be integrated.
+pub(crate) fn tenant(
+    workspace: &str,
     probe: Adapter,
     base: &str,
     routes: &str,
     carve_outs: &[SocketAddr],
-    vault: Arc<WatchedVault>,
-) -> Integration {
+) -> NewIntegration {
     let grant = format!(
         "adapter = \"{}\"\noperations = [\"probe\"]\nsigning = [\"signing\"]\ncarve_outs = {}\n{routes}",
         probe.digest(),
         json!(carve_outs)
     );
     let grant = Grant::parse(&grant).unwrap();
-    let new = NewIntegration::new("acme", "probe", probe, grant).config(json!({ "baseUrl": base })).vault(vault);
-    runtime.integrate(new).await.unwrap()
+    NewIntegration::new(workspace, "probe", probe, grant).config(json!({ "baseUrl": base }))
 }

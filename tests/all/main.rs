@@ -4,11 +4,14 @@
 
 mod calls;
 mod egress;
+mod guests;
 mod harness;
+mod hostile;
+mod needles;
 mod rates;
 mod redirects;
 mod requests;
+mod resolver;
 mod retries;
 mod sandbox;
-mod secrets;
-mod uploads;
+mod traces;

@@ -6,8 +6,9 @@ use portcullis_egress::{Egress, HttpRequest, Outbound, OutboundParts, SendError}
 use portcullis_gate::{Ceiling, Limits, Method, Powers};
 use portcullis_runtime::{Grant, Integration, Mode, NewIntegration};
 use portcullis_tests::{
+    guests,
     names::Names,
-    secure,
+    tls::{Authority, TlsUpstream},
     upstream::{Answer, Received, Upstream},
 };
 use serde_json::{Value, json};
@@ -32,7 +33,7 @@ fn item(case: &Case, key: &str) -> Value {
 /// The probe with a second origin, all granted but what `without` names.
 pub(crate) async fn probe_elsewhere(case: &Case, elsewhere: &Upstream, limits: &str) -> Integration {
     let base = case.upstream.origin();
-    let probe = case.load("puppet_probe").await;
+    let probe = case.load(guests::PUPPET_PROBE).await;
     let lines = format!(
         "adapter = \"{}\"\noperations = [\"probe\"]\ncarve_outs = [\"{}\", \"{}\"]\n{}{}[limits]\n{limits}",
         probe.digest(),
@@ -77,7 +78,7 @@ async fn a_redirect_is_followed_and_each_hop_is_in_the_receipt() {
 }
 
 #[tokio::test]
-async fn a_hop_that_was_not_granted_is_a_denial_that_says_whence_it_came() {
+pub(crate) async fn a_hop_that_was_not_granted_is_a_denial_that_says_whence_it_came() {
     let canary = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     canary.set_nonblocking(true).unwrap();
     let address = canary.local_addr().unwrap();
@@ -115,7 +116,7 @@ async fn a_hop_that_was_not_granted_is_a_denial_that_says_whence_it_came() {
 }
 
 #[tokio::test]
-async fn a_loop_is_a_bound_and_every_hop_counts_as_a_request() {
+pub(crate) async fn a_loop_is_a_bound_and_every_hop_counts_as_a_request() {
     let case = Case::answering(redirecting(vec![("loop", 302, "/items/loop".to_owned())])).await;
     let outcome =
         case.steps(case.probe(), json!([item(&case, "loop"), item(&case, "loop"), item(&case, "loop")])).await;
@@ -173,7 +174,7 @@ async fn a_header_goes_on_only_where_the_hops_own_route_names_it() {
 }
 
 #[tokio::test]
-async fn a_credential_goes_on_only_where_the_hops_own_route_names_its_slot() {
+pub(crate) async fn a_credential_goes_on_only_where_the_hops_own_route_names_its_slot() {
     let elsewhere = Upstream::start(|_| Answer::json(&json!({"ok": true}))).await.unwrap();
     let other = elsewhere.origin();
     let case = Case::answering(move |request: &Received| match request.target.as_str() {
@@ -227,7 +228,7 @@ async fn a_credential_that_was_left_behind_is_not_picked_up_again() {
 }
 
 #[tokio::test]
-async fn a_secret_in_a_location_is_taken_out_before_it_is_read() {
+pub(crate) async fn a_secret_in_a_location_is_taken_out_before_it_is_read() {
     let elsewhere = Upstream::start(|_| Answer::json(&json!({"ok": true}))).await.unwrap();
     let other = elsewhere.origin();
     let case = Case::answering(move |request: &Received| {
@@ -264,14 +265,15 @@ async fn redirects_and_their_waiting_share_one_deadline() {
 }
 
 #[tokio::test]
-async fn a_redirect_from_https_to_http_is_followed_only_where_http_was_granted() {
+pub(crate) async fn a_redirect_from_https_to_http_is_followed_only_where_http_was_granted() {
     let plain = Upstream::start(|_| Answer::json(&json!({"plain": true}))).await.unwrap();
     let port = plain.address.port();
     let location = format!("http://secure.example:{port}/ok");
-    let secured =
-        Upstream::start_secure(secure::server().unwrap(), redirecting(vec![("down", 302, location)])).await.unwrap();
+    let authority = Authority::new("the tests'").unwrap();
+    let identity = authority.good("secure.example").unwrap();
+    let secured = TlsUpstream::start(identity, redirecting(vec![("down", 302, location)])).await.unwrap();
     let case = Case::new().await;
-    let adapter = case.load("puppet_probe").await;
+    let adapter = case.load(guests::PUPPET_PROBE).await;
     let base = format!("https://secure.example:{}", secured.address.port());
     let http = format!("http://secure.example:{port}");
     let descriptor = case.runtime.describe(&adapter, &json!({"baseUrl": base, "elsewhere": http})).await.unwrap();
@@ -286,7 +288,7 @@ async fn a_redirect_from_https_to_http_is_followed_only_where_http_was_granted()
         .unwrap();
         let names = Names::default();
         names.add("secure.example", &[secured.address.ip()]);
-        let egress = Egress::with_tls(Arc::new(names), secure::client().unwrap());
+        let egress = Egress::with_tls(Arc::new(names), authority.client().unwrap());
         let outbound = Outbound::new(OutboundParts {
             powers: Powers::new(adapter.digest(), "probe", &descriptor, &grant, &Ceiling::default())
                 .unwrap()

@@ -17,7 +17,9 @@ use portcullis_egress::{Egress, HttpRequest, Outbound, OutboundParts, Phase, Res
 use portcullis_gate::{Ceiling, Limits, Method, Powers};
 use portcullis_runtime::{Grant, Integration, Mode};
 use portcullis_tests::{
-    secure,
+    guests,
+    names::Names,
+    tls::Authority,
     upstream::{Answer, Received},
 };
 use serde_json::{Value, json};
@@ -294,14 +296,14 @@ impl Resolver for Sleepy {
 }
 
 /// A way out beside any call, to `base`.
-async fn outbound(
+pub(crate) async fn outbound(
     case: &Case,
     (base, mode): (&str, Mode),
     address: SocketAddr,
     resolver: Arc<dyn Resolver>,
     limits: Limits,
 ) -> Outbound {
-    let adapter = case.load("puppet_probe").await;
+    let adapter = case.load(guests::PUPPET_PROBE).await;
     let descriptor = case.runtime.describe(&adapter, &json!({"baseUrl": base})).await.unwrap();
     let lines = format!("carve_outs = [\"{address}\"]\n{}", everything(base));
     let grant = format!("adapter = \"{}\"\noperations = [\"probe\"]\n{lines}", adapter.digest());
@@ -312,7 +314,9 @@ async fn outbound(
         powers: powers.operation("probe").unwrap().clone(),
         limits: Arc::new(limits),
         vault: case.vault.clone(),
-        connections: Arc::new(Egress::with_tls(resolver, secure::client().unwrap()).connections()),
+        connections: Arc::new(
+            Egress::with_tls(resolver, Authority::new("nobody's").unwrap().client().unwrap()).connections(),
+        ),
         traffic: Arc::default(),
         responses: Arc::new(HashMap::new()),
         mode,
@@ -320,7 +324,7 @@ async fn outbound(
     })
 }
 
-fn plain_get(url: String) -> HttpRequest {
+pub(crate) fn plain_get(url: String) -> HttpRequest {
     HttpRequest { method: Method::Get, url, headers: Vec::new(), body: None, slot: None }
 }
 
@@ -348,7 +352,7 @@ async fn connecting_has_a_bound_of_its_own() {
     }
     let limits = Limits { connect_ms: 200, retries: 0, ..Limits::default() };
     let base = format!("http://{address}");
-    let outbound = outbound(&case, (&base, Mode::Live), address, case.names.clone(), limits).await;
+    let outbound = outbound(&case, (&base, Mode::Live), address, Arc::new(Names::default()), limits).await;
     let started = Instant::now();
     let end = outbound.send(plain_get(format!("{base}/ok"))).await;
     assert_eq!(end, Err(SendError::Timeout { phase: Phase::Connect, limit_ms: 200 }));
@@ -360,7 +364,8 @@ async fn ten_thousand_made_up_answers_leave_room_for_others() {
     let case = Case::new().await;
     let base = case.upstream.origin();
     let limits = Limits { requests: 10_000, ..Limits::default() };
-    let outbound = outbound(&case, (&base, Mode::Sandbox), case.upstream.address, case.names.clone(), limits).await;
+    let outbound =
+        outbound(&case, (&base, Mode::Sandbox), case.upstream.address, Arc::new(Names::default()), limits).await;
     let others = Arc::new(AtomicUsize::new(0));
     let seen = others.clone();
     tokio::spawn(async move {
@@ -373,4 +378,55 @@ async fn ten_thousand_made_up_answers_leave_room_for_others() {
         let _ = outbound.send(plain_get(format!("{base}/ok"))).await;
     }
     assert!(others.load(Ordering::SeqCst) >= 500, "somebody else had a turn: {others:?}");
+}
+
+#[tokio::test]
+pub(crate) async fn an_address_of_the_hosts_own_is_not_dialled_even_where_it_is_public() {
+    let case = Case::new().await;
+    let public = "93.184.215.14".parse().unwrap();
+    let limits = Limits { connect_ms: 100, retries: 0, ..Limits::default() };
+    let base = "https://granted.example";
+    for own in [true, false] {
+        let names = Names::default();
+        names.add("granted.example", &[public]);
+        if own {
+            names.own(public);
+        }
+        let address = case.upstream.address;
+        let outbound = outbound(&case, (base, Mode::Live), address, Arc::new(names), limits.clone()).await;
+        match outbound.send(plain_get(format!("{base}/ok"))).await {
+            Err(SendError::Denied(denial)) => {
+                assert!(own && denial.message.contains("this host's own address"), "{denial:?}");
+            }
+            // Nobody answers there, or nothing leads there.
+            other => assert!(!own, "{other:?}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_route_has_bounds_of_its_own() {
+    let case = Case::answering(|request| match request.target.as_str() {
+        "/items/long" => Answer::json(&json!("x".repeat(200))),
+        _ => Answer::json(&json!({"ok": true})),
+    })
+    .await;
+    let base = case.upstream.origin();
+    let own = "limits = { requests = 2, request_bytes = 5, response_bytes = 100 }\n";
+    let routes: String = everything(&base).split_inclusive("\n\n").flat_map(|route| [route.trim_end(), "\n", own]).collect();
+    let probe = case.probe_with(&base, &routes, &[case.upstream.address]).await;
+    let item = |id: &str| get(&format!("{base}/items/{id}"));
+    let post = |body: &str| {
+        let mut step = send("POST", &format!("{base}/echo"), Some("token"), json!([["content-type", "text/plain"]]));
+        step["body"] = json!(body);
+        step
+    };
+    let steps = json!([item("long"), item("1"), item("2"), post("short"), post("longer")]);
+    let outcome = case.steps(&probe, steps).await;
+    let output = outcome.result.as_ref().unwrap();
+    let bound = |step: usize| output["results"][step]["error"]["name"].as_str();
+    let bounds: Vec<_> = (0..5).map(bound).collect();
+    let expected = [Some("response_bytes"), None, Some("requests"), None, Some("request_bytes")];
+    assert_eq!(bounds, expected, "{output}");
+    case.holds(&outcome).await;
 }

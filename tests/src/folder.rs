@@ -2,6 +2,8 @@
 
 use std::{env, fs, io, path::PathBuf};
 
+use crate::guests::Guest;
+
 /// The folder with `postmark.wasm` and `guests/`.
 pub fn components() -> PathBuf {
     match env::var_os("PORTCULLIS_COMPONENTS") {
@@ -20,12 +22,12 @@ pub fn adapter(name: &str) -> io::Result<Vec<u8>> {
     read(components().join(format!("{name}.wasm")))
 }
 
-/// A built guest, by its name in `tests/guests`.
-pub fn guest(name: &str) -> io::Result<Vec<u8>> {
-    read(components().join("guests").join(format!("{name}.wasm")))
+/// A guest of the tests, as a component.
+pub fn guest(guest: Guest) -> io::Result<Vec<u8>> {
+    guest.wasm()
 }
 
-fn read(path: PathBuf) -> io::Result<Vec<u8>> {
+pub(crate) fn read(path: PathBuf) -> io::Result<Vec<u8>> {
     fs::read(&path).map_err(|error| {
         io::Error::new(error.kind(), format!("{}: {error}; run `cargo xtask build` first", path.display()))
     })

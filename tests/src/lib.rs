@@ -1,9 +1,11 @@
-//! What the tests, the demo and the bench share: an upstream that records, canaries that nobody may touch, names that
-//! resolve to what a test says, and a ledger that can be read.
+//! What the tests, the demo and the bench share: upstreams that record, a DNS server that says what a test says, canaries
+//! that nobody may touch, a ledger that can be read, and the guests by name.
 
 pub mod canary;
+pub mod dns;
 pub mod folder;
+pub mod guests;
 pub mod ledger;
 pub mod names;
-pub mod secure;
+pub mod tls;
 pub mod upstream;

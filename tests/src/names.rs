@@ -18,6 +18,7 @@ use portcullis_egress::Resolver;
 pub struct Names {
     table: Mutex<HashMap<String, Vec<Arc<[IpAddr]>>>>,
     asked: AtomicUsize,
+    own: Mutex<Vec<IpAddr>>,
 }
 
 impl Names {
@@ -25,6 +26,11 @@ impl Names {
     pub fn add(&self, name: &str, addresses: &[IpAddr]) {
         let mut table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
         table.entry(name.to_owned()).or_default().push(addresses.into());
+    }
+
+    /// As if this were an address of the host's own.
+    pub fn own(&self, address: IpAddr) {
+        self.own.lock().unwrap_or_else(PoisonError::into_inner).push(address);
     }
 
     /// How many names were asked for.
@@ -35,6 +41,10 @@ impl Names {
 
 #[async_trait]
 impl Resolver for Names {
+    fn is_own(&self, address: IpAddr) -> bool {
+        self.own.lock().unwrap_or_else(PoisonError::into_inner).contains(&address)
+    }
+
     async fn resolve(&self, name: &str) -> io::Result<Arc<[IpAddr]>> {
         self.asked.fetch_add(1, Ordering::SeqCst);
         let mut table = self.table.lock().unwrap_or_else(PoisonError::into_inner);

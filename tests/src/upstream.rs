@@ -4,15 +4,20 @@ use std::{
     convert::Infallible,
     io,
     net::SocketAddr,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::{Request, Response, body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpListener;
-use tokio_rustls::TlsAcceptor;
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpListener,
+};
 
 /// A request as it was received.
 #[derive(Clone, Debug)]
@@ -78,6 +83,7 @@ pub struct Upstream {
     /// Where it listens.
     pub address: SocketAddr,
     received: Arc<Mutex<Vec<Received>>>,
+    connections: Arc<AtomicUsize>,
 }
 
 impl Upstream {
@@ -86,42 +92,19 @@ impl Upstream {
     where
         F: Fn(&Received) -> Answer + Send + Sync + 'static,
     {
-        Self::listen(None, answer).await
-    }
-
-    /// The same over TLS.
-    pub async fn start_secure<F>(tls: TlsAcceptor, answer: F) -> io::Result<Self>
-    where
-        F: Fn(&Received) -> Answer + Send + Sync + 'static,
-    {
-        Self::listen(Some(tls), answer).await
-    }
-
-    async fn listen<F>(tls: Option<TlsAcceptor>, answer: F) -> io::Result<Self>
-    where
-        F: Fn(&Received) -> Answer + Send + Sync + 'static,
-    {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
         let received: Arc<Mutex<Vec<Received>>> = Arc::default();
         let (answer, log) = (Arc::new(answer), received.clone());
+        let connections: Arc<AtomicUsize> = Arc::default();
+        let count = connections.clone();
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                let (answer, log, tls) = (answer.clone(), log.clone(), tls.clone());
-                let service = service_fn(move |request| respond(request, answer.clone(), log.clone()));
-                tokio::spawn(async move {
-                    let http = http1::Builder::new();
-                    let Some(tls) = tls else {
-                        let _ = http.serve_connection(TokioIo::new(stream), service).await;
-                        return;
-                    };
-                    if let Ok(stream) = tls.accept(stream).await {
-                        let _ = http.serve_connection(TokioIo::new(stream), service).await;
-                    }
-                });
+                count.fetch_add(1, Ordering::SeqCst);
+                tokio::spawn(serve(stream, answer.clone(), log.clone()));
             }
         });
-        Ok(Self { address, received })
+        Ok(Self { address, received, connections })
     }
 
     /// `http://127.0.0.1:PORT`.
@@ -129,10 +112,28 @@ impl Upstream {
         format!("http://{}", self.address)
     }
 
+    /// How many connections were opened to it.
+    pub fn connections(&self) -> usize {
+        self.connections.load(Ordering::SeqCst)
+    }
+
     /// What was received, oldest first.
     pub fn received(&self) -> Vec<Received> {
         self.received.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
+}
+
+/// Answers the requests of one connection and keeps them in `log`.
+pub(crate) async fn serve<F>(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    answer: Arc<F>,
+    log: Arc<Mutex<Vec<Received>>>,
+) where
+    F: Fn(&Received) -> Answer + Send + Sync + 'static,
+{
+    let service = service_fn(move |request| respond(request, answer.clone(), log.clone()));
+    // A connection that its peer breaks off has nothing to tell.
+    let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
 }
 
 async fn respond<F>(

@@ -44,6 +44,8 @@ pub(crate) struct Artifact {
     pub(crate) manifest: PathBuf,
     /// Whether it is an example.
     pub(crate) example: bool,
+    /// Whether it is a program of tests, one that is not of a library or a binary.
+    pub(crate) test: bool,
     pub(crate) files: Vec<PathBuf>,
     /// The program, where it is one.
     pub(crate) executable: Option<PathBuf>,
@@ -56,10 +58,12 @@ pub(crate) fn parse_artifact(line: &str) -> Option<Artifact> {
         return None;
     }
     let kinds = message.get("target")?.get("kind")?.as_array()?;
+    let is = |wanted: &str| kinds.iter().any(|kind| kind.as_str() == Some(wanted));
     let files = message.get("filenames")?.as_array()?;
     Some(Artifact {
         manifest: message.get("manifest_path")?.as_str()?.into(),
-        example: kinds.iter().any(|kind| kind.as_str() == Some("example")),
+        example: is("example"),
+        test: is("test"),
         files: files.iter().filter_map(Value::as_str).map(PathBuf::from).collect(),
         executable: message.get("executable").and_then(Value::as_str).map(PathBuf::from),
     })
@@ -114,7 +118,7 @@ mod tests {
         let artifact = parse_artifact(&line.replace('\n', "")).unwrap();
         assert!(artifact.example);
         assert_eq!(artifact.files, [PathBuf::from("/r/t/gate_probe.wasm")]);
-        assert_eq!(artifact.executable, None);
+        assert_eq!((artifact.executable, artifact.test), (None, false));
         assert!(!parse_artifact(&line.replace('\n', "").replace(r#"["example"]"#, r#"["cdylib"]"#)).unwrap().example);
     }
 

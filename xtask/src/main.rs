@@ -8,6 +8,7 @@ mod build;
 mod cargo;
 mod counts;
 mod deny;
+mod hostile;
 mod layout;
 mod programs;
 mod steps;
@@ -57,6 +58,12 @@ const COMMANDS: &[Command] = &[
         flags: &[],
         about: "formatting, lints and all tests of all workspaces; ends with the counts (what .ci/run runs)",
         run: |layout, _| test::run(layout),
+    },
+    Command {
+        name: "hostile",
+        flags: &["--json"],
+        about: "run the hostile cases and say of each whether it held (`test` runs them too)",
+        run: |layout, flags| hostile::run(layout, flags.has("--json")),
     },
     Command {
         name: "deny",

@@ -158,6 +158,10 @@ impl<'a> Step<'a> {
                 Line::Err(text) => (text, false),
             };
             if is_stdout && (self.on_stdout)(&text) && !self.live {
+                // Not what is meant for a program.
+                if !text.starts_with('{') {
+                    watch.note(&text);
+                }
                 continue;
             }
             if !is_stdout && is_progress(&text) {

@@ -39,7 +39,7 @@ pub use answer::{Body, WouldSend};
 pub use connections::Connections;
 pub use error::{Fault, Phase, SendError, Unavailable, UnavailableReason};
 pub use outbound::{HttpRequest, HttpResponse, Outbound, OutboundParts, Tally};
-pub use resolve::{Resolver, SystemResolver};
+pub use resolve::{DnsResolver, Resolver, SystemResolver, system_resolver};
 pub use traffic::Traffic;
 
 use std::sync::Arc;

@@ -87,6 +87,8 @@ pub struct Outbound {
     pub(crate) parts: OutboundParts,
     pub(crate) intake: Intake,
     started: AtomicU32,
+    /// Requests by route id, for routes with a limit of their own.
+    by_route: Mutex<HashMap<String, u32>>,
     tally: Mutex<Tally>,
 }
 
@@ -126,7 +128,7 @@ impl Tally {
 impl Outbound {
     /// For one call.
     pub fn new(parts: OutboundParts) -> Self {
-        Self { parts, intake: Intake::default(), started: AtomicU32::new(0), tally: Mutex::default() }
+        Self { parts, intake: Intake::default(), started: AtomicU32::new(0), by_route: Mutex::default(), tally: Mutex::default() }
     }
 
     /// The powers this way out has.
@@ -192,6 +194,8 @@ impl Outbound {
         let deadline = Deadline::new(limits.request_ms);
         let mut url = self.parse(&request, number)?;
         let mut route = self.judge(&request, &url).map_err(|(_, denial)| SendError::Denied(denial))?;
+        self.take_turn(&request, route)?;
+        let deadline = route.limits.request_ms.map_or(deadline, |own| deadline.or_sooner(own));
         let mut whence: Option<String> = None;
         let mut hops = 0;
         loop {
@@ -216,6 +220,7 @@ impl Outbound {
             }
             url = next;
             route = self.judge_hop(&mut request, &url).map_err(|denial| told(SendError::Denied(denial)))?;
+            self.take_turn(&request, route)?;
             whence = Some(from);
         }
     }
@@ -226,6 +231,24 @@ impl Outbound {
         check_sizes(request, number, limits)?;
         RequestUrl::parse(&request.url, limits.url_bytes as usize)
             .map_err(|refusal| SendError::Denied(Denial::url(&request.url, &refusal)))
+    }
+
+    /// Holds a request against the bounds of its route's own, and counts it.
+    fn take_turn(&self, request: &HttpRequest, route: &OpenRoute) -> Result<(), SendError> {
+        let bound = |name, limit: u32| Err(SendError::Bound { name, limit: limit.into() });
+        if let Some(most) = route.limits.request_bytes
+            && request.body.as_ref().is_some_and(|body| body.len() > most as usize)
+        {
+            return bound("request_bytes", most);
+        }
+        let Some(most) = route.limits.requests else { return Ok(()) };
+        let mut by_route = self.by_route.lock().unwrap_or_else(PoisonError::into_inner);
+        let sent = by_route.entry(route.id.clone()).or_default();
+        if *sent >= most {
+            return bound("requests", most);
+        }
+        *sent += 1;
+        Ok(())
     }
 
     /// Asks the gate.
@@ -267,6 +290,7 @@ impl Outbound {
     async fn answer(&self, request: &HttpRequest, number: u32) -> Result<HttpResponse, SendError> {
         let url = self.parse(request, number)?;
         let route = self.judge(request, &url).map_err(|(_, denial)| SendError::Denied(denial))?;
+        self.take_turn(request, route)?;
         // Nothing here waits: without this, ten thousand answers would keep a thread from everybody else.
         tokio::task::yield_now().await;
         let would = would_send(request, &url, route);

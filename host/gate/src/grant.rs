@@ -84,6 +84,14 @@ pub struct RouteLimits {
 }
 
 impl RouteLimits {
+    /// The call's limits with those of this route, the lower of the two each.
+    #[must_use]
+    pub fn below(&self, call: &Limits) -> Limits {
+        let mut limits = call.clone();
+        self.named().for_each(|(name, value)| limits.lower(name, value.into()));
+        limits
+    }
+
     fn is_none(&self) -> bool {
         *self == Self::default()
     }
@@ -262,6 +270,12 @@ mod tests {
             Grant::parse(&format!("adapter = \"{}\"\ncarve_outs = [\"127.0.0.1:8025\"]\n{lines}", grant.adapter))
                 .unwrap();
         assert_eq!(again.routes, grant.routes);
+    }
+
+    #[test]
+    fn a_routes_limits_lower_the_calls_and_never_raise_them() {
+        let own = RouteLimits { requests: Some(3), response_bytes: Some(u32::MAX), ..RouteLimits::default() };
+        assert_eq!(own.below(&Limits::default()), Limits { requests: 3, ..Limits::default() });
     }
 
     #[test]

@@ -52,7 +52,7 @@ pub use error::{CallError, DescribeError, IntegrateError, StartError};
 pub use integration::{Integration, NewIntegration};
 pub use runtime::{Clock, Runtime, RuntimeBuilder, SystemClock};
 
-pub use portcullis_egress::{Body, Resolver, SystemResolver, Unavailable, UnavailableReason, WouldSend};
+pub use portcullis_egress::{Body, DnsResolver, Resolver, SystemResolver, Unavailable, UnavailableReason, WouldSend};
 pub use portcullis_gate::{
     Ceiling, CeilingError, Change, Denial, Descriptor, Diff, Effect, Explained, Explanation, Grant, GrantError,
     GrantedRoute, Limits, Method, Operation, Parameter, Route, Scheme, Slot, diff, explain, printable,
@@ -64,3 +64,4 @@ pub use portcullis_sandbox::{
     Adapter, CompileError, Compiler, Import, Journal, Line, LoadError, Sight, Upload, UploadError, compile_if_asked,
 };
 pub use portcullis_vault::{MemoryVault, Secret, SecretError, Source, SourceError, Vault};
+pub use rustls::{RootCertStore, pki_types::CertificateDer};

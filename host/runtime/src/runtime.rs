@@ -3,10 +3,11 @@
 use std::{path::PathBuf, sync::Arc};
 
 use jiff::Timestamp;
-use portcullis_egress::{Egress, Resolver, SystemResolver};
+use portcullis_egress::{Egress, Resolver, system_resolver};
 use portcullis_gate::{Ceiling, Descriptor, Limits, printable};
 use portcullis_ledger::Ledger;
 use portcullis_sandbox::{Adapter, CallError, Compiler, LoadError, Sandbox, SandboxOptions, wit};
+use rustls::{ClientConfig, RootCertStore, crypto::aws_lc_rs};
 use serde_json::Value;
 
 use crate::{
@@ -49,7 +50,10 @@ pub(crate) struct Shared {
 pub struct RuntimeBuilder {
     ledger: Arc<dyn Ledger>,
     clock: Arc<dyn Clock>,
-    resolver: Arc<dyn Resolver>,
+    /// The system's, unless set: which may read files, so only when it is needed.
+    resolver: Option<Arc<dyn Resolver>>,
+    /// What the system trusts, unless set.
+    roots: Option<RootCertStore>,
     sandbox: SandboxOptions,
     ceiling: Ceiling,
 }
@@ -83,10 +87,18 @@ impl RuntimeBuilder {
         self
     }
 
-    /// Resolves names with this.
+    /// Resolves names with this. Unless set, by DNS as the system is set up for it.
     #[must_use]
     pub fn resolver(mut self, resolver: Arc<dyn Resolver>) -> Self {
-        self.resolver = resolver;
+        self.resolver = Some(resolver);
+        self
+    }
+
+    /// Trusts upstreams whose certificates these authorities signed, and no others. Unless set, those that the system
+    /// trusts.
+    #[must_use]
+    pub fn trust(mut self, roots: RootCertStore) -> Self {
+        self.roots = Some(roots);
         self
     }
 
@@ -99,7 +111,18 @@ impl RuntimeBuilder {
 
     /// Starts the runtime.
     pub fn build(self) -> Result<Runtime, StartError> {
-        let egress = Egress::new(self.resolver).map_err(|error| StartError::Tls(error.to_string()))?;
+        let resolver = self.resolver.unwrap_or_else(system_resolver);
+        let egress = match self.roots {
+            None => Egress::new(resolver).map_err(|error| StartError::Tls(error.to_string()))?,
+            Some(roots) => {
+                let tls = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+                    .with_safe_default_protocol_versions()
+                    .map_err(|error| StartError::Tls(error.to_string()))?
+                    .with_root_certificates(roots)
+                    .with_no_client_auth();
+                Egress::with_tls(resolver, tls)
+            }
+        };
         let sandbox = Sandbox::new(self.sandbox)?;
         let (ledger, clock, ceiling) = (self.ledger, self.clock, self.ceiling);
         Ok(Runtime { shared: Arc::new(Shared { sandbox, egress, ledger, clock, ceiling }) })
@@ -112,7 +135,8 @@ impl Runtime {
         RuntimeBuilder {
             ledger,
             clock: Arc::new(SystemClock),
-            resolver: Arc::new(SystemResolver::default()),
+            resolver: None,
+            roots: None,
             sandbox: SandboxOptions::default(),
             ceiling: Ceiling::default(),
         }

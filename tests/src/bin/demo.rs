@@ -17,7 +17,7 @@ use portcullis_runtime::{
     WouldSend,
 };
 use portcullis_tests::{
-    folder,
+    folder, guests,
     upstream::{Answer, Received, Upstream},
 };
 use serde_json::{Value, json};
@@ -89,7 +89,7 @@ async fn run() -> Result<Story, Failure> {
         .calls_at_once(8)
         .build()?;
     let postmark = runtime.load(&folder::adapter("postmark")?).await?;
-    let probe = runtime.load(&folder::guest("puppet_probe")?).await?;
+    let probe = runtime.load(&folder::guest(guests::PUPPET_PROBE)?).await?;
     // A token that nobody can have written anywhere before.
     let token = format!(
         "pm-{:032x}",

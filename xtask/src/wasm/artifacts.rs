@@ -82,7 +82,13 @@ mod tests {
             let file = self.0.join("cargo").join(name);
             std::fs::create_dir_all(file.parent().unwrap()).unwrap();
             std::fs::write(&file, bytes).unwrap();
-            Artifact { manifest: "/elsewhere/Cargo.toml".into(), example, files: vec![file], executable: None }
+            Artifact {
+                manifest: "/elsewhere/Cargo.toml".into(),
+                example,
+                test: false,
+                files: vec![file],
+                executable: None,
+            }
         }
     }
 

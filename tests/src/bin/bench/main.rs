@@ -26,7 +26,7 @@ use portcullis_runtime::{
     Adapter, Call, Caller, Compiler, Grant, Integration, JsonLines, MemoryVault, NewIntegration, Runtime, Secret,
 };
 use portcullis_sandbox::{Sandbox, SandboxOptions};
-use portcullis_tests::folder;
+use portcullis_tests::{folder, guests};
 use rustix::time::{ClockId, clock_gettime};
 use serde_json::{Value, json};
 
@@ -116,7 +116,7 @@ async fn run() -> Result<(), Failure> {
     BufReader::new(child.0.stdout.take().ok_or("no upstream")?).read_line(&mut address)?;
     let origin = format!("http://{}", address.trim());
 
-    let wasm = folder::guest("bench_post")?;
+    let wasm = folder::guest(guests::BENCH_POST)?;
     let folder = env::temp_dir().join(format!("portcullis-bench-{}", std::process::id()));
     fs::create_dir_all(&folder)?;
     let compile = Instant::now();

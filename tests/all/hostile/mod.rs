@@ -1,0 +1,128 @@
+//! The hostile cases: what a guest, an upstream or a caller tries, and what must come of it. A file for each, by number.
+//!
+//! [`CASES`] is the list, and `cargo xtask hostile` reads it: number, sentence, and which tests show that the case holds.
+//! Those of a case's own file are its tests; others are named here, by their functions, so that a name that is gone does
+//! not compile. What every test ends with is the oracle of `harness.rs`.
+
+use portcullis_runtime::{CallError, Outcome};
+
+/// A case.
+struct Case {
+    number: u32,
+    /// What is tried.
+    sentence: &'static str,
+    /// The file with its own tests.
+    module: &'static str,
+    /// Tests that stand elsewhere.
+    also: &'static [(&'static str, fn())],
+}
+
+macro_rules! cases {
+    ($($number:literal $module:ident $sentence:literal $(also $first:ident $(:: $rest:ident)+)*;)+) => {
+        $(mod $module;)+
+
+        const CASES: &[Case] = &[$(Case {
+            number: $number,
+            sentence: $sentence,
+            module: stringify!($module),
+            also: &[$((
+                concat!(stringify!($first) $(, "::", stringify!($rest))+),
+                crate::$first $(:: $rest)+,
+            )),*],
+        }),+];
+    };
+}
+
+cases! {
+    1 case_01_endless_loops
+        "an endless loop; a loop in `describe`, in a start function, in `cabi_realloc`, in a post-return";
+    2 case_02_host_calls_in_a_row
+        "work that burns little fuel per unit of time: ended by the deadline, not by fuel";
+    3 case_03_waiting
+        "sleeping, or waiting on an upstream that never answers: ended by wall clock"
+        also sandbox::more_calls_than_there_are_places_wait_for_their_turn;
+    4 case_04_memory
+        "unbounded recursion; growing memory; growing tables; a 1 GiB list or string handed to a host function"
+        also sandbox::an_output_that_is_too_large_is_a_bound;
+    5 case_05_floods_of_arguments
+        "`random.get-bytes(u64::MAX)`; 32,769 headers; header names and values with CR, LF or NUL";
+    6 case_06_uploads
+        "a file that is a core module, precompiled, truncated, bit-flipped, of another world, or imports what nobody links";
+    7 case_07_floods_of_output
+        "a flood on stdout, stderr and `log`, with terminal escape sequences in it";
+    8 case_08_state
+        "state from one call visible in the next call, or in another tenant's"
+        also calls::calls_of_one_integration_run_side_by_side_and_see_nothing_of_each_other
+        also sandbox::there_is_no_environment_and_describe_is_always_the_same;
+    9 case_09_not_granted
+        "a scheme, host, port, method or path that was not granted: no DNS query is made"
+        also calls::an_operation_that_is_not_granted_does_not_start
+        also calls::a_grant_holds_for_one_adapter_and_for_what_it_declares;
+    10 case_10_forms_of_addresses
+        "IPv4 in decimal, hex, octal and short forms; IPv4-mapped IPv6";
+    11 case_11_special_addresses
+        "link-local, metadata, loopback, private and other special addresses; the host's own listeners"
+        also requests::an_address_of_the_hosts_own_is_not_dialled_even_where_it_is_public;
+    12 case_12_names
+        "a granted name that resolves inwards, or in and out; a name whose answer changes between check and connect";
+    13 case_13_redirects
+        "redirects to an ungranted host, scheme, port or path; loops; one that would carry a credential away"
+        also redirects::a_hop_that_was_not_granted_is_a_denial_that_says_whence_it_came
+        also redirects::a_loop_is_a_bound_and_every_hop_counts_as_a_request
+        also redirects::a_credential_goes_on_only_where_the_hops_own_route_names_its_slot
+        also redirects::a_secret_in_a_location_is_taken_out_before_it_is_read
+        also redirects::a_redirect_from_https_to_http_is_followed_only_where_http_was_granted;
+    14 case_14_spelling_of_urls
+        "user info in a URL; upper case, trailing dots, default and odd ports; Unicode and punycode hosts";
+    15 case_15_methods
+        "TRACE, CONNECT, lower-case and invented methods; method-override headers";
+    16 case_16_reserved_headers
+        "reserved headers set by the guest; duplicates of the slot's own header";
+    17 case_17_framing
+        "a Content-Length that disagrees with the body; trailers; proxies in the environment";
+    18 case_18_responses
+        "an endless body, a gzip bomb, a header flood, one byte at a time, a reset halfway, a wrong Content-Length"
+        also egress::a_request_body_that_is_too_large_is_not_sent;
+    19 case_19_timeouts_and_certificates
+        "timeouts of zero and of the largest integer; a certificate that is expired, self-signed or for another name";
+    20 case_20_tenants
+        "tenant A's connection, cookie or TLS session reused for tenant B";
+    21 case_21_echoes
+        "an upstream that echoes headers and body, and the secret base64, URL, hex or JSON encoded";
+    22 case_22_credentials
+        "one route's credential used on another; a slot name chosen by the guest; a handle kept after the call"
+        also calls::a_missing_credential_is_named_and_nothing_is_sent
+        also calls::rotation_takes_effect_on_the_next_request;
+    23 case_23_places_to_leak
+        "the secret in an error, a `Debug` print, a panic message, a trace, an API answer, an exported ledger"
+        also calls::an_input_that_its_schema_does_not_allow_does_not_start_and_is_not_repeated;
+    24 case_24_derived_tokens
+        "a derived token shown to a guest (until OAuth is here: the Basic form of a secret)";
+    25 case_25_sandbox_mode
+        "sandbox mode: no packet, no DNS query, and the vault is not even asked to decrypt"
+        also calls::sandbox_mode_says_what_would_be_sent_and_nothing_leaves;
+    26 case_26_linear_memory
+        "every linear memory of a guest, dumped after a call: the secret is not in it";
+}
+
+/// Prints the list for `cargo xtask hostile`, a line for each case and each of its tests elsewhere.
+#[test]
+fn the_list_of_cases() {
+    // The harness has begun a line.
+    println!();
+    for (case, number) in CASES.iter().zip(1..) {
+        assert_eq!(case.number, number, "the cases are numbered without a gap");
+        println!("case\t{number}\thostile::{}::\t{}", case.module, case.sentence);
+        for (test, _) in case.also {
+            println!("also\t{number}\t{test}");
+        }
+    }
+}
+
+/// The bound that a call hit.
+fn bound(outcome: &Outcome) -> &'static str {
+    match outcome.result.as_ref().unwrap_err() {
+        CallError::Bound { name, .. } => name,
+        other => panic!("{other:?}"),
+    }
+}
