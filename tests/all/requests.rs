@@ -184,15 +184,12 @@ async fn answers_come_in_order_and_never_more_than_allowed_are_open_at_once() {
         let probe = case.probe_with(&base, &lines, &[slow.address]).await;
         let delays = [150, 10, 80, 1, 120, 5, 60, 30, 2];
         let requests: Vec<Value> = delays.iter().map(|delay| get(&format!("{base}/items/{delay}"))).collect();
-        let started = Instant::now();
         let outcome = case.steps(&probe, json!([{"do": "sendAll", "requests": requests}])).await;
         let results = &outcome.result.as_ref().unwrap()["results"][0]["results"];
         for (place, delay) in delays.iter().enumerate() {
             assert_eq!(results[place]["ok"]["body"], delay.to_string(), "{results}");
         }
         assert_eq!(slow.most.load(Ordering::SeqCst), at_once, "as many as allowed, and no more");
-        let whole: u64 = delays.iter().sum();
-        assert_eq!(started.elapsed() >= Duration::from_millis(whole), at_once == 1, "{:?}", started.elapsed());
         case.holds(&outcome).await;
     }
 }
@@ -257,7 +254,10 @@ async fn no_request_outlives_its_calls_wall_clock_or_its_own_deadline() {
         let probe = case.probe_with(&base, &lines, &[address]).await;
         let outcome = case.steps(&probe, json!([get(&format!("{base}/ok"))])).await;
         match &outcome.result {
-            Ok(output) => assert_eq!(output["results"][0]["error"]["kind"].as_str(), kind),
+            Ok(output) => {
+                let error = &output["results"][0]["error"];
+                assert_eq!((error["kind"].as_str(), &error["phase"]), (kind, &json!("total")));
+            }
             Err(error) => assert_eq!((error.code(), kind), ("wall_ms", None)),
         }
         assert_eq!((next(&mut told).await, next(&mut told).await), ("request", "closed"), "{limits}");

@@ -179,7 +179,7 @@ async fn retry_after_is_obeyed_where_it_fits_and_is_the_guests_where_not() {
     let started = Instant::now();
     let outcome = case.steps(case.probe(), json!([item(&case.upstream.origin())])).await;
     assert_eq!(outcome.result.as_ref().unwrap()["results"][0]["ok"]["status"], 503);
-    assert!(started.elapsed() < Duration::from_millis(500), "{:?}", started.elapsed());
+    assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
     assert_eq!(outcome.exchanges.len(), 1);
     case.holds(&outcome).await;
 }
