@@ -413,7 +413,7 @@ async fn a_route_has_bounds_of_its_own() {
     .await;
     let base = case.upstream.origin();
     let own = "limits = { requests = 2, request_bytes = 5, response_bytes = 100 }\n";
-    let routes: String = everything(&base).split_inclusive("\n\n").flat_map(|route| [route.trim_end(), "\n", own]).collect();
+    let routes = everything(&base).replace("[[routes]]\n", &format!("[[routes]]\n{own}"));
     let probe = case.probe_with(&base, &routes, &[case.upstream.address]).await;
     let item = |id: &str| get(&format!("{base}/items/{id}"));
     let post = |body: &str| {

@@ -153,13 +153,13 @@ async fn resolve(outbound: &Outbound, url: &RequestUrl) -> Result<Arc<[IpAddr]>,
     let connections = &outbound.parts.connections;
     let carve_outs = &outbound.parts.powers.carve_outs;
     for address in addresses.iter() {
-        // This host's own addresses are looked up when they are dialled for the first time: they come and go.
-        let judged = if !connections.has_dialled(*address) && connections.resolver.is_own(*address) {
-            judge_address(*address, url.port(), secure, &carve_outs.clone().own(&[*address]))
-        } else {
-            judge_address(*address, url.port(), secure, carve_outs)
-        };
-        judged.map_err(|refusal| SendError::Denied(Denial::address(url, refusal)))?;
+        let denied = |refusal| SendError::Denied(Denial::address(url, refusal));
+        judge_address(*address, url.port(), secure, carve_outs).map_err(denied)?;
+        // This host's own addresses are asked for when one is about to be dialled for the first time: they come and go.
+        if !connections.has_dialled(*address) && connections.resolver.is_own(*address) {
+            let with_own = carve_outs.clone().own(&[*address]);
+            judge_address(*address, url.port(), secure, &with_own).map_err(denied)?;
+        }
     }
     Ok(addresses)
 }
@@ -263,7 +263,8 @@ async fn receive(
                 (clean(&scrubber, body, &mut found), found)
             }
         });
-        let (body, found) = search.await.map_err(|_| protocol(url, "the response could not be searched for secrets"))?;
+        let (body, found) =
+            search.await.map_err(|_| protocol(url, "the response could not be searched for secrets"))?;
         *redactions += found;
         body
     } else {

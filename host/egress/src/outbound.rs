@@ -128,7 +128,13 @@ impl Tally {
 impl Outbound {
     /// For one call.
     pub fn new(parts: OutboundParts) -> Self {
-        Self { parts, intake: Intake::default(), started: AtomicU32::new(0), by_route: Mutex::default(), tally: Mutex::default() }
+        Self {
+            parts,
+            intake: Intake::default(),
+            started: AtomicU32::new(0),
+            by_route: Mutex::default(),
+            tally: Mutex::default(),
+        }
     }
 
     /// The powers this way out has.

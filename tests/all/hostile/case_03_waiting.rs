@@ -40,7 +40,7 @@ async fn an_upstream_that_never_answers_is_ended_by_the_clock_on_the_wall() {
         taken.len()
     });
     let base = format!("http://{address}");
-    for (limits, expected) in [("wall_ms = 400", "wall_ms"), ("connect_ms = 100\nfirst_byte_ms = 200", "timeout")] {
+    for (limits, expected) in [("wall_ms = 400", "wall_ms"), ("connect_ms = 100\nfirst_byte_ms = 200\nretries = 0", "timeout")] {
         let routes = format!("{}[limits]\n{limits}\n", everything(&base));
         let probe = case.probe_with(&base, &routes, &[address]).await;
         let started = Instant::now();

@@ -38,7 +38,7 @@ async fn errors_of_every_kind_say_what_failed_and_not_with_what() {
     ];
     for (address, kind) in upstreams {
         let base = format!("http://{address}");
-        let routes = format!("{}[limits]\nconnect_ms = 100\nfirst_byte_ms = 100\n", everything(&base));
+        let routes = format!("{}[limits]\nconnect_ms = 100\nfirst_byte_ms = 100\nretries = 0\n", everything(&base));
         let probe = case.probe_with(&base, &routes, &[address]).await;
         let outcome = case.steps(&probe, with_every_scheme(&base)).await;
         for step in 0..4 {
