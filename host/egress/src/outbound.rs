@@ -199,7 +199,7 @@ impl Outbound {
         let limits = &self.parts.limits;
         let deadline = Deadline::new(limits.request_ms);
         let mut url = self.parse(&request, number)?;
-        let mut route = self.judge(&request, &url).map_err(|(_, denial)| SendError::Denied(denial))?;
+        let mut route = self.judge(&request, &url).map_err(|reason| self.denied(reason, &request, &url))?;
         self.take_turn(&request, route)?;
         let deadline = route.limits.request_ms.map_or(deadline, |own| deadline.or_sooner(own));
         let mut whence: Option<String> = None;
@@ -225,7 +225,7 @@ impl Outbound {
                 redirect::reduce_headers(&mut request.headers);
             }
             url = next;
-            route = self.judge_hop(&mut request, &url).map_err(|denial| told(SendError::Denied(denial)))?;
+            route = self.judge_hop(&mut request, &url).map_err(told)?;
             self.take_turn(&request, route)?;
             whence = Some(from);
         }
@@ -258,36 +258,30 @@ impl Outbound {
     }
 
     /// Asks the gate.
-    fn judge(&self, request: &HttpRequest, url: &RequestUrl) -> Result<&OpenRoute, (Reason, Denial)> {
+    fn judge(&self, request: &HttpRequest, url: &RequestUrl) -> Result<&OpenRoute, Reason> {
         let powers = &self.parts.powers;
-        let judged = Request {
-            method: request.method,
-            url,
-            headers: &request.headers,
-            body: request.body.is_some(),
-            slot: request.slot.as_deref(),
-        };
-        let reason = match decide(&judged, powers) {
+        match decide(&as_judged(request, url), powers) {
             // `decide` gives numbers of open routes only; were it ever to give another, nothing would leave.
-            Decision::Allow(number) => match powers.route(number) {
-                Some(route) => return Ok(route),
-                None => Reason::Path,
-            },
-            Decision::Deny(reason) => reason,
-        };
-        Err((reason, Denial::new(reason, &judged, powers)))
+            Decision::Allow(number) => powers.route(number).ok_or(Reason::Path),
+            Decision::Deny(reason) => Err(reason),
+        }
+    }
+
+    /// Tells why the gate said no.
+    fn denied(&self, reason: Reason, request: &HttpRequest, url: &RequestUrl) -> SendError {
+        SendError::Denied(Denial::new(reason, &as_judged(request, url), &self.parts.powers))
     }
 
     /// Asks the gate about a hop. The credential, and the guest's own header fields, go on only where the hop's own route
     /// names them; where it does not, the hop goes without, and so do all that follow it.
-    fn judge_hop(&self, request: &mut HttpRequest, url: &RequestUrl) -> Result<&OpenRoute, Denial> {
+    fn judge_hop(&self, request: &mut HttpRequest, url: &RequestUrl) -> Result<&OpenRoute, SendError> {
         loop {
             match self.judge(request, url) {
-                Err((Reason::Slot, _)) if request.slot.is_some() => request.slot = None,
-                Err((Reason::HeaderName(position), _)) if position < request.headers.len() => {
+                Err(Reason::Slot) if request.slot.is_some() => request.slot = None,
+                Err(Reason::HeaderName(position)) if position < request.headers.len() => {
                     request.headers.remove(position);
                 }
-                judged => return judged.map_err(|(_, denial)| denial),
+                judged => return judged.map_err(|reason| self.denied(reason, request, url)),
             }
         }
     }
@@ -295,7 +289,7 @@ impl Outbound {
     /// Sandbox mode's answer. Nothing is sent, so nothing redirects.
     async fn answer(&self, request: &HttpRequest, number: u32) -> Result<HttpResponse, SendError> {
         let url = self.parse(request, number)?;
-        let route = self.judge(request, &url).map_err(|(_, denial)| SendError::Denied(denial))?;
+        let route = self.judge(request, &url).map_err(|reason| self.denied(reason, request, &url))?;
         self.take_turn(request, route)?;
         // Nothing here waits: without this, ten thousand answers would keep a thread from everybody else.
         tokio::task::yield_now().await;
@@ -324,6 +318,17 @@ impl Outbound {
         let end = exchange::run(self, request, url, route, deadline, &mut under_way.redactions).await;
         under_way.end(&end);
         end
+    }
+}
+
+/// A request as the gate judges it.
+fn as_judged<'a>(request: &'a HttpRequest, url: &'a RequestUrl) -> Request<'a> {
+    Request {
+        method: request.method,
+        url,
+        headers: &request.headers,
+        body: request.body.is_some(),
+        slot: request.slot.as_deref(),
     }
 }
 

@@ -6,7 +6,7 @@
 //! | `secret.rs` | a secret: does not print, does not clone, is wiped |
 //! | `source.rs` | where an operator gives one: a file, an environment variable, standard input |
 //! | `attach.rs` | how one goes on the wire, by scheme |
-//! | `scrub.rs` | how one is found in what an upstream sends back |
+//! | `scrub/` | how one is found in what an upstream sends back |
 //! | `memory.rs` | a vault that holds its secrets in memory |
 //!
 //! There is no function here that returns a secret, and none that can be reached from a guest. What a guest holds is the
