@@ -92,11 +92,18 @@ mod tests {
         for value in ["application/json", "Application/JSON; charset=utf-8", "application/fhir+json", " text/x+JSON "] {
             assert!(said(&json, &[value]), "{value}");
         }
-        for value in ["", "json", "application/jsonp", "text/plain", "application/json, text/html", "a b/x+json", "/+json"] {
+        for value in
+            ["", "json", "application/jsonp", "text/plain", "application/json, text/html", "a b/x+json", "/+json"]
+        {
             assert!(!said(&json, &[value]), "{value}");
         }
-        assert!(said(&BodyKind::Form, &["application/x-www-form-urlencoded"]) && !said(&BodyKind::Form, &["application/json"]));
-        assert!(said(&BodyKind::Multipart, &["multipart/form-data; boundary=x"]) && !said(&json, &["multipart/form-data"]));
+        assert!(
+            said(&BodyKind::Form, &["application/x-www-form-urlencoded"])
+                && !said(&BodyKind::Form, &["application/json"])
+        );
+        assert!(
+            said(&BodyKind::Multipart, &["multipart/form-data; boundary=x"]) && !said(&json, &["multipart/form-data"])
+        );
         let raw = BodyKind::Raw(vec!["text/csv".into(), "image/png".into()]);
         assert!(said(&raw, &["text/csv"]) && said(&raw, &["IMAGE/PNG"]) && !said(&raw, &["text/html"]));
     }

@@ -75,7 +75,9 @@ pub enum CeilingError {
     #[error("the ceiling has {0} bytes; at most {MAX_BYTES}")]
     TooLong(usize),
     /// Not an origin.
-    #[error("`{0}` is not an origin; write `https://api.example.com`, `https://api.example.com:8443` or `https://*.example.com`")]
+    #[error(
+        "`{0}` is not an origin; write `https://api.example.com`, `https://api.example.com:8443` or `https://*.example.com`"
+    )]
     Origin(String),
     /// No such limit.
     #[error("there is no limit `{0}`; the limits: {known}", known = Limits::NAMES.join(", "))]
@@ -131,7 +133,8 @@ impl Ceiling {
         let Some(allowed) = &self.carve_outs else { return true };
         allowed.iter().any(|allowed| {
             let names = allowed.integrations.as_ref();
-            names.is_none_or(|names| names.iter().any(|name| name == integration)) && allowed.addresses.covers(carve_out)
+            names.is_none_or(|names| names.iter().any(|name| name == integration))
+                && allowed.addresses.covers(carve_out)
         })
     }
 
@@ -249,7 +252,9 @@ mod tests {
             assert!(forbids(&ceiling, Method::Get, url).is_some(), "{url}");
         }
         assert!(forbids(&ceiling, Method::Delete, open[0]).unwrap().contains("`methods`"));
-        assert!(forbids(&ceiling, Method::Get, "https://a.corp.example.org:8443/").unwrap().contains("`forbidden_origins`"));
+        assert!(
+            forbids(&ceiling, Method::Get, "https://a.corp.example.org:8443/").unwrap().contains("`forbidden_origins`")
+        );
     }
 
     #[test]

@@ -65,10 +65,7 @@ pub(crate) fn check(descriptor: &Descriptor) -> Result<(), DescriptorError> {
                 return err(&format!("routes[{i}].slot"), format!("`{}` is not one of the slots", shorten(name)));
             }
             Some(Ok(Slot { scheme: Scheme::SigningKey, name, .. })) => {
-                return err(
-                    &format!("routes[{i}].slot"),
-                    format!("`{name}` is a signing key, which is never sent"),
-                );
+                return err(&format!("routes[{i}].slot"), format!("`{name}` is a signing key, which is never sent"));
             }
             Some(Ok(slot)) => Some(&slot.scheme),
             None => None,

@@ -204,10 +204,7 @@ fn allows_header(header: &Header, route: &OpenRoute) -> Option<bool> {
 }
 
 /// Whether one of the parameters allows this value; none if there is none.
-fn judge<'a>(
-    parameters: impl Iterator<Item = &'a Parameter>,
-    value: impl Iterator<Item = u8> + Clone,
-) -> Option<bool> {
+fn judge<'a>(parameters: impl Iterator<Item = &'a Parameter>, value: impl Iterator<Item = u8> + Clone) -> Option<bool> {
     parameters.fold(None, |so_far, parameter| Some(so_far == Some(true) || parameter.allows(value.clone())))
 }
 
@@ -222,12 +219,15 @@ fn address(request: &Request<'_>, powers: &OperationPowers) -> Option<Reason> {
 mod tests {
     use super::*;
     use crate::{
+        body::BodyKind,
         ceiling::Ceiling,
         descriptor::{Descriptor, RequestBody, tests::sample},
-        body::BodyKind,
         grant::Grant,
         parameter::Values,
-        powers::{Powers, tests::{DIGEST, powers_of}},
+        powers::{
+            Powers,
+            tests::{DIGEST, powers_of},
+        },
     };
 
     const GRANT: &str = r#"
@@ -380,7 +380,9 @@ mod tests {
         let json = ("Content-Type", "application/json");
         assert_eq!(ruled_verdict("", &[json], true), "allow");
         assert_eq!(ruled_verdict("", &[], false), "allow");
-        for headers in [&[][..], &[("Content-Type", "text/html")], &[json, json], &[json, ("Content_Type", "text/html")]] {
+        for headers in
+            [&[][..], &[("Content-Type", "text/html")], &[json, json], &[json, ("Content_Type", "text/html")]]
+        {
             assert_eq!(ruled_verdict("", headers, true), "body-kind-not-granted", "{headers:?}");
         }
     }

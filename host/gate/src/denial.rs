@@ -55,7 +55,9 @@ impl Denial {
         let what = what(reason, request, powers);
         // What would help, and who would have to do it.
         let (helps, allow_with) = match (reason, declared) {
-            (Reason::Slot | Reason::SlotMissing | Reason::Body | Reason::BodyKind | Reason::Header(..), _) => ("", None),
+            (Reason::Slot | Reason::SlotMissing | Reason::Body | Reason::BodyKind | Reason::Header(..), _) => {
+                ("", None)
+            }
             (_, Some((_, Some(ceiling)))) => {
                 let message = format!("{asked}: {what}. The host's ceiling is below it: {ceiling}.");
                 return Self { rule: reason.rule().to_owned(), asked, granted, message, allow_with: None };
@@ -152,9 +154,7 @@ fn what(reason: Reason, request: &Request<'_>, powers: &OperationPowers) -> Stri
             "this route carries a credential and none was attached; open its slot and pass the handle".to_owned()
         }
         Reason::Body => "this route has no request body".to_owned(),
-        Reason::BodyKind => {
-            "the body's Content-Type must stand there once, and be one of this route's".to_owned()
-        }
+        Reason::BodyKind => "the body's Content-Type must stand there once, and be one of this route's".to_owned(),
         Reason::Header(position, refusal) => {
             let why = match refusal {
                 HeaderRefusal::Name => "its name is not a header name",

@@ -3,7 +3,12 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    body::BodyKind, check::check, grant::{GrantedRoute, RouteLimits}, method::Method, parameter::Parameter, repeat::Repeat,
+    body::BodyKind,
+    check::check,
+    grant::{GrantedRoute, RouteLimits},
+    method::Method,
+    parameter::Parameter,
+    repeat::Repeat,
 };
 
 /// What an operation does to the world.

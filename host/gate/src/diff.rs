@@ -331,7 +331,8 @@ fn operations(changes: &mut Vec<Change>, old: &Asks<'_>, new: &Asks<'_>) {
                 }
             }
             (before, after) => {
-                let effect = |side: Option<&(Effect, BTreeSet<Power>)>| side.map(|(effect, _)| effect.as_str().to_owned());
+                let effect =
+                    |side: Option<&(Effect, BTreeSet<Power>)>| side.map(|(effect, _)| effect.as_str().to_owned());
                 let asks_more = after.is_some();
                 let (before, after) = (effect(before), effect(after));
                 changes.push(Change { asks_more, kind: ChangeKind::Operation, subject, before, after });
@@ -405,7 +406,10 @@ mod tests {
         assert_eq!(changes(|d| d.routes[0].query.clear()), one("route's query", "read-item", false));
         let narrow = |d: &mut Descriptor| d.routes[0].query[0].values = Values::OneOf(vec!["a".into()]);
         assert_eq!(changes(narrow), one("route's query", "read-item", false));
-        assert_eq!(changes(|d| d.routes[0].headers.push(Parameter::any("x"))), one("route's headers", "read-item", true));
+        assert_eq!(
+            changes(|d| d.routes[0].headers.push(Parameter::any("x"))),
+            one("route's headers", "read-item", true)
+        );
         let body = |d: &mut Descriptor| d.routes[1].request = Some(RequestBody { kind: BodyKind::Json, schema: None });
         assert_eq!(changes(body), one("route's body", "send", true));
         assert_eq!(changes(|d| d.routes[1].repeat = Repeat::Idempotent), one("route's repeats", "send", true));

@@ -163,17 +163,13 @@ fn operations(descriptor: &Descriptor, left: &Intersection) -> Vec<Explained<Ope
     lines
 }
 
-fn routes(
-    descriptor: &Descriptor,
-    grant: &Grant,
-    ceiling: &Ceiling,
-    left: &Intersection,
-) -> Vec<Explained<RouteLine>> {
+fn routes(descriptor: &Descriptor, grant: &Grant, ceiling: &Ceiling, left: &Intersection) -> Vec<Explained<RouteLine>> {
     let mut lines = Vec::new();
     for (granted, fate) in grant.routes.iter().zip(&left.routes) {
         match fate {
             Ok(open) => lines.extend(open.iter().map(|open| {
-                let narrowed = descriptor.route(&open.id).and_then(|declared| narrowed(&declared.as_granted(), granted));
+                let narrowed =
+                    descriptor.route(&open.id).and_then(|declared| narrowed(&declared.as_granted(), granted));
                 let item = RouteLine { route: Some(open.id.clone()), granted: granted.clone(), narrowed };
                 line(item, Ok::<(), Removed>(()))
             })),
@@ -242,8 +238,12 @@ fn limits(grant: &Grant, ceiling: &Ceiling, effective: &Limits) -> Vec<LimitLine
     let defaults = Limits::default();
     let line = |name: &&'static str| {
         let granted = grant.limits.get(name)?;
-        let line =
-            LimitLine { limit: name, granted, ceiling: ceiling.limits.get(*name).copied(), effective: effective.get(name)? };
+        let line = LimitLine {
+            limit: name,
+            granted,
+            ceiling: ceiling.limits.get(*name).copied(),
+            effective: effective.get(name)?,
+        };
         (defaults.get(name) != Some(granted) || line.effective != granted).then_some(line)
     };
     Limits::NAMES.iter().filter_map(line).collect()
@@ -252,10 +252,7 @@ fn limits(grant: &Grant, ceiling: &Ceiling, effective: &Limits) -> Vec<LimitLine
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        descriptor::tests::sample,
-        powers::tests::grant,
-    };
+    use crate::{descriptor::tests::sample, powers::tests::grant};
 
     const ROUTES: &str = r#"
         [[routes]]
@@ -287,22 +284,32 @@ mod tests {
     fn each_item_says_who_took_it_away() {
         let explained = explained();
         let by = |effective: bool, removed: &Option<Removed>| match removed {
-            None => if effective { "effective" } else { "?" },
+            None => {
+                if effective {
+                    "effective"
+                } else {
+                    "?"
+                }
+            }
             Some(removed) => removed.by.as_str(),
         };
         let routes: Vec<_> =
             explained.routes.iter().map(|r| (r.item.granted.url.as_str(), by(r.effective, &r.removed))).collect();
-        assert_eq!(routes, [
-            ("https://api.example.com/items/me", "effective"),
-            ("https://api.example.com/send", "ceiling"),
-            ("https://evil.example/", "descriptor"),
-            ("https://open.example.com/status", "grant"),
-        ]);
+        assert_eq!(
+            routes,
+            [
+                ("https://api.example.com/items/me", "effective"),
+                ("https://api.example.com/send", "ceiling"),
+                ("https://evil.example/", "descriptor"),
+                ("https://open.example.com/status", "grant"),
+            ]
+        );
         let operations: Vec<_> =
             explained.operations.iter().map(|o| (o.item.operation.as_str(), by(o.effective, &o.removed))).collect();
         assert_eq!(operations, [("readItem", "grant"), ("send", "effective"), ("drop", "descriptor")]);
         assert_eq!(explained.operations[1].item.missing_routes, ["send"]);
-        let slots: Vec<_> = explained.slots.iter().map(|s| (s.item.slot.as_str(), by(s.effective, &s.removed))).collect();
+        let slots: Vec<_> =
+            explained.slots.iter().map(|s| (s.item.slot.as_str(), by(s.effective, &s.removed))).collect();
         assert_eq!(slots, [("key", "effective"), ("mac", "grant"), ("none", "descriptor")]);
         let carve_outs: Vec<_> = explained.carve_outs.iter().map(|c| by(c.effective, &c.removed)).collect();
         assert_eq!(carve_outs, ["effective", "ceiling"]);
@@ -317,10 +324,13 @@ mod tests {
     #[test]
     fn limits_show_what_was_granted_and_what_holds() {
         let limits: Vec<_> = explained().limits.iter().map(|l| (l.limit, l.granted, l.ceiling, l.effective)).collect();
-        assert_eq!(limits, [
-            ("fuel", 5_000_000, None, 5_000_000),
-            ("wall_ms", 30_000, Some(100), 100),
-            ("requests", 100, Some(10), 10),
-        ]);
+        assert_eq!(
+            limits,
+            [
+                ("fuel", 5_000_000, None, 5_000_000),
+                ("wall_ms", 30_000, Some(100), 100),
+                ("requests", 100, Some(10), 10),
+            ]
+        );
     }
 }

@@ -173,10 +173,17 @@ impl Grant {
         for (index, route) in self.routes.iter().enumerate() {
             let template = Template::parse(&route.url).map_err(|error| GrantError::Url { index, error })?;
             let port = template.origin_url().port();
-            if template.origin_url().scheme() != "https" && !self.carve_outs.iter().any(|c| c.port().is_none_or(|own| own == port)) {
+            if template.origin_url().scheme() != "https"
+                && !self.carve_outs.iter().any(|c| c.port().is_none_or(|own| own == port))
+            {
                 return Err(GrantError::PlainHttp { index, url: route.url.clone(), port });
             }
-            route.query.iter().chain(&route.headers).try_for_each(Parameter::check_values).map_err(|error| GrantError::Parameter { index, error })?;
+            route
+                .query
+                .iter()
+                .chain(&route.headers)
+                .try_for_each(Parameter::check_values)
+                .map_err(|error| GrantError::Parameter { index, error })?;
             route.limits.check()?;
         }
         Ok(self.limits.check()?)
@@ -251,7 +258,9 @@ mod tests {
         assert_eq!(Grant::parse(&grant.to_toml()).unwrap(), grant);
         assert_eq!(grant.routes[1].limits.requests, Some(3));
         let lines: String = grant.routes.iter().map(GrantedRoute::to_toml_lines).collect();
-        let again = Grant::parse(&format!("adapter = \"{}\"\ncarve_outs = [\"127.0.0.1:8025\"]\n{lines}", grant.adapter)).unwrap();
+        let again =
+            Grant::parse(&format!("adapter = \"{}\"\ncarve_outs = [\"127.0.0.1:8025\"]\n{lines}", grant.adapter))
+                .unwrap();
         assert_eq!(again.routes, grant.routes);
     }
 

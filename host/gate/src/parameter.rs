@@ -187,8 +187,7 @@ impl<'de> Deserialize<'de> for Parameter {
             }
 
             fn visit_map<A: de::MapAccess<'de>>(self, map: A) -> Result<Parameter, A::Error> {
-                let Limited { name, shape, one_of } =
-                    Limited::deserialize(de::value::MapAccessDeserializer::new(map))?;
+                let Limited { name, shape, one_of } = Limited::deserialize(de::value::MapAccessDeserializer::new(map))?;
                 let values = match (shape, one_of) {
                     (None, None) => Values::Any,
                     (Some(shape), None) => Values::Shape(shape.parse().map_err(de::Error::custom)?),
@@ -218,7 +217,8 @@ mod tests {
         for json in [r#""a""#, r#"{"name":"a","shape":"digits(1..3)"}"#, r#"{"name":"a","one_of":["x","y"]}"#] {
             assert_eq!(serde_json::to_string(&read(json)).unwrap(), json);
         }
-        let toml: toml::Table = format!("q = [{}]", read(r#"{"name":"a\"b","one_of":["x y"]}"#).to_toml()).parse().unwrap();
+        let toml: toml::Table =
+            format!("q = [{}]", read(r#"{"name":"a\"b","one_of":["x y"]}"#).to_toml()).parse().unwrap();
         assert_eq!(toml["q"][0]["name"].as_str(), Some("a\"b"));
         assert_eq!(read(r#"{"name":"a"}"#), Parameter::any("a"));
     }

@@ -204,7 +204,8 @@ impl OperationPowers {
     /// The declared route that would cover this request if it were granted, and why the ceiling would still not let it, if
     /// it would not.
     pub(crate) fn declared(&self, method: Method, origin: &str, path: &str) -> Option<(&GrantedRoute, Option<String>)> {
-        let covers = |d: &&Declared| d.method == method && d.template.origin() == origin && d.template.matches_path(path);
+        let covers =
+            |d: &&Declared| d.method == method && d.template.origin() == origin && d.template.matches_path(path);
         let declared = self.declared.iter().find(covers)?;
         Some((&declared.granted, self.ceiling.forbids(method, &declared.template)))
     }
@@ -285,7 +286,10 @@ pub(crate) mod tests {
     #[test]
     fn a_grant_holds_for_one_digest() {
         let other = DIGEST.replace('0', "1");
-        assert!(matches!(Powers::new(&other, "sample", &sample(), &grant(SEND), &Ceiling::default()), Err(GrantMismatch::OtherAdapter { .. })));
+        assert!(matches!(
+            Powers::new(&other, "sample", &sample(), &grant(SEND), &Ceiling::default()),
+            Err(GrantMismatch::OtherAdapter { .. })
+        ));
     }
 
     #[test]

@@ -185,7 +185,9 @@ mod tests {
         let covers = |wide: &str, narrow: &str| shape(wide).covers(&shape(narrow));
         assert!(covers("text", "word") && covers("text", "uuid") && covers("word", "uuid"));
         assert!(covers("word", "hex") && covers("hex", "digits") && covers("digits(1..9)", "digits(2..9)"));
-        assert!(!covers("word", "text") && !covers("digits", "hex") && !covers("hex", "uuid") && !covers("uuid", "hex"));
+        assert!(
+            !covers("word", "text") && !covers("digits", "hex") && !covers("hex", "uuid") && !covers("uuid", "hex")
+        );
         assert!(!covers("digits", "uuid") && !covers("hex", "word") && !covers("uuid", "word(36)"));
         assert!(!covers("digits(2..9)", "digits(1..9)") && !covers("digits(1..9)", "digits(1..10)"));
         assert!(!covers("text(1..35)", "uuid") && Shape::ANY.covers(&Shape::TEXT) && !Shape::TEXT.covers(&Shape::ANY));
@@ -193,7 +195,8 @@ mod tests {
 
     #[test]
     fn a_shape_is_written_as_it_is_read() {
-        for text in ["text", "word", "hex", "digits", "uuid", "digits(1..9)", "word(8)", "text(2..64)", "text(1..8192)"] {
+        for text in ["text", "word", "hex", "digits", "uuid", "digits(1..9)", "word(8)", "text(2..64)", "text(1..8192)"]
+        {
             assert_eq!(shape(text).to_string(), text);
         }
         assert_eq!(shape("text(..64)").to_string(), "text(1..64)");
@@ -203,8 +206,22 @@ mod tests {
     #[test]
     fn what_is_no_shape_is_refused_with_the_ones_there_are() {
         for text in [
-            "", "Text", "int", "text(", "text()", "text)", "text(0..4)", "text(4..3)", "text(1..8193)", "text(+1..2)", "uuid(36)",
-            "text(1..2..3)", "text(1)x", "text(99999999999)", "text(1..)", "[a-z]+",
+            "",
+            "Text",
+            "int",
+            "text(",
+            "text()",
+            "text)",
+            "text(0..4)",
+            "text(4..3)",
+            "text(1..8193)",
+            "text(+1..2)",
+            "uuid(36)",
+            "text(1..2..3)",
+            "text(1)x",
+            "text(99999999999)",
+            "text(1..)",
+            "[a-z]+",
         ] {
             let error = text.parse::<Shape>().unwrap_err().to_string();
             assert!(error.contains("`digits`") && error.contains(text), "{error}");

@@ -124,7 +124,9 @@ impl Template {
                 }
             };
             if !is_name(name) {
-                return Err(wrong("write `{name}`, `{name:digits(1..9)}` or `{name..}`; a name is 1 to 64 letters, digits, `_` and `-`"));
+                return Err(wrong(
+                    "write `{name}`, `{name:digits(1..9)}` or `{name..}`; a name is 1 to 64 letters, digits, `_` and `-`",
+                ));
             }
         }
         if segments.len() > MAX_SEGMENTS {
@@ -290,7 +292,9 @@ mod tests {
         for other in ["/f", "/f/", "/f/a/", "/f//a", "/f/a//{x..}", "/{x..}", "/g/a"] {
             assert!(!covers("/f/{x..}", other), "{other}");
         }
-        assert!(!covers("/f/{a}/{b}", "/f/{x..}") && !covers("/f/{a}", "/f/{x..}") && !covers("/f/a/{x..}", "/f/{x..}"));
+        assert!(
+            !covers("/f/{a}/{b}", "/f/{x..}") && !covers("/f/{a}", "/f/{x..}") && !covers("/f/a/{x..}", "/f/{x..}")
+        );
     }
 
     #[test]
@@ -299,7 +303,9 @@ mod tests {
         assert!(template.matches_path(&format!("/{}", "x".repeat(512))));
         assert!(!template.matches_path(&format!("/{}", "x".repeat(513))));
         let long = Template::parse("https://a.example/{id:text(1..2000)}").unwrap();
-        assert!(long.matches_path(&format!("/{}", "x".repeat(2000))) && long.covers(&template) && !template.covers(&long));
+        assert!(
+            long.matches_path(&format!("/{}", "x".repeat(2000))) && long.covers(&template) && !template.covers(&long)
+        );
     }
 
     #[test]
