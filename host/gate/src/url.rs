@@ -60,7 +60,7 @@ impl UrlRefusal {
 }
 
 impl RequestUrl {
-    /// Parses and judges `text`, at most `limit` bytes long.
+    /// Parses and judges `text`, at most `limit` bytes long as it is written and as it is sent.
     pub fn parse(text: &str, limit: usize) -> Result<Self, UrlRefusal> {
         let ambiguous =
             |what, canonical: Option<&str>| UrlRefusal::Ambiguous { what, canonical: canonical.map(str::to_owned) };
@@ -77,9 +77,16 @@ impl RequestUrl {
         if url.fragment().is_some() {
             return Err(ambiguous("it has a fragment, which is never sent", None));
         }
+        // What is sent may be longer than what was written: the parser escapes what a query may not hold.
+        if url.as_str().len() > limit {
+            return Err(UrlRefusal::TooLong { bytes: url.as_str().len(), limit });
+        }
+        // The query is left out: it may hold what nobody should read.
+        let canonical = &url[..Position::AfterPath];
         // What was written, split by hand at the places RFC 3986 names; compared with what the parser made of it.
-        let Some((_, rest)) = text.split_once("://") else {
-            return Err(ambiguous("the scheme is not followed by `://`", Some(url.as_str())));
+        let after_scheme = text.split_once("://").filter(|(scheme, _)| scheme.eq_ignore_ascii_case(url.scheme()));
+        let Some((_, rest)) = after_scheme else {
+            return Err(ambiguous("the scheme is not followed by `://`", None));
         };
         let authority = rest.split(['/', '?', '#', '\\']).next().unwrap_or_default();
         let after = rest.get(authority.len()..).unwrap_or_default();
@@ -99,17 +106,14 @@ impl RequestUrl {
         let default_port = if url.scheme() == "https" { ":443" } else { ":80" };
         let written = authority.to_ascii_lowercase();
         if written != read_as && written.strip_suffix(default_port) != Some(read_as) {
-            return Err(ambiguous(
-                "the host or port is written in a way that can be read as another",
-                Some(url.as_str()),
-            ));
+            return Err(ambiguous("the host or port is written in a way that can be read as another", Some(canonical)));
         }
         let path = after.split('?').next().unwrap_or_default();
         if path.contains('\\') {
             return Err(ambiguous("the path holds a backslash", None));
         }
         if path != url.path() && !(path.is_empty() && url.path() == "/") {
-            return Err(ambiguous("the path is not written as it is sent", Some(url.as_str())));
+            return Err(ambiguous("the path is not written as it is sent", Some(canonical)));
         }
         if is_tricky(url.path()) {
             let what =
@@ -243,6 +247,7 @@ mod tests {
             "https:good.example/",
             "https:\\\\good.example/",
             "https:///good.example/",
+            "https:good.example?://good.example/",
             "https://good.example./",
             "https://good.example:/",
             "https://good.example:0443/",
@@ -298,6 +303,22 @@ mod tests {
         assert_eq!(rule("https://good.example:99999/"), "url-invalid");
         let refusal = RequestUrl::parse("https://good.example/", 10).unwrap_err();
         assert_eq!(refusal.rule(), "url-too-long");
+        // 27 bytes as it is written, 33 as it is sent.
+        let text = "https://good.example/?q=ü\"";
+        assert_eq!(RequestUrl::parse(text, 32).unwrap_err(), UrlRefusal::TooLong { bytes: 33, limit: 32 });
+        assert_eq!(RequestUrl::parse(text, 33).unwrap().to_string().len(), 33);
+    }
+
+    #[test]
+    fn a_refusal_never_tells_the_query() {
+        for text in [
+            "https://good.example/a/../b?q=secret",
+            "https://GOOD.example:0443/?q=secret",
+            "https:good.example?q=secret",
+        ] {
+            let told = RequestUrl::parse(text, 8192).unwrap_err().to_string();
+            assert!(!told.contains("secret"), "{told}");
+        }
     }
 
     #[test]
