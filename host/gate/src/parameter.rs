@@ -12,7 +12,10 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-use crate::{printable, shape::Shape};
+use crate::{
+    printable::{is_plain, printable},
+    shape::Shape,
+};
 
 /// Most values of one list.
 const MAX_VALUES: usize = 256;
@@ -86,7 +89,7 @@ impl Parameter {
         if values.is_empty() || values.len() > MAX_VALUES {
             return Err(ParameterError::Count(printable(&self.name, 80), values.len()));
         }
-        match values.iter().find(|value| value.len() > MAX_VALUE || value.chars().any(char::is_control)) {
+        match values.iter().find(|value| value.len() > MAX_VALUE || !value.chars().all(is_plain)) {
             Some(value) => Err(ParameterError::Value { name: printable(&self.name, 80), value: printable(value, 80) }),
             None => Ok(()),
         }
@@ -259,6 +262,9 @@ mod tests {
             assert!(error.contains(names), "{error}");
         }
         assert!(read(r#"{"name":"a","one_of":[]}"#).check_values().is_err());
-        assert!(read(r#"{"name":"a","one_of":["x\n"]}"#).check_values().is_err());
+        for value in ["x\n", "\u{202e}x", &"x".repeat(1_025)] {
+            let values = Values::OneOf(vec![value.to_owned()]);
+            assert!(Parameter { name: "a".into(), values }.check_values().is_err(), "{value}");
+        }
     }
 }
