@@ -2,9 +2,14 @@
 //!
 //! Two descriptors are compared by the powers that a full grant would give: which operations there are and with what
 //! effect, and which exchanges each of them may make, with which credential. Names that give no power (ids of routes,
-//! descriptions, versions, schemas) do not count. The diff is empty exactly where those powers are equal.
+//! descriptions, versions, schemas) do not count, nor does the order in a list. The diff is empty exactly where those
+//! powers are equal. Where it asks for nothing more, whatever the new version can send the old one could, if need be with a
+//! credential that the new one leaves away.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    rc::Rc,
+};
 
 use serde::Serialize;
 
@@ -12,7 +17,7 @@ use crate::{
     body::BodyKind,
     descriptor::{Descriptor, DescriptorError, Effect, Route, Scheme},
     method::Method,
-    parameter::Parameter,
+    parameter::{Parameter, Values},
     repeat::Repeat,
     template::Template,
 };
@@ -111,9 +116,10 @@ struct Power {
 
 /// What a descriptor asks for, in a form that can be compared.
 struct Asks<'a> {
-    operations: BTreeMap<&'a str, (Effect, BTreeSet<Power>)>,
-    /// Each power that some operation has, with the first route that gives it.
-    powers: BTreeMap<Power, &'a Route>,
+    operations: BTreeMap<&'a str, (Effect, BTreeSet<Rc<Power>>)>,
+    /// Each power that some operation has, with the first route that gives it. Shared, not copied: many operations can use
+    /// one route, and its lists can be long.
+    powers: BTreeMap<Rc<Power>, &'a Route>,
     /// Slots that can be used: sent by such a route, or signed with.
     slots: BTreeMap<&'a str, String>,
 }
@@ -126,18 +132,18 @@ pub fn diff(old: &Descriptor, new: &Descriptor) -> Result<Diff, DescriptorError>
     let mut changes = Vec::new();
     named(&mut changes, ChangeKind::Origin, &old.origins(), &new.origins());
     slots(&mut changes, &old, &new);
-    routes(&mut changes, &old, &new);
-    operations(&mut changes, &old, &new);
+    let successors = routes(&mut changes, &old, &new);
+    operations(&mut changes, &old, &new, &successors);
     changes.sort_by(|a, b| b.asks_more.cmp(&a.asks_more).then_with(|| a.cmp(b)));
     Ok(Diff { changes })
 }
 
 impl<'a> Asks<'a> {
     fn of(descriptor: &'a Descriptor) -> Self {
-        let by_id: BTreeMap<&str, (Power, &Route)> = descriptor
+        let by_id: BTreeMap<&str, (Rc<Power>, &Route)> = descriptor
             .routes
             .iter()
-            .filter_map(|route| Some((route.id.as_str(), (Power::of(descriptor, route)?, route))))
+            .filter_map(|route| Some((route.id.as_str(), (Rc::new(Power::of(descriptor, route)?), route))))
             .collect();
         let mut asks = Self { operations: BTreeMap::new(), powers: BTreeMap::new(), slots: BTreeMap::new() };
         for operation in &descriptor.operations {
@@ -158,7 +164,7 @@ impl<'a> Asks<'a> {
     }
 
     fn origins(&self) -> BTreeSet<String> {
-        let origin = |power: &Power| Some(Template::parse(&power.url).ok()?.origin().to_owned());
+        let origin = |power: &Rc<Power>| Some(Template::parse(&power.url).ok()?.origin().to_owned());
         self.powers.keys().filter_map(origin).collect()
     }
 }
@@ -166,8 +172,14 @@ impl<'a> Asks<'a> {
 impl Power {
     fn of(descriptor: &Descriptor, route: &Route) -> Option<Self> {
         let slot = route.slot.as_deref().and_then(|name| descriptor.slot(name));
-        let mut headers: BTreeSet<Parameter> = route.headers.iter().cloned().collect();
-        headers = headers.into_iter().map(|p| Parameter { name: p.name.to_ascii_lowercase(), ..p }).collect();
+        let headers = route.headers.iter().map(|p| in_order(p, p.name.to_ascii_lowercase()));
+        let body = route.request.as_ref().map(|body| match &body.kind {
+            BodyKind::Raw(types) => {
+                let types: BTreeSet<String> = types.iter().map(|media| media.to_ascii_lowercase()).collect();
+                BodyKind::Raw(types.into_iter().collect())
+            }
+            other => other.clone(),
+        });
         let repeat = match &route.repeat {
             Repeat::WithKey(name) => Repeat::WithKey(name.to_ascii_lowercase()),
             other => other.clone(),
@@ -175,10 +187,10 @@ impl Power {
         Some(Self {
             method: route.method,
             url: Template::parse(&route.url).ok()?.unnamed(),
-            query: route.query.iter().cloned().collect(),
-            headers,
+            query: route.query.iter().map(|p| in_order(p, p.name.clone())).collect(),
+            headers: headers.collect(),
             slot: slot.map(|slot| (slot.name.clone(), scheme(&slot.scheme))),
-            body: route.request.as_ref().map(|body| body.kind.clone()),
+            body,
             repeat,
         })
     }
@@ -191,6 +203,15 @@ impl Power {
         }
         text
     }
+}
+
+/// The parameter by this name, its list sorted: the order says nothing.
+fn in_order(parameter: &Parameter, name: String) -> Parameter {
+    let values = match &parameter.values {
+        Values::OneOf(values) => Values::OneOf(values.iter().cloned().collect::<BTreeSet<_>>().into_iter().collect()),
+        other => other.clone(),
+    };
+    Parameter { name, values }
 }
 
 fn scheme(scheme: &Scheme) -> String {
@@ -225,14 +246,16 @@ fn slots(changes: &mut Vec<Change>, old: &Asks<'_>, new: &Asks<'_>) {
     }
 }
 
-/// Powers that came and went. Of one route id they are one route that has changed.
-fn routes(changes: &mut Vec<Change>, old: &Asks<'_>, new: &Asks<'_>) {
-    let gone: Vec<_> = old.powers.iter().filter(|(power, _)| !new.powers.contains_key(power)).collect();
-    let mut came: Vec<_> = new.powers.iter().filter(|(power, _)| !old.powers.contains_key(power)).collect();
+/// Powers that came and went. Of one route id they are one route that has changed: those are given back, old and new.
+fn routes(changes: &mut Vec<Change>, old: &Asks<'_>, new: &Asks<'_>) -> Vec<(Rc<Power>, Rc<Power>)> {
+    let mut successors = Vec::new();
+    let gone: Vec<_> = old.powers.iter().filter(|(power, _)| !new.powers.contains_key(*power)).collect();
+    let mut came: Vec<_> = new.powers.iter().filter(|(power, _)| !old.powers.contains_key(*power)).collect();
     for (before, old_route) in gone {
         let same_id = came.iter().position(|(_, route)| route.id == old_route.id);
         if let Some((after, route)) = same_id.map(|at| came.swap_remove(at)) {
             changed(changes, &route.id, before, after);
+            successors.push((before.clone(), after.clone()));
         } else {
             changes.push(Change {
                 asks_more: false,
@@ -252,6 +275,7 @@ fn routes(changes: &mut Vec<Change>, old: &Asks<'_>, new: &Asks<'_>) {
             after: Some(after.told()),
         });
     }
+    successors
 }
 
 /// In what a route has changed.
@@ -302,7 +326,11 @@ fn changed(changes: &mut Vec<Change>, id: &str, before: &Power, after: &Power) {
     change(ChangeKind::Repeat, after.repeat != Repeat::Never, repeat(before), repeat(after));
 }
 
-fn operations(changes: &mut Vec<Change>, old: &Asks<'_>, new: &Asks<'_>) {
+fn operations(changes: &mut Vec<Change>, old: &Asks<'_>, new: &Asks<'_>, successors: &[(Rc<Power>, Rc<Power>)]) {
+    // What a power was before, and what it is now: itself, or what the route has changed from or to.
+    let stays = |power: &Rc<Power>| old.powers.contains_key(power) && new.powers.contains_key(power);
+    let forward: BTreeMap<&Power, &Power> = successors.iter().map(|(old, new)| (old.as_ref(), new.as_ref())).collect();
+    let back: BTreeMap<&Power, &Power> = successors.iter().map(|(old, new)| (new.as_ref(), old.as_ref())).collect();
     let names: BTreeSet<&str> = old.operations.keys().chain(new.operations.keys()).copied().collect();
     for name in names {
         let subject = name.to_owned();
@@ -317,22 +345,26 @@ fn operations(changes: &mut Vec<Change>, old: &Asks<'_>, new: &Asks<'_>) {
                         after: Some(after.as_str().to_owned()),
                     });
                 }
-                // Routes that are new, gone or changed were told; here are those that stayed and changed hands.
-                let stayed = |power: &&Power| old.powers.contains_key(power) && new.powers.contains_key(power);
-                for power in now_uses.difference(uses).filter(stayed) {
-                    let after = Some(power.told());
-                    let kind = ChangeKind::Use;
-                    changes.push(Change { asks_more: true, kind, subject: subject.clone(), before: None, after });
+                // Routes that are new or gone were told; here are those that changed hands, as they were or changed.
+                let kind = ChangeKind::Use;
+                for power in now_uses {
+                    let was = if stays(power) { Some(power.as_ref()) } else { back.get(power.as_ref()).copied() };
+                    if was.is_some_and(|was| !uses.contains(was)) {
+                        let after = Some(power.told());
+                        changes.push(Change { asks_more: true, kind, subject: subject.clone(), before: None, after });
+                    }
                 }
-                for power in uses.difference(now_uses).filter(stayed) {
-                    let before = Some(power.told());
-                    let kind = ChangeKind::Use;
-                    changes.push(Change { asks_more: false, kind, subject: subject.clone(), before, after: None });
+                for power in uses {
+                    let is = if stays(power) { Some(power.as_ref()) } else { forward.get(power.as_ref()).copied() };
+                    if is.is_some_and(|is| !now_uses.contains(is)) {
+                        let before = Some(power.told());
+                        changes.push(Change { asks_more: false, kind, subject: subject.clone(), before, after: None });
+                    }
                 }
             }
             (before, after) => {
                 let effect =
-                    |side: Option<&(Effect, BTreeSet<Power>)>| side.map(|(effect, _)| effect.as_str().to_owned());
+                    |side: Option<&(Effect, BTreeSet<Rc<Power>>)>| side.map(|(effect, _)| effect.as_str().to_owned());
                 let asks_more = after.is_some();
                 let (before, after) = (effect(before), effect(after));
                 changes.push(Change { asks_more, kind: ChangeKind::Operation, subject, before, after });
@@ -344,10 +376,7 @@ fn operations(changes: &mut Vec<Change>, old: &Asks<'_>, new: &Asks<'_>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        descriptor::{Operation, RequestBody, Slot, tests::sample},
-        parameter::Values,
-    };
+    use crate::descriptor::{Operation, RequestBody, Slot, tests::sample};
 
     /// Kind, subject and whether more is asked, of each change.
     fn changes(change: impl FnOnce(&mut Descriptor)) -> Vec<(&'static str, String, bool)> {
@@ -431,6 +460,40 @@ mod tests {
         };
         assert_eq!(changes(sign), one("slot", "new", true));
         assert_eq!(changes(|d| drop(d.slots.pop())), one("slot", "mac", false));
+    }
+
+    #[test]
+    fn a_changed_route_that_another_operation_uses_now_is_told_for_that_one_too() {
+        let narrowed = |d: &mut Descriptor| d.routes[0].url = "https://api.example.com/items/me".into();
+        let handed_over = |d: &mut Descriptor| {
+            narrowed(d);
+            d.operations[1].routes.push("read-item".into());
+        };
+        assert_eq!(changes(narrowed), one("route's URL", "read-item", false));
+        let mut told = one("operation's route", "send", true);
+        told.extend(one("route's URL", "read-item", false));
+        assert_eq!(changes(handed_over), told);
+        let taken = |d: &mut Descriptor| {
+            narrowed(d);
+            d.operations[0].routes.remove(0);
+            d.operations[1].routes.push("read-item".into());
+        };
+        assert_eq!(changes(taken).len(), 3);
+    }
+
+    #[test]
+    fn the_order_in_a_list_says_nothing() {
+        let with = |values: [&str; 2], types: [&str; 2]| {
+            let mut descriptor = sample();
+            descriptor.routes[0].query[0].values = Values::OneOf(values.map(str::to_owned).to_vec());
+            let kind = BodyKind::Raw(types.map(str::to_owned).to_vec());
+            descriptor.routes[1].request = Some(RequestBody { kind, schema: None });
+            descriptor
+        };
+        let old = with(["a", "b"], ["text/csv", "image/png"]);
+        assert!(diff(&old, &with(["b", "a"], ["image/png", "Text/CSV"])).unwrap().is_empty());
+        assert!(!diff(&old, &with(["b", "A"], ["image/png", "text/csv"])).unwrap().is_empty());
+        assert!(!diff(&old, &with(["b", "a"], ["image/png", "text/html"])).unwrap().is_empty());
     }
 
     #[test]
