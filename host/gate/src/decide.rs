@@ -147,7 +147,7 @@ pub fn decide(request: &Request<'_>, powers: &OperationPowers) -> Decision {
 }
 
 /// The first respect in which a request falls short of a route to its path; none if it agrees in all.
-fn shortfall(request: &Request<'_>, route: &OpenRoute) -> Option<Reason> {
+pub(crate) fn shortfall(request: &Request<'_>, route: &OpenRoute) -> Option<Reason> {
     match (request.slot, &route.slot) {
         (None, None) => {}
         (Some(asked), Some((granted, _))) if asked == granted => {}

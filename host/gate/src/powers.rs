@@ -13,7 +13,7 @@ use crate::{
     body::BodyKind,
     ceiling::Ceiling,
     descriptor::{Descriptor, DescriptorError, Effect, Scheme},
-    grant::{Grant, GrantError, GrantedRoute, RouteLimits},
+    grant::{Grant, GrantError, RouteLimits},
     index::Index,
     intersect::{Declared, Intersection, Layer, intersect},
     limits::Limits,
@@ -21,6 +21,7 @@ use crate::{
     parameter::Parameter,
     repeat::Repeat,
     template::Template,
+    url::RequestUrl,
 };
 
 /// A grant does not fit the descriptor it is for.
@@ -111,7 +112,8 @@ pub struct OperationPowers {
     pub(crate) routes: Vec<OpenRoute>,
     pub(crate) index: Index,
     slots: Vec<(String, Scheme)>,
-    declared: Arc<Vec<Declared>>,
+    /// The declared routes that this operation may use, granted or not.
+    declared: Vec<Arc<Declared>>,
     ceiling: Arc<Ceiling>,
 }
 
@@ -159,7 +161,7 @@ impl Powers {
                 routes,
                 index,
                 slots,
-                declared: left.declared.clone(),
+                declared: left.declared.iter().filter(|d| ids.contains(d.open.id.as_str())).cloned().collect(),
                 ceiling: ceiling.clone(),
             };
             operations.insert(name, Arc::new(powers));
@@ -201,13 +203,18 @@ impl OperationPowers {
         &self.routes
     }
 
-    /// The declared route that would cover this request if it were granted, and why the ceiling would still not let it, if
-    /// it would not.
-    pub(crate) fn declared(&self, method: Method, origin: &str, path: &str) -> Option<(&GrantedRoute, Option<String>)> {
-        let covers =
-            |d: &&Declared| d.method == method && d.template.origin() == origin && d.template.matches_path(path);
-        let declared = self.declared.iter().find(covers)?;
-        Some((&declared.granted, self.ceiling.forbids(method, &declared.template)))
+    /// The declared routes of this operation that have this method and stand for this URL.
+    pub(crate) fn declared(&self, method: Method, url: &RequestUrl) -> impl Iterator<Item = &Declared> {
+        let covers = move |declared: &&Declared| {
+            let OpenRoute { method: own, template, .. } = &declared.open;
+            *own == method && template.origin() == url.origin() && template.matches_path(url.path())
+        };
+        self.declared.iter().map(AsRef::as_ref).filter(covers)
+    }
+
+    /// Why the ceiling would not let a declared route be open, if it would not.
+    pub(crate) fn above_ceiling(&self, declared: &Declared) -> Option<String> {
+        self.ceiling.forbids(declared.open.method, &declared.open.template)
     }
 }
 
