@@ -412,4 +412,76 @@ mod tests {
         assert_eq!(decision("https://api.example.com/items/me?x=1", Some("key")), Decision::Deny(Reason::Query(0)));
         assert_eq!(decision("https://api.example.com/items/me?x=1", None), Decision::Deny(Reason::SlotMissing));
     }
+
+    /// What is said of a GET by two routes of one operation that both stand for its path.
+    fn of_two(
+        first: &crate::Route,
+        second: &crate::Route,
+        query: &str,
+        headers: &[Header],
+        slot: Option<&str>,
+    ) -> Decision {
+        let mut descriptor = sample();
+        descriptor.routes = vec![first.clone(), second.clone()];
+        descriptor.operations.truncate(1);
+        descriptor.operations[0].routes = vec!["first".into(), "second".into()];
+        let lines: String = descriptor.routes.iter().map(|route| route.as_granted().to_toml_lines()).collect();
+        let grant = format!("adapter = \"{DIGEST}\"\noperations = [\"readItem\"]\n{lines}");
+        let powers =
+            Powers::new(DIGEST, "sample", &descriptor, &Grant::parse(&grant).unwrap(), &Ceiling::default()).unwrap();
+        let url = RequestUrl::parse(&format!("https://api.example.com/items/me{query}"), 8192).unwrap();
+        let request = Request { method: Method::Get, url: &url, headers, body: false, slot };
+        decide(&request, powers.operation("readItem").unwrap())
+    }
+
+    #[test]
+    fn the_nearest_route_tells_why_and_of_two_as_near_the_first() {
+        let item = &sample().routes[0];
+        let first = |query: &str| crate::Route {
+            id: "first".into(),
+            url: "https://api.example.com/items/{id}".into(),
+            query: vec![Parameter::any(query)],
+            ..item.clone()
+        };
+        let second = |query: &str| crate::Route {
+            id: "second".into(),
+            url: "https://api.example.com/items/me".into(),
+            ..first(query)
+        };
+        // The second stands first in the index, where literals come before parameters; the first still tells.
+        let told = of_two(&first("a"), &second("b"), "?a=1&b=2", &[], Some("key"));
+        assert_eq!(told, Decision::Deny(Reason::Query(1)));
+        let told = of_two(&first("b"), &second("a"), "?a=1&b=2", &[], Some("key"));
+        assert_eq!(told, Decision::Deny(Reason::Query(0)));
+        // Whichever is first: the one that got further tells.
+        let header = [Header { name: "x-other".into(), value: Vec::new() }];
+        let unsent = |route: crate::Route| crate::Route { slot: None, ..route };
+        for (first, second) in [
+            (first("q"), second("a")),
+            (first("a"), second("q")),
+            (unsent(first("q")), second("q")),
+            (first("q"), unsent(second("q"))),
+        ] {
+            let told = of_two(&first, &second, "?q=1", &header, Some("key"));
+            assert_eq!(told, Decision::Deny(Reason::HeaderName(0)));
+        }
+    }
+
+    #[test]
+    fn reasons_are_ranked_in_the_order_in_which_a_request_is_judged() {
+        let refusal = AddressRefusal { range: "", source: "" };
+        let in_order = [
+            vec![Reason::Origin],
+            vec![Reason::Method],
+            vec![Reason::Path],
+            vec![Reason::Slot, Reason::SlotMissing],
+            vec![Reason::Query(1), Reason::QueryValue(0)],
+            vec![Reason::Body, Reason::BodyKind],
+            vec![Reason::Header(1, HeaderRefusal::Name), Reason::HeaderName(0), Reason::HeaderValue(2)],
+            vec![Reason::Address(refusal)],
+        ];
+        for (rank, reasons) in in_order.iter().enumerate() {
+            assert!(reasons.iter().all(|reason| usize::from(reason.rank()) == rank), "{reasons:?}");
+        }
+    }
 }

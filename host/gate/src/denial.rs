@@ -276,6 +276,17 @@ mod tests {
     }
 
     #[test]
+    fn what_the_ceiling_forbids_is_said_to_be_above_it() {
+        let ceiling = crate::Ceiling::parse("methods = [\"POST\"]").unwrap();
+        let powers = crate::Powers::new(DIGEST, "sample", &sample(), &grant(""), &ceiling).unwrap();
+        let url = RequestUrl::parse("https://open.example.com/status", 8192).unwrap();
+        let request = Request { method: Method::Get, url: &url, headers: &[], body: false, slot: None };
+        let denial = Denial::new(Reason::Origin, &request, powers.operation("readItem").unwrap());
+        assert_eq!(denial.allow_with, None);
+        assert!(denial.message.contains("ceiling is below it: `methods` leaves out GET"), "{}", denial.message);
+    }
+
+    #[test]
     fn a_route_of_another_operation_is_not_told() {
         let denial = denied(&sample(), "send", "", "https://open.example.com/status");
         assert!(denial.allow_with.is_none() && denial.message.contains("no grant can allow it"), "{}", denial.message);

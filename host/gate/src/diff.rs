@@ -496,6 +496,92 @@ mod tests {
         assert!(!diff(&old, &with(["b", "a"], ["image/png", "text/html"])).unwrap().is_empty());
     }
 
+    /// Subject, before and after, of each change.
+    fn told(change: impl FnOnce(&mut Descriptor)) -> Vec<(String, Option<String>, Option<String>)> {
+        let mut new = sample();
+        change(&mut new);
+        let there = diff(&sample(), &new).unwrap().changes;
+        let back = diff(&new, &sample()).unwrap().changes;
+        assert_eq!(there.len(), back.len());
+        there.into_iter().map(|c| (c.subject, c.before, c.after)).collect()
+    }
+
+    fn line(subject: &str, before: Option<&str>, after: Option<&str>) -> (String, Option<String>, Option<String>) {
+        (subject.to_owned(), before.map(str::to_owned), after.map(str::to_owned))
+    }
+
+    #[test]
+    fn a_change_says_what_was_and_what_is() {
+        let added = |d: &mut Descriptor| {
+            let route = Route { id: "new".into(), url: "https://api.example.com/new".into(), ..d.routes[0].clone() };
+            d.routes.push(route);
+            d.operations[0].routes.push("new".into());
+        };
+        assert_eq!(told(added), [line("new", None, Some("GET https://api.example.com/new with key"))]);
+        let removed = |d: &mut Descriptor| drop(d.operations[0].routes.remove(1));
+        let origin = "https://open.example.com";
+        let route = line("open", Some("GET https://open.example.com/status"), None);
+        assert_eq!(told(removed), [line(origin, Some(origin), None), route]);
+        let queries = |d: &mut Descriptor| {
+            d.routes[0].query.push(Parameter { name: "n".into(), values: Values::Shape("digits(2)".parse().unwrap()) });
+        };
+        assert_eq!(told(queries), [line("read-item", Some("q"), Some("n:digits(2) q"))]);
+        assert_eq!(told(|d| d.routes[0].query.clear()), [line("read-item", Some("q"), Some("none"))]);
+        let form = |d: &mut Descriptor| d.routes[1].request = Some(RequestBody { kind: BodyKind::Form, schema: None });
+        assert_eq!(told(form), [line("send", None, Some("form"))]);
+        let repeat = |d: &mut Descriptor| d.routes[1].repeat = Repeat::WithKey("X-Id".into());
+        assert_eq!(told(repeat), [line("send", Some("never"), Some("with x-id"))]);
+        let effect = |d: &mut Descriptor| d.operations[0].effect = Effect::Destructive;
+        assert_eq!(told(effect), [line("readItem", Some("read"), Some("destructive"))]);
+        let scheme = told(|d| d.slots[0].scheme = Scheme::Query { name: "k".into() });
+        assert!(scheme.contains(&line("read-item", Some("key (header x-key: …)"), Some("key (query ?k=…)"))));
+        assert!(scheme.contains(&line("key", Some("header x-key: …"), Some("query ?k=…"))));
+    }
+
+    #[test]
+    fn schemes_are_told_apart() {
+        let header = |name: &str, prefix: &str| Scheme::Header { name: name.into(), prefix: prefix.into() };
+        let all =
+            [Scheme::Bearer, Scheme::Basic, header("a", ""), header("a", "b"), header("b", ""), Scheme::SigningKey];
+        let told: BTreeSet<String> = all.iter().chain([&Scheme::Query { name: "a".into() }]).map(scheme).collect();
+        assert_eq!(told.len(), 7);
+        assert_eq!(scheme(&header("A", "b")), scheme(&header("a", "b")));
+    }
+
+    #[test]
+    fn lists_that_look_alike_are_told_by_their_number() {
+        let values = |last: &str| {
+            let values = (0..9).map(|i| i.to_string()).chain([last.to_owned()]).collect();
+            vec![Parameter { name: "q".into(), values: Values::OneOf(values) }]
+        };
+        let with = |query| Descriptor { routes: vec![Route { query, ..sample().routes[0].clone() }], ..sample() };
+        let alone = |mut descriptor: Descriptor| {
+            descriptor.operations.truncate(1);
+            descriptor.operations[0].routes.truncate(1);
+            descriptor
+        };
+        let (old, new) = (alone(with(values("a"))), alone(with(values("b"))));
+        let changes = diff(&old, &new).unwrap().changes;
+        let [change] = changes.as_slice() else { panic!("{changes:?}") };
+        assert_eq!(change.before.as_deref(), Some("1 of them"));
+        assert_eq!(change.after.as_deref(), Some("1 of them, with other values"));
+        assert!(change.asks_more);
+    }
+
+    #[test]
+    fn a_header_or_query_of_another_name_covers_nothing() {
+        let header = |name: &str, shape: &str| {
+            let mut descriptor = sample();
+            let values = Values::Shape(shape.parse().unwrap());
+            descriptor.routes[0].headers = vec![Parameter { name: name.into(), values }];
+            descriptor
+        };
+        let asks_more = |old: &Descriptor, new: &Descriptor| diff(old, new).unwrap().asks_more();
+        assert!(!asks_more(&header("X-A", "word"), &header("x-a", "digits")));
+        assert!(asks_more(&header("X-A", "digits"), &header("x-a", "word")));
+        assert!(asks_more(&header("X-A", "word"), &header("X-B", "digits")));
+    }
+
     #[test]
     fn what_asks_for_more_comes_first() {
         let changed = changes(|d| {

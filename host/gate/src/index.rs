@@ -68,13 +68,6 @@ impl Index {
     pub(crate) fn origin(&self, origin: &str) -> Option<&[Option<Box<Node>>; Method::COUNT]> {
         self.origins.get(origin)
     }
-
-    /// All origins, sorted.
-    pub(crate) fn origins(&self) -> Vec<&str> {
-        let mut origins: Vec<&str> = self.origins.keys().map(String::as_str).collect();
-        origins.sort_unstable();
-        origins
-    }
 }
 
 impl Node {

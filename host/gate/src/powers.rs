@@ -291,6 +291,19 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn a_signing_key_is_for_every_operation_and_other_slots_for_those_that_send_them() {
+        let mut grant = grant(SEND);
+        grant.signing = vec!["mac".into()];
+        let powers = powers_of(&grant).unwrap();
+        assert_eq!(powers.operations(), ["readItem", "send"]);
+        let slot = |operation: &str, slot: &str| powers.operation(operation).unwrap().slot(slot).cloned();
+        assert_eq!(slot("readItem", "mac"), Some(Scheme::SigningKey));
+        assert!(matches!(slot("send", "key"), Some(Scheme::Header { .. })));
+        assert_eq!((slot("readItem", "key"), slot("send", "none")), (None, None));
+        assert!(powers.operation("drop").is_none());
+    }
+
+    #[test]
     fn a_grant_holds_for_one_digest() {
         let other = DIGEST.replace('0', "1");
         assert!(matches!(

@@ -288,6 +288,9 @@ mod tests {
             "https://good.example/a\tb",
             " https://good.example/",
             "https://good.example/\r\nHost: evil",
+            "https://good.example/\u{7f}",
+            "https://good.example?q=\u{7f}",
+            "https://good.example/?q=a b",
         ] {
             assert_eq!(rule(text), "url-ambiguous", "{text}");
         }
@@ -307,6 +310,42 @@ mod tests {
         let text = "https://good.example/?q=ü\"";
         assert_eq!(RequestUrl::parse(text, 32).unwrap_err(), UrlRefusal::TooLong { bytes: 33, limit: 32 });
         assert_eq!(RequestUrl::parse(text, 33).unwrap().to_string().len(), 33);
+    }
+
+    #[test]
+    fn the_longest_hosts_are_accepted_and_longer_ones_are_not() {
+        let label = |length: usize| "a".repeat(length);
+        assert_eq!(rule(&format!("https://{}.example/", label(63))), "ok");
+        assert_eq!(rule(&format!("https://{}.example/", label(64))), "url-ambiguous");
+        // Four labels of 62 and their dots are 252 bytes.
+        let long = [label(62), label(62), label(62), label(62)].join(".");
+        assert_eq!(rule(&format!("https://{long}.a/")), "ok");
+        assert_eq!(rule(&format!("https://{long}.ab/")), "url-ambiguous");
+        assert_eq!(rule("https://a-b_c.example/"), "ok");
+    }
+
+    #[test]
+    fn its_parts_are_told_as_they_are_sent() {
+        let url = RequestUrl::parse("HTTPS://API.example.com:443/a%20b?q=ü", 100).unwrap();
+        assert_eq!((url.scheme(), url.host(), url.port()), ("https", "api.example.com", 443));
+        assert_eq!((url.path(), url.query(), url.address()), ("/a%20b", Some("q=%C3%BC"), None));
+        assert_eq!(url.to_string(), "https://api.example.com/a%20b?q=%C3%BC");
+        assert_eq!(url.as_url().as_str(), url.to_string());
+        let address = |text: &str| RequestUrl::parse(text, 100).unwrap().address().map(|address| address.to_string());
+        assert_eq!(address("http://127.0.0.1:80/").as_deref(), Some("127.0.0.1"));
+        assert_eq!(address("https://[2001:db8::1]/").as_deref(), Some("2001:db8::1"));
+    }
+
+    #[test]
+    fn an_escape_is_refused_by_the_byte_it_stands_for() {
+        for byte in 0..=255_u8 {
+            let odd = byte < b' ' || byte >= 0x7f || b"/\\.;?#%".contains(&byte);
+            for text in [format!("https://a.example/x%{byte:02x}y"), format!("https://a.example/%{byte:02X}")] {
+                assert_eq!(rule(&text), if odd { "url-ambiguous" } else { "ok" }, "{text}");
+            }
+        }
+        assert_eq!(rule("https://a.example/%C3%BC%e2%82%ac"), "ok");
+        assert_eq!(rule("https://a.example/%C3x"), "url-ambiguous");
     }
 
     #[test]

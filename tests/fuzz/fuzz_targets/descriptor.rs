@@ -7,8 +7,8 @@
 mod generate;
 
 use generate::{
-    Choices, DIGEST, ceiling, descriptor, diff_is_empty_where_powers_are_equal, edited, explanation_is_what_holds, full,
-    grant, grant_reads_as_written, is_plain_text,
+    Choices, DIGEST, ceiling, descriptor, diff_is_empty_where_powers_are_equal, edited, explanation_is_what_holds,
+    full, grant, grant_reads_as_written, is_plain_text,
 };
 use libfuzzer_sys::fuzz_target;
 use portcullis_gate::{Ceiling, Descriptor, Powers, diff, explain};
@@ -60,7 +60,9 @@ fn well_formed(descriptor: &Descriptor) {
     grant_reads_as_written(&grant);
     assert!(diff(descriptor, descriptor).unwrap().is_empty());
     let explained = explain("made-up", descriptor, &grant, &Ceiling::default()).unwrap();
-    assert!(explained.operations.iter().all(|operation| operation.effective && operation.item.missing_routes.is_empty()));
+    assert!(
+        explained.operations.iter().all(|operation| operation.effective && operation.item.missing_routes.is_empty())
+    );
     assert!(explained.routes.iter().all(|route| route.effective));
     explanation_is_what_holds(descriptor, &grant, &Ceiling::default(), &powers);
 }

@@ -9,9 +9,12 @@ mod generate;
 use std::sync::LazyLock;
 
 use arbitrary::Arbitrary;
-use generate::{Choices, DIGEST, Made, changed, fitting_request, full, grant, is_fit_to_be_shown, is_plain_text, lines_help, verdict};
+use generate::{
+    Choices, DIGEST, Made, changed, fitting_request, full, grant, is_fit_to_be_shown, is_plain_text, lines_help,
+    verdict,
+};
 use libfuzzer_sys::fuzz_target;
-use portcullis_gate::{Ceiling, Denial, Descriptor, Grant, Header, Method, Powers, RequestUrl, decide, Decision};
+use portcullis_gate::{Ceiling, Decision, Denial, Descriptor, Grant, Header, Method, Powers, RequestUrl, decide};
 
 /// A request, part by part.
 #[derive(Arbitrary, Debug)]
@@ -49,12 +52,27 @@ enum Slot {
 const METHODS: [Method; 7] =
     [Method::Get, Method::Post, Method::Put, Method::Patch, Method::Delete, Method::Head, Method::Options];
 const PLACES: &[&str] = &[
-    "https://api.example.com/", "https://api.example.com/v1/items/", "https://api.example.com/v1/items?", "https://",
-    "https://api.example.com/v1/files/", "http://127.0.0.1:8025/", "https://10.0.0.1/", "https://api.example.com/v1/send",
+    "https://api.example.com/",
+    "https://api.example.com/v1/items/",
+    "https://api.example.com/v1/items?",
+    "https://",
+    "https://api.example.com/v1/files/",
+    "http://127.0.0.1:8025/",
+    "https://10.0.0.1/",
+    "https://api.example.com/v1/send",
 ];
 const NAMES: &[&str] = &[
-    "Content-Type", "X-Mode", "Idempotency-Key", "X-Api-Key", "Accept", "Host", "x_mode", "User-Agent", "X-Any",
-    "Authorization", "Cookie",
+    "Content-Type",
+    "X-Mode",
+    "Idempotency-Key",
+    "X-Api-Key",
+    "Accept",
+    "Host",
+    "x_mode",
+    "User-Agent",
+    "X-Any",
+    "Authorization",
+    "Cookie",
 ];
 const SLOTS: &[&str] = &["token", "login", "key", "query", "mac", ""];
 
@@ -68,7 +86,8 @@ static WORLD: LazyLock<World> = LazyLock::new(|| {
     descriptor.check().unwrap();
     let mut grants = vec![full(&descriptor)];
     for seed in 1..8_u8 {
-        let bytes: Vec<u8> = (0..=255_u8).map(|i| i.wrapping_mul(167).wrapping_add(seed.wrapping_mul(59)) ^ (i >> 3)).collect();
+        let bytes: Vec<u8> =
+            (0..=255_u8).map(|i| i.wrapping_mul(167).wrapping_add(seed.wrapping_mul(59)) ^ (i >> 3)).collect();
         grants.push(grant(&mut Choices::new(&bytes), &descriptor));
     }
     World { descriptor, grants }
@@ -105,7 +124,11 @@ fuzz_target!(|guest: Guest| {
         Url::Near(at, bytes) => {
             let mut choices = Choices::new(&bytes);
             let all = POWERS[0].operation(name).unwrap();
-            if let Some(near) = all.routes().get(usize::from(at) % all.routes().len().max(1)).and_then(|route| fitting_request(&mut choices, route)) {
+            if let Some(near) = all
+                .routes()
+                .get(usize::from(at) % all.routes().len().max(1))
+                .and_then(|route| fitting_request(&mut choices, route))
+            {
                 made = near;
                 for _ in 0..choices.below(3) {
                     changed(&mut choices, &mut made);

@@ -7,9 +7,30 @@ use portcullis_gate::{HeaderRefusal, Scheme, judge_header};
 
 /// Spelt another time, and in another way than the gate has it: without `-` and `_`.
 const HOSTS: &[&str] = &[
-    "acceptencoding", "authorization", "connection", "contentlength", "cookie", "cookie2", "expect", "forwarded", "host",
-    "http2settings", "ifrange", "keepalive", "maxforwards", "range", "te", "trailer", "transferencoding", "upgrade", "via",
-    "xhost", "xhttpdestinationurl", "xmethodoverride", "xoverrideurl", "xrealip",
+    "acceptencoding",
+    "authorization",
+    "connection",
+    "contentlength",
+    "cookie",
+    "cookie2",
+    "expect",
+    "forwarded",
+    "host",
+    "http2settings",
+    "ifrange",
+    "keepalive",
+    "maxforwards",
+    "range",
+    "te",
+    "trailer",
+    "transferencoding",
+    "upgrade",
+    "via",
+    "xhost",
+    "xhttpdestinationurl",
+    "xmethodoverride",
+    "xoverrideurl",
+    "xrealip",
 ];
 
 fuzz_target!(|data: &[u8]| {
@@ -41,7 +62,8 @@ fuzz_target!(|data: &[u8]| {
         }
     }
     if plain == Err(HeaderRefusal::Name) {
-        let token = !name.is_empty() && name.bytes().all(|b| b.is_ascii_graphic() && !br#"(),/:;<=>?@[\]{}""#.contains(&b));
+        let token =
+            !name.is_empty() && name.bytes().all(|b| b.is_ascii_graphic() && !br#"(),/:;<=>?@[\]{}""#.contains(&b));
         assert!(!token || name.len() > 128, "{name:?} is a token");
     }
     if plain == Err(HeaderRefusal::Value) {
@@ -61,8 +83,18 @@ fn usual_hyphens(bare: &str) -> usize {
 /// Whether the hyphens stand where the field has them.
 fn is_usual(spelt: &str) -> bool {
     const SPELT: &[&str] = &[
-        "accept-encoding", "content-length", "http2-settings", "if-range", "keep-alive", "max-forwards",
-        "transfer-encoding", "x-host", "x-http-destinationurl", "x-method-override", "x-override-url", "x-real-ip",
+        "accept-encoding",
+        "content-length",
+        "http2-settings",
+        "if-range",
+        "keep-alive",
+        "max-forwards",
+        "transfer-encoding",
+        "x-host",
+        "x-http-destinationurl",
+        "x-method-override",
+        "x-override-url",
+        "x-real-ip",
     ];
     !spelt.contains('-') || SPELT.contains(&spelt)
 }
