@@ -314,4 +314,54 @@ mod tests {
             assert_eq!(descriptor.check().unwrap_err().at, *at);
         }
     }
+
+    #[test]
+    fn everything_that_can_be_long_counts_towards_the_size() {
+        let long = |count: usize| (0..count).map(|i| format!("{i:0>900}")).collect::<Vec<String>>();
+        let mut descriptor = sample();
+        descriptor.routes[0].query[0].values = Values::OneOf(long(200));
+        descriptor.check().unwrap();
+        type Fill = fn(&mut Descriptor, Vec<String>);
+        let fills: &[Fill] = &[
+            |d, long| d.routes[0].query[0].values = Values::OneOf(long),
+            |d, long| d.routes[0].headers = vec![Parameter { name: "X-A".into(), values: Values::OneOf(long) }],
+            |d, long| {
+                d.routes[1].request = Some(RequestBody { kind: BodyKind::Raw(long), schema: None });
+            },
+            |d, long| d.operations[0].routes = long,
+            |d, long| d.routes[0].response = long.concat(),
+            |d, long| d.operations[0].output = long.concat(),
+        ];
+        for fill in fills {
+            let mut descriptor = sample();
+            fill(&mut descriptor, long(1_200));
+            assert_eq!(descriptor.check().unwrap_err().at, "");
+        }
+    }
+
+    #[test]
+    fn a_refusal_is_short_and_plain_whatever_is_refused() {
+        let odd = "\u{1b}[2J".repeat(10_000);
+        type Spoil = fn(&mut Descriptor, String);
+        let spoils: &[Spoil] = &[
+            |d, odd| d.name = odd,
+            |d, odd| d.version = odd,
+            |d, odd| d.routes[0].id = odd,
+            |d, odd| d.routes[0].url = odd,
+            |d, odd| d.routes[0].slot = Some(odd),
+            |d, odd| d.routes[0].query[0].name = odd,
+            |d, odd| d.routes[0].repeat = Repeat::WithKey(odd),
+            |d, odd| d.slots[0].scheme = Scheme::Header { name: odd, prefix: String::new() },
+            |d, odd| d.slots[0].scheme = Scheme::Query { name: odd },
+            |d, odd| d.routes[1].request = Some(RequestBody { kind: BodyKind::Raw(vec![odd]), schema: None }),
+            |d, odd| d.operations[0].name = odd,
+            |d, odd| d.operations[0].routes = vec![odd],
+        ];
+        for (number, spoil) in spoils.iter().enumerate() {
+            let mut descriptor = sample();
+            spoil(&mut descriptor, odd.clone());
+            let told = descriptor.check().unwrap_err().to_string();
+            assert!(told.len() < 1_500 && told.chars().all(is_plain), "{number}: {} bytes", told.len());
+        }
+    }
 }
