@@ -244,7 +244,7 @@ fn undeclared(left: &Intersection, grant: &Grant) -> Result<(), GrantMismatch> {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::descriptor::tests::sample;
+    use crate::{descriptor::tests::sample, parameter::Values};
 
     pub(crate) const DIGEST: &str = "sha256:0000000000000000000000000000000000000000000000000000000000000000";
 
@@ -301,6 +301,34 @@ pub(crate) mod tests {
         assert!(matches!(slot("send", "key"), Some(Scheme::Header { .. })));
         assert_eq!((slot("readItem", "key"), slot("send", "none")), (None, None));
         assert!(powers.operation("drop").is_none());
+    }
+
+    #[test]
+    fn a_parameter_is_granted_by_its_name_and_with_no_more_than_its_values() {
+        let mut descriptor = sample();
+        let digits = |name: &str| Parameter { name: name.into(), values: Values::Shape("digits".parse().unwrap()) };
+        descriptor.routes[1].query = vec![digits("n"), Parameter::any("any")];
+        descriptor.routes[1].headers = vec![digits("X-N"), Parameter::any("X-Any")];
+        let accepts = |line: &str| {
+            let grant = grant(&format!("{SEND}{line}\n"));
+            Powers::new(DIGEST, "sample", &descriptor, &grant, &Ceiling::default()).is_ok()
+        };
+        assert!(accepts(
+            "query = [\"any\", { name = \"n\", shape = \"digits(3)\" }, { name = \"n\", one_of = [\"7\"] }]"
+        ));
+        assert!(accepts("headers = [\"x-any\", { name = \"x-n\", shape = \"digits(3)\" }]"));
+        for line in [
+            "query = [\"x\"]",
+            "query = [\"n\"]",
+            "query = [\"Any\"]",
+            "query = [{ name = \"x\", shape = \"digits(3)\" }]",
+            "query = [\"any\", { name = \"n\", one_of = [\"7\", \"x\"] }]",
+            "headers = [\"x-other\"]",
+            "headers = [\"X-N\"]",
+            "headers = [{ name = \"X_N\", shape = \"digits(3)\" }]",
+        ] {
+            assert!(!accepts(line), "{line}");
+        }
     }
 
     #[test]

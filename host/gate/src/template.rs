@@ -260,6 +260,13 @@ mod tests {
     }
 
     #[test]
+    fn the_path_starts_after_the_host_however_short_that_is() {
+        let template = Template::parse("http://a/b/{c}").unwrap();
+        assert_eq!((template.origin(), template.as_str()), ("http://a", "http://a/b/{c}"));
+        assert!(template.matches_path("/b/x") && !template.matches_path("/"));
+    }
+
+    #[test]
     fn a_template_covers_what_is_narrower_and_nothing_else() {
         let wide = Template::parse("https://a.example/v1/{x}").unwrap();
         assert!(wide.covers(&Template::parse("https://a.example/v1/{y}").unwrap()));
