@@ -263,6 +263,7 @@ mod tests {
     fn the_path_starts_after_the_host_however_short_that_is() {
         let template = Template::parse("http://a/b/{c}").unwrap();
         assert_eq!((template.origin(), template.as_str()), ("http://a", "http://a/b/{c}"));
+        assert_eq!(template.to_string(), template.as_str());
         assert!(template.matches_path("/b/x") && !template.matches_path("/"));
     }
 
