@@ -6,6 +6,7 @@
 
 use std::fmt::Write as _;
 use std::fs;
+use std::path::Path;
 use std::process::{Command, ExitCode};
 
 use anyhow::{Context, Result, bail};
@@ -110,12 +111,15 @@ fn one(layout: &Layout, console: &Console, target: &str, seconds: u64) -> Result
     if !outcome.success() && ran.found.is_none() {
         bail!("fuzz {target}: {}", outcome.explain());
     }
-    if let Some(input) = &ran.found {
+    if let Some(input) = &mut ran.found {
+        *input = layout.short(Path::new(&*input)).to_string();
         let why = outcome.tail().iter().skip_while(|line| !line.contains("panicked at")).take(4);
         why.for_each(|line| anstream::eprintln!("  {line}"));
+        let tool = layout.tools().join("bin/cargo-fuzz");
         anstream::eprintln!(
-            "  again: {} fuzz run {target} {input}",
-            layout.short(&layout.tools().join("bin/cargo-fuzz"))
+            "  again: rustup run nightly {} fuzz run --fuzz-dir tests/fuzz --target-dir target/fuzz/build --sanitizer none \
+             {target} {input}",
+            layout.short(&tool)
         );
     }
     Ok(ran)
