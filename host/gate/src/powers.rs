@@ -109,7 +109,8 @@ pub struct OperationPowers {
     pub effect: Effect,
     /// Addresses and ports that the address policy leaves alone.
     pub carve_outs: CarveOuts,
-    pub(crate) routes: Vec<OpenRoute>,
+    /// Shared, not copied: thousands of operations can use one route, and its lists can be long.
+    pub(crate) routes: Vec<Arc<OpenRoute>>,
     pub(crate) index: Index,
     slots: Vec<(String, Scheme)>,
     /// The declared routes that this operation may use, granted or not.
@@ -134,7 +135,7 @@ impl Powers {
         }
         let left = intersect(integration, descriptor, grant, ceiling)?;
         undeclared(&left, grant)?;
-        let open: Vec<OpenRoute> = left.routes.into_iter().flatten().flatten().collect();
+        let open: Vec<Arc<OpenRoute>> = left.routes.into_iter().flatten().flatten().map(Arc::new).collect();
         let signing: Vec<(String, Scheme)> =
             left.signing.into_iter().filter_map(|(name, scheme)| Some((name, scheme.ok()?))).collect();
         let carve_outs: Vec<_> =
@@ -145,7 +146,7 @@ impl Powers {
         for (name, effect) in left.operations {
             let (Ok(effect), Some(operation)) = (effect, descriptor.operation(&name)) else { continue };
             let ids: HashSet<&str> = operation.routes.iter().map(String::as_str).collect();
-            let routes: Vec<OpenRoute> = open.iter().filter(|route| ids.contains(route.id.as_str())).cloned().collect();
+            let routes: Vec<_> = open.iter().filter(|route| ids.contains(route.id.as_str())).cloned().collect();
             let mut index = Index::default();
             let mut slots = signing.clone();
             for (number, route) in routes.iter().enumerate() {
@@ -195,11 +196,11 @@ impl OperationPowers {
 
     /// The open route of this number, as [`Decision::Allow`](crate::Decision::Allow) gives it.
     pub fn route(&self, id: RouteId) -> Option<&OpenRoute> {
-        self.routes.get(id.0)
+        self.routes.get(id.0).map(AsRef::as_ref)
     }
 
     /// All open routes, in the order of the grant.
-    pub fn routes(&self) -> &[OpenRoute] {
+    pub fn routes(&self) -> &[Arc<OpenRoute>] {
         &self.routes
     }
 
@@ -329,6 +330,15 @@ pub(crate) mod tests {
         ] {
             assert!(!accepts(line), "{line}");
         }
+    }
+
+    #[test]
+    fn operations_share_the_routes_that_they_use() {
+        let mut descriptor = sample();
+        descriptor.operations[0].routes.push("send".into());
+        let powers = Powers::new(DIGEST, "sample", &descriptor, &grant(SEND), &Ceiling::default()).unwrap();
+        let route = |operation: &str| powers.operation(operation).unwrap().routes()[0].clone();
+        assert!(Arc::ptr_eq(&route("send"), &route("readItem")));
     }
 
     #[test]

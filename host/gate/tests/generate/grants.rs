@@ -41,6 +41,9 @@ pub(crate) fn grant(choices: &mut Choices<'_>, descriptor: &Descriptor) -> Grant
     }
     grant.routes = grant.routes.iter().flat_map(|route| choices.list(2, |c| narrowed(c, route))).collect();
     grant.operations.retain(|_| !choices.one_in(5));
+    if !grant.routes.iter().any(|route| route.url.starts_with("http://")) && choices.one_in(2) {
+        grant.carve_outs.clear();
+    }
     grant
 }
 
