@@ -174,7 +174,11 @@ proptest! {
         let world = World::make(&mut choices);
         let all = Powers::new(DIGEST, "made-up", &world.descriptor, &full(&world.descriptor), &Ceiling::default()).unwrap();
         let lower = ceiling(&mut choices);
-        let without = world.below(&Ceiling::default());
+        // Part of what is declared, or something else: that is refused, or within it all the same.
+        let grant = if choices.one_in(2) { overreaching(&mut choices, &world.grant) } else { world.grant.clone() };
+        let world = World { grant, ..world };
+        let made = Powers::new(DIGEST, "made-up", &world.descriptor, &world.grant, &Ceiling::default());
+        let Ok(without) = made else { return Ok(()) };
         let under = world.below(&lower);
         for name in without.operations() {
             let (powers, all) = (without.operation(name).unwrap(), all.operation(name).unwrap());

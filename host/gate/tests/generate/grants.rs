@@ -6,7 +6,7 @@ use portcullis_gate::{
 
 use super::{
     Choices,
-    descriptors::{LISTED, SEGMENTS, SHAPES},
+    descriptors::{HEADERS, LISTED, METHODS, QUERY, SEGMENTS, SHAPES, SLOTS},
 };
 
 pub(crate) const DIGEST: &str = "sha256:0000000000000000000000000000000000000000000000000000000000000000";
@@ -64,6 +64,29 @@ pub(crate) fn narrowed(choices: &mut Choices<'_>, route: &GrantedRoute) -> Grant
         limits,
         ..route.clone()
     }
+}
+
+/// A grant with one thing changed that may or may not be within what is declared.
+pub(crate) fn overreaching(choices: &mut Choices<'_>, grant: &Grant) -> Grant {
+    let mut grant = grant.clone();
+    let at = choices.below(grant.routes.len().max(1));
+    let Some(route) = grant.routes.get_mut(at) else { return grant };
+    let from = choices.below(8);
+    match choices.below(6) {
+        0 => route.url = super::template(choices),
+        1 => route.method = choices.of(METHODS),
+        2 => route.slot = Some(choices.of(SLOTS).to_owned()),
+        3 => route.slot = None,
+        kind => {
+            let (all, names) = if kind == 4 { (&mut route.query, QUERY) } else { (&mut route.headers, HEADERS) };
+            let name = choices.of(names);
+            match all.get_mut(from) {
+                Some(known) => *known = super::parameter(choices, &known.name),
+                None => all.push(super::parameter(choices, name)),
+            }
+        }
+    }
+    grant
 }
 
 /// A template that this one covers.

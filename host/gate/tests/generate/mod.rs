@@ -12,7 +12,7 @@ mod texts;
 
 pub(crate) use choices::Choices;
 pub(crate) use descriptors::{descriptor, edited, parameter, shape, template};
-pub(crate) use grants::{DIGEST, ceiling, full, grant};
+pub(crate) use grants::{DIGEST, ceiling, full, grant, overreaching};
 pub(crate) use laws::*;
 pub(crate) use requests::{Made, changed, fitting_request};
 pub(crate) use texts::{file_like, url_like};
