@@ -47,6 +47,26 @@ impl Layout {
         self.root.join("sdk")
     }
 
+    /// The fuzz targets, a workspace of their own.
+    pub(crate) fn fuzz(&self) -> PathBuf {
+        self.root.join("tests/fuzz")
+    }
+
+    /// What fuzzing builds, learns and finds.
+    pub(crate) fn fuzz_out(&self) -> PathBuf {
+        self.root.join("target/fuzz")
+    }
+
+    /// Where mutants leave their logs.
+    pub(crate) fn mutants_out(&self) -> PathBuf {
+        self.root.join("target/mutants")
+    }
+
+    /// Tools from crates.io.
+    pub(crate) fn tools(&self) -> PathBuf {
+        self.root.join("target/tools")
+    }
+
     pub(crate) fn deny_config(&self) -> PathBuf {
         self.root.join("deny.toml")
     }

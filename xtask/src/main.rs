@@ -4,15 +4,19 @@
 //! wasm32-wasip2 on machines whose rustup may not have that target, is [`wasm`].
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command-line tool: printing is its output")]
 
+mod arguments;
 mod build;
 mod cargo;
 mod counts;
 mod deny;
+mod fuzz;
 mod hostile;
 mod layout;
+mod mutants;
 mod programs;
 mod steps;
 mod test;
+mod tools;
 mod wasm;
 
 use std::process::ExitCode;
@@ -66,6 +70,18 @@ const COMMANDS: &[Command] = &[
         run: |layout, flags| hostile::run(layout, flags.has("--json")),
     },
     Command {
+        name: "fuzz",
+        flags: &["TARGET", "--seconds N", "--json"],
+        about: "fuzz the gate, each target for 60 s (needs a nightly compiler)",
+        run: |layout, flags| fuzz::run(layout, &flags.0),
+    },
+    Command {
+        name: "mutants",
+        flags: &["FILE"],
+        about: "which changes of the gate would no test see (an hour or two)",
+        run: |layout, flags| mutants::run(layout, &flags.0),
+    },
+    Command {
         name: "deny",
         flags: &[],
         about: "check the dependencies against deny.toml (needs cargo-deny)",
@@ -107,7 +123,7 @@ fn main() -> ExitCode {
     let Some(command) = COMMANDS.iter().find(|command| command.name == name) else {
         return usage_error(&format!("there is no command `{name}`"));
     };
-    if !asks_for_help && let Some(unknown) = flags.iter().find(|flag| !command.flags.contains(&flag.as_str())) {
+    if !asks_for_help && let Some(unknown) = arguments::unknown(command.flags, &flags) {
         return usage_error(&format!("`{name}` does not take `{unknown}`"));
     }
 

@@ -296,13 +296,15 @@ fn forward(pipe: Option<impl Read + Send + 'static>, kind: fn(String) -> Line, l
     });
 }
 
-/// Whether a line of stderr only says that work goes on (cargo's status lines, rustup's, apt's).
+/// Whether a line of stderr only says that work goes on (cargo's status lines, rustup's, apt's, a fuzzer's).
 fn is_progress(line: &str) -> bool {
     let plain = anstream::adapter::strip_str(line).to_string();
     let first = plain.split_whitespace().next().unwrap_or_default();
     ["Compiling", "Checking", "Downloading", "Downloaded", "Fresh", "Blocking", "Updating", "Locking", "Adding"]
         .contains(&first)
         || first == "info:"
+        // A fuzzer's, but for its last.
+        || (first.strip_prefix('#').is_some_and(|count| count.parse::<u64>().is_ok()) && !plain.contains("DONE"))
 }
 
 #[cfg(test)]
@@ -365,5 +367,6 @@ mod tests {
         assert!(is_progress("\u{1b}[1m\u{1b}[32m   Compiling\u{1b}[0m serde v1.0.0"));
         assert!(!is_progress("error[E0308]: mismatched types"));
         assert!(!is_progress("     Running unittests src/lib.rs"));
+        assert!(is_progress("#4096\tpulse  cov: 12 ft: 34") && !is_progress("#4097\tDONE   cov: 12 ft: 34"));
     }
 }

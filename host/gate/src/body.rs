@@ -120,5 +120,19 @@ mod tests {
             assert!(BodyKind::Raw(types).problem().is_some());
         }
         assert_eq!(BodyKind::Raw(vec!["text/csv".into()]).problem(), None);
+        let many = |count| BodyKind::Raw(vec!["text/csv".into(); count]).problem();
+        assert!(many(32).is_none() && many(33).is_some());
+        let long = |length: usize| BodyKind::Raw(vec![format!("{}/y", "x".repeat(length - 2))]).problem();
+        assert!(long(128).is_none() && long(129).is_some());
+        for types in [["text/csv", "/"], ["a b/c", "text/csv"], ["a/", "text/csv"]] {
+            assert!(BodyKind::Raw(types.map(str::to_owned).to_vec()).problem().unwrap().contains("media type"));
+        }
+    }
+
+    #[test]
+    fn each_kind_has_its_word() {
+        let raw = BodyKind::Raw(vec!["text/csv".into(), "image/png".into()]);
+        let words = [BodyKind::Json, BodyKind::Form, BodyKind::Multipart, raw].map(|kind| kind.told());
+        assert_eq!(words, ["JSON", "form", "multipart", "text/csv, image/png"]);
     }
 }

@@ -258,6 +258,48 @@ mod tests {
     }
 
     #[test]
+    fn an_origin_pattern_is_written_as_it_is_read() {
+        for text in ["https://a.example", "https://*.a.example", "https://*.a.example:8443", "http://127.0.0.1:80"] {
+            let pattern: OriginPattern = text.parse().unwrap();
+            assert_eq!(pattern.to_string(), text.trim_end_matches(":80"));
+            assert_eq!(OriginPattern::try_from(String::from(pattern.clone())).unwrap(), pattern);
+        }
+        let matches = |pattern: &str, origin: &str| pattern.parse::<OriginPattern>().unwrap().matches(origin);
+        assert!(
+            matches("https://*.a.example", "https://x.a.example")
+                && matches("https://*.a.example", "https://x.y.a.example")
+        );
+        for origin in [
+            "https://a.example",
+            "https://.a.example",
+            "https://xa.example",
+            "https://x.b.example",
+            "http://x.a.example",
+        ] {
+            assert!(!matches("https://*.a.example", origin), "{origin}");
+        }
+        assert!(
+            matches("https://*.a.example", "https://b.a.example")
+                && !matches("https://a.example", "https://b.a.example")
+        );
+    }
+
+    #[test]
+    fn a_mebibyte_is_read_and_no_more() {
+        let text = |length: usize| format!("#{}", "x".repeat(length - 1));
+        assert_eq!(Ceiling::parse(&text(1 << 20)), Ok(Ceiling::default()));
+        assert_eq!(Ceiling::parse(&text((1 << 20) + 1)), Err(CeilingError::TooLong((1 << 20) + 1)));
+    }
+
+    #[test]
+    fn the_published_schema_knows_every_word() {
+        let schema = Ceiling::json_schema().to_string();
+        for word in ["origins", "forbidden_origins", "methods", "carve_outs", "limits", "Portcullis ceiling"] {
+            assert!(schema.contains(word), "{word}");
+        }
+    }
+
+    #[test]
     fn carve_outs_are_for_the_integrations_it_names() {
         let ceiling = Ceiling::parse(FULL).unwrap();
         let allows = |text: &str, integration| ceiling.allows_carve_out(&text.parse().unwrap(), integration);

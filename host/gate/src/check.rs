@@ -72,10 +72,15 @@ pub(crate) fn check(descriptor: &Descriptor) -> Result<(), DescriptorError> {
         };
         check_parameters(&format!("routes[{i}].query"), &route.query, |name| query_problem(name, slot), |a, b| a == b)?;
         check_parameters(&format!("routes[{i}].headers"), &route.headers, |name| header_problem(name, slot), is_same)?;
-        if let Repeat::WithKey(name) = &route.repeat
-            && let Some(problem) = header_problem(name, slot)
-        {
-            return err(&format!("routes[{i}].repeat"), format!("`{}` {problem}", shorten(name)));
+        if let Repeat::WithKey(name) = &route.repeat {
+            let at = format!("routes[{i}].repeat");
+            if let Some(problem) = header_problem(name, slot) {
+                return err(&at, format!("`{}` {problem}", shorten(name)));
+            }
+            // With a rule of its own, a grant that leaves the rule out would allow more than one that has it.
+            if route.headers.iter().any(|header| is_same(&header.name, name)) {
+                return err(&at, format!("`{}` stands in `headers` too; leave it out there", shorten(name)));
+            }
         }
         let at = format!("routes[{i}].request");
         match &route.request {
@@ -98,16 +103,13 @@ pub(crate) fn check(descriptor: &Descriptor) -> Result<(), DescriptorError> {
         let at = format!("operations[{i}].name");
         let name = &operation.name;
         if name.is_empty() || name.len() > 64 || !name.bytes().all(|b| b.is_ascii_alphanumeric()) {
-            return err(&at, format!("`{}` is not 1 to 64 letters and digits", name.escape_default()));
+            return err(&at, format!("`{}` is not 1 to 64 letters and digits", shorten(name)));
         }
         unique(&mut operations, &at, name)?;
         plain(&format!("operations[{i}].description"), &operation.description, MAX_DESCRIPTION)?;
         for id in &operation.routes {
             if !routes.contains(id.as_str()) {
-                return err(
-                    &format!("operations[{i}].routes"),
-                    format!("`{}` is not one of the routes", id.escape_default()),
-                );
+                return err(&format!("operations[{i}].routes"), format!("`{}` is not one of the routes", shorten(id)));
             }
         }
     }
@@ -123,6 +125,10 @@ fn text_bytes(descriptor: &Descriptor) -> usize {
             + r.response.len()
             + r.request.as_ref().and_then(|body| body.schema.as_ref()).map_or(0, String::len)
             + r.query.iter().chain(&r.headers).map(parameter_bytes).sum::<usize>()
+            + match r.request.as_ref().map(|body| &body.kind) {
+                Some(BodyKind::Raw(types)) => types.iter().map(String::len).sum(),
+                _ => 0,
+            }
     });
     let operations = descriptor.operations.iter().map(|o| {
         o.name.len()
@@ -194,7 +200,7 @@ fn check_scheme(at: &str, scheme: &Scheme) -> Result<(), DescriptorError> {
         },
         Scheme::Header { name, prefix } => {
             if !is_token(name) || name.len() > 128 {
-                return err(at, format!("`{}` is not a header name", name.escape_default()));
+                return err(at, format!("`{}` is not a header name", shorten(name)));
             }
             if is_reserved(name) && !name.eq_ignore_ascii_case("authorization") {
                 return err(at, format!("`{name}` frames or routes the message; a secret cannot go there"));
@@ -282,6 +288,13 @@ mod tests {
             (|d| d.routes[0].headers = vec![Parameter::any("Accept")], "routes[0].headers"),
             (|d| d.routes[0].headers = vec![Parameter::any("X-A"), Parameter::any("x_a")], "routes[0].headers"),
             (|d| d.routes[0].repeat = Repeat::WithKey("cookie".into()), "routes[0].repeat"),
+            (
+                |d| {
+                    d.routes[0].headers = vec![Parameter::any("X-A")];
+                    d.routes[0].repeat = Repeat::WithKey("x_a".into());
+                },
+                "routes[0].repeat",
+            ),
             (|d| d.routes[0].request = Some(RequestBody { kind: BodyKind::Json, schema: None }), "routes[0].request"),
             (
                 |d| d.routes[1].request = Some(RequestBody { kind: BodyKind::Raw(Vec::new()), schema: None }),
@@ -299,6 +312,56 @@ mod tests {
             let mut descriptor = sample();
             spoil(&mut descriptor);
             assert_eq!(descriptor.check().unwrap_err().at, *at);
+        }
+    }
+
+    #[test]
+    fn everything_that_can_be_long_counts_towards_the_size() {
+        let long = |count: usize| (0..count).map(|i| format!("{i:0>900}")).collect::<Vec<String>>();
+        let mut descriptor = sample();
+        descriptor.routes[0].query[0].values = Values::OneOf(long(200));
+        descriptor.check().unwrap();
+        type Fill = fn(&mut Descriptor, Vec<String>);
+        let fills: &[Fill] = &[
+            |d, long| d.routes[0].query[0].values = Values::OneOf(long),
+            |d, long| d.routes[0].headers = vec![Parameter { name: "X-A".into(), values: Values::OneOf(long) }],
+            |d, long| {
+                d.routes[1].request = Some(RequestBody { kind: BodyKind::Raw(long), schema: None });
+            },
+            |d, long| d.operations[0].routes = long,
+            |d, long| d.routes[0].response = long.concat(),
+            |d, long| d.operations[0].output = long.concat(),
+        ];
+        for fill in fills {
+            let mut descriptor = sample();
+            fill(&mut descriptor, long(1_200));
+            assert_eq!(descriptor.check().unwrap_err().at, "");
+        }
+    }
+
+    #[test]
+    fn a_refusal_is_short_and_plain_whatever_is_refused() {
+        let odd = "\u{1b}[2J".repeat(10_000);
+        type Spoil = fn(&mut Descriptor, String);
+        let spoils: &[Spoil] = &[
+            |d, odd| d.name = odd,
+            |d, odd| d.version = odd,
+            |d, odd| d.routes[0].id = odd,
+            |d, odd| d.routes[0].url = odd,
+            |d, odd| d.routes[0].slot = Some(odd),
+            |d, odd| d.routes[0].query[0].name = odd,
+            |d, odd| d.routes[0].repeat = Repeat::WithKey(odd),
+            |d, odd| d.slots[0].scheme = Scheme::Header { name: odd, prefix: String::new() },
+            |d, odd| d.slots[0].scheme = Scheme::Query { name: odd },
+            |d, odd| d.routes[1].request = Some(RequestBody { kind: BodyKind::Raw(vec![odd]), schema: None }),
+            |d, odd| d.operations[0].name = odd,
+            |d, odd| d.operations[0].routes = vec![odd],
+        ];
+        for (number, spoil) in spoils.iter().enumerate() {
+            let mut descriptor = sample();
+            spoil(&mut descriptor, odd.clone());
+            let told = descriptor.check().unwrap_err().to_string();
+            assert!(told.len() < 1_500 && told.chars().all(is_plain), "{number}: {} bytes", told.len());
         }
     }
 }

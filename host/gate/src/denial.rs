@@ -8,11 +8,10 @@ use serde::{Deserialize, Serialize};
 use crate::{
     address::AddressRefusal,
     body::BodyKind,
-    decide::{Reason, Request},
+    decide::{Reason, Request, shortfall},
     grant::GrantedRoute,
     header::HeaderRefusal,
     method::Method,
-    parameter::Parameter,
     powers::OperationPowers,
     printable::printable,
     query::{Decoded, pairs},
@@ -51,27 +50,26 @@ impl Denial {
         }
         let asked = asked(method, url);
         let granted = granted(reason, request, powers);
-        let declared = powers.declared(method, url.origin(), url.path());
         let what = what(reason, request, powers);
+        let above = powers.declared(method, url).next().and_then(|declared| powers.above_ceiling(declared));
         // What would help, and who would have to do it.
-        let (helps, allow_with) = match (reason, declared) {
-            (Reason::Slot | Reason::SlotMissing | Reason::Body | Reason::BodyKind | Reason::Header(..), _) => {
+        let route_is_open = !matches!(reason, Reason::Origin | Reason::Method | Reason::Path);
+        let (helps, allow_with) = match (reason, above, helping(reason, request, powers)) {
+            (Reason::Slot | Reason::SlotMissing | Reason::Body | Reason::BodyKind | Reason::Header(..), ..) => {
                 ("", None)
             }
-            (_, Some((_, Some(ceiling)))) => {
+            (_, Some(ceiling), _) => {
                 let message = format!("{asked}: {what}. The host's ceiling is below it: {ceiling}.");
                 return Self { rule: reason.rule().to_owned(), asked, granted, message, allow_with: None };
             }
-            (Reason::Origin | Reason::Method | Reason::Path, None) => {
-                (" The adapter does not declare it, so no grant can allow it.", None)
+            (_, None, Some(lines)) if route_is_open => {
+                (" The adapter declares more than the grant allows.", Some(lines))
             }
-            (Reason::Origin | Reason::Method | Reason::Path, Some((route, None))) => {
-                (" The adapter declares it; the grant leaves it out.", Some(route.to_toml_lines()))
+            (_, None, Some(lines)) => (" The adapter declares it; the grant leaves it out.", Some(lines)),
+            (_, None, None) if route_is_open => {
+                (" The adapter declares no route that allows this request, so no grant can allow it.", None)
             }
-            (_, Some((route, None))) if helps(reason, request, route) => {
-                (" The adapter declares more than the grant allows.", Some(route.to_toml_lines()))
-            }
-            _ => (" The adapter does not declare it, so no grant can allow it.", None),
+            (_, None, None) => (" The adapter does not declare it, so no grant can allow it.", None),
         };
         let told = if granted.is_empty() { String::new() } else { format!(" Granted: {}.", granted.join(", ")) };
         let message = format!("{asked}: {what}.{helps}{told}");
@@ -208,20 +206,27 @@ fn granted(reason: Reason, request: &Request<'_>, powers: &OperationPowers) -> V
     listed
 }
 
-/// Whether granting a declared route in full would take away this reason.
-fn helps(reason: Reason, request: &Request<'_>, route: &GrantedRoute) -> bool {
-    let allowed = |parameters: &[Parameter], name: &str, value: &[u8]| {
-        parameters.iter().any(|p| p.name.eq_ignore_ascii_case(name) && p.allows(value.iter().copied()))
-    };
-    match reason {
-        Reason::Query(position) | Reason::QueryValue(position) => pairs(request.url)
-            .nth(position)
-            .is_some_and(|(name, value)| allowed(&route.query, &text(name), &value.collect::<Vec<u8>>())),
-        Reason::HeaderName(position) | Reason::HeaderValue(position) => {
-            request.headers.get(position).is_some_and(|header| allowed(&route.headers, &header.name, &header.value))
+/// The lines for a grant by which the request would get furthest, if it would get further than this reason.
+fn helping(reason: Reason, request: &Request<'_>, powers: &OperationPowers) -> Option<String> {
+    let mut best: Option<(u8, &GrantedRoute)> = None;
+    for declared in powers.declared(request.method, request.url) {
+        let reached = shortfall(request, &declared.open).map_or(u8::MAX, Reason::rank);
+        if reached > best.map_or(reason.rank(), |(reached, _)| reached) {
+            best = Some((reached, &declared.granted));
         }
-        _ => false,
     }
+    let (_, route) = best?;
+    Some(carve_out_lines(request.url, powers) + &route.to_toml_lines())
+}
+
+/// The line without which a grant of a plain http route is refused; none where an open route shows that it is there.
+fn carve_out_lines(url: &RequestUrl, powers: &OperationPowers) -> String {
+    let is_alike = |other: &RequestUrl| other.scheme() == "http" && other.port() == url.port();
+    if url.scheme() == "https" || powers.routes().iter().any(|route| is_alike(route.template.origin_url())) {
+        return String::new();
+    }
+    let address = if url.address().is_some() { url.host() } else { "ADDRESS" };
+    format!("carve_outs = [\"{address}:{}\"]\n", url.port())
 }
 
 /// A decoded piece of a query, fit to be shown.
@@ -239,7 +244,9 @@ mod tests {
     use super::*;
     use crate::{
         decide::{Decision, decide},
+        descriptor::tests::sample,
         method::Method,
+        parameter::Parameter,
         powers::tests::{DIGEST, grant, powers_of},
     };
 
@@ -261,6 +268,75 @@ mod tests {
         let lines = denial.allow_with.unwrap();
         assert_eq!(lines, "[[routes]]\nmethod = \"POST\"\nurl = \"https://api.example.com/send\"\nslot = \"key\"\n");
         powers_of(&grant(&lines)).unwrap();
+    }
+
+    /// The denial of a request without a credential, where this much of this adapter is granted.
+    fn denied(descriptor: &crate::Descriptor, operation: &str, granted: &str, text: &str) -> Denial {
+        let powers = crate::Powers::new(DIGEST, "sample", descriptor, &grant(granted), &crate::Ceiling::default());
+        let powers = powers.unwrap();
+        let powers = powers.operation(operation).unwrap();
+        let url = RequestUrl::parse(text, 8192).unwrap();
+        let request = Request { method: Method::Get, url: &url, headers: &[], body: false, slot: None };
+        let Decision::Deny(reason) = decide(&request, powers) else { panic!("allowed") };
+        Denial::new(reason, &request, powers)
+    }
+
+    #[test]
+    fn what_the_ceiling_forbids_is_said_to_be_above_it() {
+        let ceiling = crate::Ceiling::parse("methods = [\"POST\"]").unwrap();
+        let powers = crate::Powers::new(DIGEST, "sample", &sample(), &grant(""), &ceiling).unwrap();
+        let url = RequestUrl::parse("https://open.example.com/status", 8192).unwrap();
+        let request = Request { method: Method::Get, url: &url, headers: &[], body: false, slot: None };
+        let denial = Denial::new(Reason::Origin, &request, powers.operation("readItem").unwrap());
+        assert_eq!(denial.allow_with, None);
+        assert!(denial.message.contains("ceiling is below it: `methods` leaves out GET"), "{}", denial.message);
+    }
+
+    #[test]
+    fn a_route_of_another_operation_is_not_told() {
+        let denial = denied(&sample(), "send", "", "https://open.example.com/status");
+        assert!(denial.allow_with.is_none() && denial.message.contains("no grant can allow it"), "{}", denial.message);
+        assert!(denied(&sample(), "readItem", "", "https://open.example.com/status").allow_with.is_some());
+    }
+
+    #[test]
+    fn the_lines_are_of_the_declared_route_by_which_the_request_gets_furthest() {
+        let mut descriptor = sample();
+        // To the same path: one with another credential, and one that has what is asked for.
+        let with = |id: &str, slot: Option<&str>, query: &str| crate::Route {
+            id: id.into(),
+            url: "https://open.example.com/status".into(),
+            slot: slot.map(str::to_owned),
+            query: vec![Parameter::any(query)],
+            ..sample().routes[2].clone()
+        };
+        descriptor.routes.insert(2, with("other-slot", Some("key"), "q"));
+        descriptor.routes.push(with("other-query", None, "x"));
+        descriptor.routes.push(with("fits", None, "q"));
+        for id in ["other-slot", "other-query", "fits"] {
+            descriptor.operations[0].routes.push(id.into());
+        }
+        let open = "[[routes]]\nmethod = \"GET\"\nurl = \"https://open.example.com/status\"\n";
+        let denial = denied(&descriptor, "readItem", open, "https://open.example.com/status?q=1");
+        assert_eq!(denial.rule, "query-not-granted");
+        assert_eq!(denial.allow_with.unwrap(), format!("{open}query = [\"q\"]\n"));
+        let denial = denied(&descriptor, "readItem", open, "https://open.example.com/status?y=1");
+        assert!(denial.allow_with.is_none() && denial.message.contains("no route that allows this request"));
+    }
+
+    #[test]
+    fn a_plain_http_route_comes_with_its_carve_out_unless_there_is_one() {
+        let mut descriptor = sample();
+        descriptor.routes[2].url = "http://127.0.0.1:8025/{x}".into();
+        let route = "[[routes]]\nmethod = \"GET\"\nurl = \"http://127.0.0.1:8025/{x}\"\n";
+        let lines = denied(&descriptor, "readItem", "", "http://127.0.0.1:8025/a").allow_with.unwrap();
+        assert_eq!(lines, format!("carve_outs = [\"127.0.0.1:8025\"]\n{route}"));
+        let other = format!("carve_outs = [\"127.0.0.1:8025\"]\n{}", route.replace("{x}", "b"));
+        let lines = denied(&descriptor, "readItem", &other, "http://127.0.0.1:8025/a").allow_with.unwrap();
+        assert_eq!(lines, route);
+        descriptor.routes[2].url = "http://open.example:8025/a".into();
+        let lines = denied(&descriptor, "readItem", "", "http://open.example:8025/a").allow_with.unwrap();
+        assert!(lines.starts_with("carve_outs = [\"ADDRESS:8025\"]\n"), "{lines}");
     }
 
     #[test]

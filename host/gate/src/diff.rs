@@ -2,9 +2,14 @@
 //!
 //! Two descriptors are compared by the powers that a full grant would give: which operations there are and with what
 //! effect, and which exchanges each of them may make, with which credential. Names that give no power (ids of routes,
-//! descriptions, versions, schemas) do not count. The diff is empty exactly where those powers are equal.
+//! descriptions, versions, schemas) do not count, nor does the order in a list. The diff is empty exactly where those
+//! powers are equal. Where it asks for nothing more, whatever the new version can send the old one could, if need be with a
+//! credential that the new one leaves away.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    rc::Rc,
+};
 
 use serde::Serialize;
 
@@ -12,7 +17,7 @@ use crate::{
     body::BodyKind,
     descriptor::{Descriptor, DescriptorError, Effect, Route, Scheme},
     method::Method,
-    parameter::Parameter,
+    parameter::{Parameter, Values},
     repeat::Repeat,
     template::Template,
 };
@@ -111,9 +116,10 @@ struct Power {
 
 /// What a descriptor asks for, in a form that can be compared.
 struct Asks<'a> {
-    operations: BTreeMap<&'a str, (Effect, BTreeSet<Power>)>,
-    /// Each power that some operation has, with the first route that gives it.
-    powers: BTreeMap<Power, &'a Route>,
+    operations: BTreeMap<&'a str, (Effect, BTreeSet<Rc<Power>>)>,
+    /// Each power that some operation has, with the first route that gives it. Shared, not copied: many operations can use
+    /// one route, and its lists can be long.
+    powers: BTreeMap<Rc<Power>, &'a Route>,
     /// Slots that can be used: sent by such a route, or signed with.
     slots: BTreeMap<&'a str, String>,
 }
@@ -126,18 +132,18 @@ pub fn diff(old: &Descriptor, new: &Descriptor) -> Result<Diff, DescriptorError>
     let mut changes = Vec::new();
     named(&mut changes, ChangeKind::Origin, &old.origins(), &new.origins());
     slots(&mut changes, &old, &new);
-    routes(&mut changes, &old, &new);
-    operations(&mut changes, &old, &new);
+    let successors = routes(&mut changes, &old, &new);
+    operations(&mut changes, &old, &new, &successors);
     changes.sort_by(|a, b| b.asks_more.cmp(&a.asks_more).then_with(|| a.cmp(b)));
     Ok(Diff { changes })
 }
 
 impl<'a> Asks<'a> {
     fn of(descriptor: &'a Descriptor) -> Self {
-        let by_id: BTreeMap<&str, (Power, &Route)> = descriptor
+        let by_id: BTreeMap<&str, (Rc<Power>, &Route)> = descriptor
             .routes
             .iter()
-            .filter_map(|route| Some((route.id.as_str(), (Power::of(descriptor, route)?, route))))
+            .filter_map(|route| Some((route.id.as_str(), (Rc::new(Power::of(descriptor, route)?), route))))
             .collect();
         let mut asks = Self { operations: BTreeMap::new(), powers: BTreeMap::new(), slots: BTreeMap::new() };
         for operation in &descriptor.operations {
@@ -158,7 +164,7 @@ impl<'a> Asks<'a> {
     }
 
     fn origins(&self) -> BTreeSet<String> {
-        let origin = |power: &Power| Some(Template::parse(&power.url).ok()?.origin().to_owned());
+        let origin = |power: &Rc<Power>| Some(Template::parse(&power.url).ok()?.origin().to_owned());
         self.powers.keys().filter_map(origin).collect()
     }
 }
@@ -166,8 +172,14 @@ impl<'a> Asks<'a> {
 impl Power {
     fn of(descriptor: &Descriptor, route: &Route) -> Option<Self> {
         let slot = route.slot.as_deref().and_then(|name| descriptor.slot(name));
-        let mut headers: BTreeSet<Parameter> = route.headers.iter().cloned().collect();
-        headers = headers.into_iter().map(|p| Parameter { name: p.name.to_ascii_lowercase(), ..p }).collect();
+        let headers = route.headers.iter().map(|p| in_order(p, p.name.to_ascii_lowercase()));
+        let body = route.request.as_ref().map(|body| match &body.kind {
+            BodyKind::Raw(types) => {
+                let types: BTreeSet<String> = types.iter().map(|media| media.to_ascii_lowercase()).collect();
+                BodyKind::Raw(types.into_iter().collect())
+            }
+            other => other.clone(),
+        });
         let repeat = match &route.repeat {
             Repeat::WithKey(name) => Repeat::WithKey(name.to_ascii_lowercase()),
             other => other.clone(),
@@ -175,10 +187,10 @@ impl Power {
         Some(Self {
             method: route.method,
             url: Template::parse(&route.url).ok()?.unnamed(),
-            query: route.query.iter().cloned().collect(),
-            headers,
+            query: route.query.iter().map(|p| in_order(p, p.name.clone())).collect(),
+            headers: headers.collect(),
             slot: slot.map(|slot| (slot.name.clone(), scheme(&slot.scheme))),
-            body: route.request.as_ref().map(|body| body.kind.clone()),
+            body,
             repeat,
         })
     }
@@ -191,6 +203,15 @@ impl Power {
         }
         text
     }
+}
+
+/// The parameter by this name, its list sorted: the order says nothing.
+fn in_order(parameter: &Parameter, name: String) -> Parameter {
+    let values = match &parameter.values {
+        Values::OneOf(values) => Values::OneOf(values.iter().cloned().collect::<BTreeSet<_>>().into_iter().collect()),
+        other => other.clone(),
+    };
+    Parameter { name, values }
 }
 
 fn scheme(scheme: &Scheme) -> String {
@@ -225,14 +246,16 @@ fn slots(changes: &mut Vec<Change>, old: &Asks<'_>, new: &Asks<'_>) {
     }
 }
 
-/// Powers that came and went. Of one route id they are one route that has changed.
-fn routes(changes: &mut Vec<Change>, old: &Asks<'_>, new: &Asks<'_>) {
-    let gone: Vec<_> = old.powers.iter().filter(|(power, _)| !new.powers.contains_key(power)).collect();
-    let mut came: Vec<_> = new.powers.iter().filter(|(power, _)| !old.powers.contains_key(power)).collect();
+/// Powers that came and went. Of one route id they are one route that has changed: those are given back, old and new.
+fn routes(changes: &mut Vec<Change>, old: &Asks<'_>, new: &Asks<'_>) -> Vec<(Rc<Power>, Rc<Power>)> {
+    let mut successors = Vec::new();
+    let gone: Vec<_> = old.powers.iter().filter(|(power, _)| !new.powers.contains_key(*power)).collect();
+    let mut came: Vec<_> = new.powers.iter().filter(|(power, _)| !old.powers.contains_key(*power)).collect();
     for (before, old_route) in gone {
         let same_id = came.iter().position(|(_, route)| route.id == old_route.id);
         if let Some((after, route)) = same_id.map(|at| came.swap_remove(at)) {
             changed(changes, (before, old_route), (after, route));
+            successors.push((before.clone(), after.clone()));
         } else {
             changes.push(Change {
                 asks_more: false,
@@ -252,6 +275,7 @@ fn routes(changes: &mut Vec<Change>, old: &Asks<'_>, new: &Asks<'_>) {
             after: Some(after.told(&route.url)),
         });
     }
+    successors
 }
 
 /// In what a route has changed.
@@ -304,7 +328,11 @@ fn changed(changes: &mut Vec<Change>, (before, old): (&Power, &Route), (after, n
     change(ChangeKind::Repeat, after.repeat != Repeat::Never, repeat(before), repeat(after));
 }
 
-fn operations(changes: &mut Vec<Change>, old: &Asks<'_>, new: &Asks<'_>) {
+fn operations(changes: &mut Vec<Change>, old: &Asks<'_>, new: &Asks<'_>, successors: &[(Rc<Power>, Rc<Power>)]) {
+    // What a power was before, and what it is now: itself, or what the route has changed from or to.
+    let stays = |power: &Rc<Power>| old.powers.contains_key(power) && new.powers.contains_key(power);
+    let forward: BTreeMap<&Power, &Power> = successors.iter().map(|(old, new)| (old.as_ref(), new.as_ref())).collect();
+    let back: BTreeMap<&Power, &Power> = successors.iter().map(|(old, new)| (new.as_ref(), old.as_ref())).collect();
     let names: BTreeSet<&str> = old.operations.keys().chain(new.operations.keys()).copied().collect();
     for name in names {
         let subject = name.to_owned();
@@ -319,22 +347,26 @@ fn operations(changes: &mut Vec<Change>, old: &Asks<'_>, new: &Asks<'_>) {
                         after: Some(after.as_str().to_owned()),
                     });
                 }
-                // Routes that are new, gone or changed were told; here are those that stayed and changed hands.
-                let stayed = |power: &&Power| old.powers.contains_key(power) && new.powers.contains_key(power);
-                for power in now_uses.difference(uses).filter(stayed) {
-                    let after = new.powers.get(power).map(|route| power.told(&route.url));
-                    let kind = ChangeKind::Use;
-                    changes.push(Change { asks_more: true, kind, subject: subject.clone(), before: None, after });
+                // Routes that are new or gone were told; here are those that changed hands, as they were or changed.
+                let kind = ChangeKind::Use;
+                for power in now_uses {
+                    let was = if stays(power) { Some(power.as_ref()) } else { back.get(power.as_ref()).copied() };
+                    if was.is_some_and(|was| !uses.contains(was)) {
+                        let after = new.powers.get(power).map(|route| power.told(&route.url));
+                        changes.push(Change { asks_more: true, kind, subject: subject.clone(), before: None, after });
+                    }
                 }
-                for power in uses.difference(now_uses).filter(stayed) {
-                    let before = old.powers.get(power).map(|route| power.told(&route.url));
-                    let kind = ChangeKind::Use;
-                    changes.push(Change { asks_more: false, kind, subject: subject.clone(), before, after: None });
+                for power in uses {
+                    let is = if stays(power) { Some(power.as_ref()) } else { forward.get(power.as_ref()).copied() };
+                    if is.is_some_and(|is| !now_uses.contains(is)) {
+                        let before = old.powers.get(power).map(|route| power.told(&route.url));
+                        changes.push(Change { asks_more: false, kind, subject: subject.clone(), before, after: None });
+                    }
                 }
             }
             (before, after) => {
                 let effect =
-                    |side: Option<&(Effect, BTreeSet<Power>)>| side.map(|(effect, _)| effect.as_str().to_owned());
+                    |side: Option<&(Effect, BTreeSet<Rc<Power>>)>| side.map(|(effect, _)| effect.as_str().to_owned());
                 let asks_more = after.is_some();
                 let (before, after) = (effect(before), effect(after));
                 changes.push(Change { asks_more, kind: ChangeKind::Operation, subject, before, after });
@@ -344,103 +376,4 @@ fn operations(changes: &mut Vec<Change>, old: &Asks<'_>, new: &Asks<'_>) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{
-        descriptor::{Operation, RequestBody, Slot, tests::sample},
-        parameter::Values,
-    };
-
-    /// Kind, subject and whether more is asked, of each change.
-    fn changes(change: impl FnOnce(&mut Descriptor)) -> Vec<(&'static str, String, bool)> {
-        let mut new = sample();
-        change(&mut new);
-        let diff = diff(&sample(), &new).unwrap();
-        diff.changes.into_iter().map(|c| (c.kind.as_str(), c.subject, c.asks_more)).collect()
-    }
-
-    fn one(kind: &'static str, subject: &str, more: bool) -> Vec<(&'static str, String, bool)> {
-        vec![(kind, subject.to_owned(), more)]
-    }
-
-    #[test]
-    fn what_gives_no_power_is_no_change() {
-        assert_eq!(changes(|_| {}), []);
-        let renamed = |d: &mut Descriptor| {
-            d.version = "2.0.0".into();
-            d.description = "Other words.".into();
-            d.routes[0].id = "other".into();
-            d.routes[0].url = "https://api.example.com/items/{other}".into();
-            d.routes[0].response = "true".into();
-            d.operations[0].routes[0] = "other".into();
-            d.operations.reverse();
-            d.routes.reverse();
-        };
-        assert_eq!(changes(renamed), []);
-        // A slot and a route that nothing uses.
-        let unused = |d: &mut Descriptor| {
-            d.slots.push(Slot { name: "new".into(), description: String::new(), scheme: Scheme::Bearer });
-            let route = Route { id: "unused".into(), url: "https://new.example/".into(), ..d.routes[2].clone() };
-            d.routes.push(route);
-        };
-        assert_eq!(changes(unused), []);
-    }
-
-    #[test]
-    fn a_wider_url_asks_for_more_and_a_narrower_one_for_less() {
-        let url = |url: &str| changes(|d| d.routes[0].url = format!("https://api.example.com{url}"));
-        assert_eq!(url("/items/{rest..}"), one("route's URL", "read-item", true));
-        assert_eq!(url("/items/{id:digits}"), one("route's URL", "read-item", false));
-        assert_eq!(url("/other/{id}"), one("route's URL", "read-item", true));
-    }
-
-    #[test]
-    fn a_new_origin_is_told_beside_the_route_that_brings_it() {
-        let changed = changes(|d| d.routes[2].url = "https://new.example/status".into());
-        let origin = |name: &str, more| ("origin", name.to_owned(), more);
-        let route = ("route's URL", "open".to_owned(), true);
-        assert_eq!(changed, [origin("https://new.example", true), route, origin("https://open.example.com", false)]);
-    }
-
-    #[test]
-    fn query_headers_body_slot_method_and_repeats_are_told() {
-        assert_eq!(changes(|d| d.routes[0].query.push(Parameter::any("x"))), one("route's query", "read-item", true));
-        assert_eq!(changes(|d| d.routes[0].query.clear()), one("route's query", "read-item", false));
-        let narrow = |d: &mut Descriptor| d.routes[0].query[0].values = Values::OneOf(vec!["a".into()]);
-        assert_eq!(changes(narrow), one("route's query", "read-item", false));
-        assert_eq!(
-            changes(|d| d.routes[0].headers.push(Parameter::any("x"))),
-            one("route's headers", "read-item", true)
-        );
-        let body = |d: &mut Descriptor| d.routes[1].request = Some(RequestBody { kind: BodyKind::Json, schema: None });
-        assert_eq!(changes(body), one("route's body", "send", true));
-        assert_eq!(changes(|d| d.routes[1].repeat = Repeat::Idempotent), one("route's repeats", "send", true));
-        assert_eq!(changes(|d| d.routes[1].slot = None), one("route's slot", "send", false));
-        assert_eq!(changes(|d| d.routes[1].method = Method::Put), one("route's method", "send", true));
-    }
-
-    #[test]
-    fn slots_operations_effects_and_uses_are_told() {
-        assert_eq!(changes(|d| d.operations[0].effect = Effect::Write), one("effect", "readItem", true));
-        assert_eq!(changes(|d| d.operations[1].effect = Effect::Read), one("effect", "send", false));
-        assert_eq!(changes(|d| d.operations[0].routes.push("send".into())), one("operation's route", "readItem", true));
-        let add = |d: &mut Descriptor| d.operations.push(Operation { name: "new".into(), ..d.operations[1].clone() });
-        assert_eq!(changes(add), one("operation", "new", true));
-        let scheme = changes(|d| d.slots[0].scheme = Scheme::Bearer);
-        assert_eq!(scheme.iter().filter(|(kind, ..)| *kind == "slot's scheme").count(), 1);
-        let sign = |d: &mut Descriptor| {
-            d.slots.push(Slot { name: "new".into(), description: String::new(), scheme: Scheme::SigningKey });
-        };
-        assert_eq!(changes(sign), one("slot", "new", true));
-        assert_eq!(changes(|d| drop(d.slots.pop())), one("slot", "mac", false));
-    }
-
-    #[test]
-    fn what_asks_for_more_comes_first() {
-        let changed = changes(|d| {
-            d.routes[0].query.clear();
-            d.operations[0].effect = Effect::Write;
-        });
-        assert_eq!(changed.iter().map(|(.., more)| *more).collect::<Vec<_>>(), [true, false]);
-    }
-}
+mod tests;

@@ -188,7 +188,7 @@ fn routes(descriptor: &Descriptor, grant: &Grant, ceiling: &Ceiling, left: &Inte
             continue;
         }
         let mut fate = not_granted();
-        if let (Err(removed), Some(why)) = (&mut fate, ceiling.forbids(route.method, &declared.template)) {
+        if let (Err(removed), Some(why)) = (&mut fate, ceiling.forbids(route.method, &declared.open.template)) {
             removed.why = format!("the grant leaves it out, and the ceiling is below it: {why}");
         }
         let item = RouteLine { route: Some(route.id.clone()), granted: route.as_granted(), narrowed: None };

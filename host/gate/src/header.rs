@@ -142,6 +142,8 @@ mod tests {
         for name in ["", "a b", "a:b", "a\r\n", "ü", &"x".repeat(129)] {
             assert_eq!(judge_header(name, b"", None), Err(HeaderRefusal::Name));
         }
-        assert_eq!(judge_header("x-a", "ü\t".as_bytes(), None), Ok(()));
+        assert_eq!(judge_header("x-a", "a ü\t".as_bytes(), None), Ok(()));
+        assert_eq!(judge_header(&"x".repeat(128), b"", None), Ok(()));
+        assert_eq!(judge_header("x!#$%&'*+.^_`|~9", b"", None), Ok(()));
     }
 }

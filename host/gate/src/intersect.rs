@@ -12,7 +12,6 @@ use crate::{
     descriptor::{Descriptor, Effect, Route, Scheme},
     grant::{Grant, GrantError, GrantedRoute},
     limits::Limits,
-    method::Method,
     parameter::Parameter,
     powers::OpenRoute,
     template::Template,
@@ -50,12 +49,11 @@ pub struct Removed {
     pub why: String,
 }
 
-/// A declared route, its template parsed, and what a grant would say to allow all of it.
-#[derive(Clone, Debug)]
+/// A declared route: what a grant would say to allow all of it, and what would then be open.
+#[derive(Debug)]
 pub(crate) struct Declared {
-    pub(crate) method: Method,
-    pub(crate) template: Template,
     pub(crate) granted: GrantedRoute,
+    pub(crate) open: OpenRoute,
 }
 
 /// What became of a granted route.
@@ -79,7 +77,7 @@ pub(crate) struct Intersection {
     /// Bounds.
     pub(crate) limits: Limits,
     /// Every declared route.
-    pub(crate) declared: Arc<Vec<Declared>>,
+    pub(crate) declared: Vec<Arc<Declared>>,
 }
 
 /// Intersects the three. Descriptor, grant and ceiling were checked.
@@ -124,7 +122,7 @@ pub(crate) fn intersect(
         carve_outs: carve_outs.collect(),
         routes,
         limits: ceiling.lower(&grant.limits),
-        declared: Arc::new(declared),
+        declared,
     })
 }
 
@@ -133,43 +131,49 @@ fn missing(why: String) -> Removed {
 }
 
 /// Every declared route. Templates were checked with the descriptor.
-fn declared(descriptor: &Descriptor) -> Vec<Declared> {
+fn declared(descriptor: &Descriptor) -> Vec<Arc<Declared>> {
     let parse = |route: &Route| {
-        let template = Template::parse(&route.url).ok()?;
-        Some(Declared { method: route.method, template, granted: route.as_granted() })
+        let granted = route.as_granted();
+        let open = open_route(descriptor, route, &granted, Template::parse(&route.url).ok()?);
+        Some(Arc::new(Declared { granted, open }))
     };
     descriptor.routes.iter().filter_map(parse).collect()
+}
+
+/// What is open of a declared route where this much of it is granted.
+fn open_route(descriptor: &Descriptor, route: &Route, granted: &GrantedRoute, template: Template) -> OpenRoute {
+    let slot = route.slot.as_deref().and_then(|name| descriptor.slot(name));
+    OpenRoute {
+        id: route.id.clone(),
+        method: granted.method,
+        template,
+        query: granted.query.clone(),
+        headers: granted.headers.clone(),
+        slot: slot.map(|slot| (slot.name.clone(), slot.scheme.clone())),
+        body: route.request.as_ref().map(|body| body.kind.clone()),
+        repeat: route.repeat.clone(),
+        limits: granted.limits,
+    }
 }
 
 /// The routes that a granted one opens: one for each declared route that covers it. If there are none, why.
 fn open(
     descriptor: &Descriptor,
-    declared: &[Declared],
+    declared: &[Arc<Declared>],
     granted: &GrantedRoute,
     template: &Template,
 ) -> Result<Vec<OpenRoute>, String> {
     let mut open = Vec::new();
     let mut why = "no declared route has this method and URL".to_owned();
     for (wide, route) in declared.iter().zip(&descriptor.routes) {
-        if wide.method != granted.method || !wide.template.covers(template) {
+        if wide.open.method != granted.method || !wide.open.template.covers(template) {
             continue;
         }
         if let Some(problem) = narrower(route, granted) {
             why = problem;
             continue;
         }
-        let slot = route.slot.as_deref().and_then(|name| descriptor.slot(name));
-        open.push(OpenRoute {
-            id: route.id.clone(),
-            method: granted.method,
-            template: template.clone(),
-            query: granted.query.clone(),
-            headers: granted.headers.clone(),
-            slot: slot.map(|slot| (slot.name.clone(), slot.scheme.clone())),
-            body: route.request.as_ref().map(|body| body.kind.clone()),
-            repeat: route.repeat.clone(),
-            limits: granted.limits,
-        });
+        open.push(open_route(descriptor, route, granted, template.clone()));
     }
     if open.is_empty() { Err(why) } else { Ok(open) }
 }

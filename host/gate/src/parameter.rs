@@ -12,7 +12,10 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-use crate::{printable, shape::Shape};
+use crate::{
+    printable::{is_plain, printable},
+    shape::Shape,
+};
 
 /// Most values of one list.
 const MAX_VALUES: usize = 256;
@@ -86,7 +89,7 @@ impl Parameter {
         if values.is_empty() || values.len() > MAX_VALUES {
             return Err(ParameterError::Count(printable(&self.name, 80), values.len()));
         }
-        match values.iter().find(|value| value.len() > MAX_VALUE || value.chars().any(char::is_control)) {
+        match values.iter().find(|value| value.len() > MAX_VALUE || !value.chars().all(is_plain)) {
             Some(value) => Err(ParameterError::Value { name: printable(&self.name, 80), value: printable(value, 80) }),
             None => Ok(()),
         }
@@ -248,6 +251,40 @@ mod tests {
     }
 
     #[test]
+    fn the_longest_lists_and_values_are_accepted_and_longer_ones_are_not() {
+        let check = |values: Vec<String>| Parameter { name: "a".into(), values: Values::OneOf(values) }.check_values();
+        let many = |count: usize| (0..count).map(|i| i.to_string()).collect::<Vec<String>>();
+        assert_eq!(check(many(256)), Ok(()));
+        assert_eq!(check(many(257)), Err(ParameterError::Count("a".into(), 257)));
+        assert_eq!(check(vec!["x".repeat(1_024)]), Ok(()));
+        assert!(check(vec![String::new(), "x".repeat(1_025)]).is_err());
+    }
+
+    #[test]
+    fn a_parameter_is_told_in_a_few_words() {
+        let many: Vec<String> = (1..=9).map(|i| format!("\"{i}\"")).collect();
+        let cases = [
+            (r#""a""#.to_owned(), "a"),
+            (r#"{"name":"a","shape":"digits(1..3)"}"#.to_owned(), "a:digits(1..3)"),
+            (format!(r#"{{"name":"a","one_of":[{}]}}"#, many[..8].join(",")), "a=1|2|3|4|5|6|7|8"),
+            (format!(r#"{{"name":"a","one_of":[{}]}}"#, many.join(",")), "a=1|2|3|4|5|6|7|8|…"),
+        ];
+        for (json, shown) in &cases {
+            assert_eq!(read(json).to_string(), *shown);
+        }
+        assert_eq!(told(&[read(r#""a""#), read(r#"{"name":"b","shape":"word"}"#)]), "a b:word");
+    }
+
+    #[test]
+    fn the_schema_of_files_has_both_ways_of_writing_one() {
+        let schema = crate::Grant::json_schema();
+        let parameter = &schema["$defs"]["Parameter"];
+        assert_eq!(parameter["anyOf"][0]["type"], "string", "{schema}");
+        let limited = parameter["anyOf"][1].to_string();
+        assert!(limited.contains("Limited") || limited.contains("one_of"), "{limited}");
+    }
+
+    #[test]
     fn what_is_wrong_is_named() {
         for (json, names) in [
             (r#"{"name":"a","shape":"int"}"#, "`int`"),
@@ -259,6 +296,9 @@ mod tests {
             assert!(error.contains(names), "{error}");
         }
         assert!(read(r#"{"name":"a","one_of":[]}"#).check_values().is_err());
-        assert!(read(r#"{"name":"a","one_of":["x\n"]}"#).check_values().is_err());
+        for value in ["x\n", "\u{202e}x", &"x".repeat(1_025)] {
+            let values = Values::OneOf(vec![value.to_owned()]);
+            assert!(Parameter { name: "a".into(), values }.check_values().is_err(), "{value}");
+        }
     }
 }

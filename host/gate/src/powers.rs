@@ -21,6 +21,7 @@ use crate::{
     parameter::Parameter,
     repeat::Repeat,
     template::Template,
+    url::RequestUrl,
 };
 
 /// A grant does not fit the descriptor it is for.
@@ -108,10 +109,12 @@ pub struct OperationPowers {
     pub effect: Effect,
     /// Addresses and ports that the address policy leaves alone.
     pub carve_outs: CarveOuts,
-    pub(crate) routes: Vec<OpenRoute>,
+    /// Shared, not copied: thousands of operations can use one route, and its lists can be long.
+    pub(crate) routes: Vec<Arc<OpenRoute>>,
     pub(crate) index: Index,
     slots: Vec<(String, Scheme)>,
-    declared: Arc<Vec<Declared>>,
+    /// The declared routes that this operation may use, granted or not.
+    declared: Vec<Arc<Declared>>,
     ceiling: Arc<Ceiling>,
 }
 
@@ -132,7 +135,7 @@ impl Powers {
         }
         let left = intersect(integration, descriptor, grant, ceiling)?;
         undeclared(&left, grant)?;
-        let open: Vec<OpenRoute> = left.routes.into_iter().flat_map(|fate| fate.open).collect();
+        let open: Vec<Arc<OpenRoute>> = left.routes.into_iter().flat_map(|fate| fate.open).map(Arc::new).collect();
         let signing: Vec<(String, Scheme)> =
             left.signing.into_iter().filter_map(|(name, scheme)| Some((name, scheme.ok()?))).collect();
         let allowed = left.carve_outs.into_iter().filter(|(_, allowed)| allowed.is_ok());
@@ -142,7 +145,7 @@ impl Powers {
         for (name, effect) in left.operations {
             let (Ok(effect), Some(operation)) = (effect, descriptor.operation(&name)) else { continue };
             let ids: HashSet<&str> = operation.routes.iter().map(String::as_str).collect();
-            let routes: Vec<OpenRoute> = open.iter().filter(|route| ids.contains(route.id.as_str())).cloned().collect();
+            let routes: Vec<_> = open.iter().filter(|route| ids.contains(route.id.as_str())).cloned().collect();
             let mut index = Index::default();
             let mut slots = signing.clone();
             for (number, route) in routes.iter().enumerate() {
@@ -158,7 +161,7 @@ impl Powers {
                 routes,
                 index,
                 slots,
-                declared: left.declared.clone(),
+                declared: left.declared.iter().filter(|d| ids.contains(d.open.id.as_str())).cloned().collect(),
                 ceiling: ceiling.clone(),
             };
             operations.insert(name, Arc::new(powers));
@@ -197,11 +200,11 @@ impl OperationPowers {
 
     /// The open route of this number, as [`Decision::Allow`](crate::Decision::Allow) gives it.
     pub fn route(&self, id: RouteId) -> Option<&OpenRoute> {
-        self.routes.get(id.0)
+        self.routes.get(id.0).map(AsRef::as_ref)
     }
 
     /// All open routes, in the order of the grant.
-    pub fn routes(&self) -> &[OpenRoute] {
+    pub fn routes(&self) -> &[Arc<OpenRoute>] {
         &self.routes
     }
 
@@ -210,13 +213,18 @@ impl OperationPowers {
         self.ceiling.forbids(route.method, &Template::parse(&route.url).ok()?)
     }
 
-    /// The declared route that would cover this request if it were granted, and why the ceiling would still not let it, if
-    /// it would not.
-    pub(crate) fn declared(&self, method: Method, origin: &str, path: &str) -> Option<(&GrantedRoute, Option<String>)> {
-        let covers =
-            |d: &&Declared| d.method == method && d.template.origin() == origin && d.template.matches_path(path);
-        let declared = self.declared.iter().find(covers)?;
-        Some((&declared.granted, self.ceiling.forbids(method, &declared.template)))
+    /// The declared routes of this operation that have this method and stand for this URL.
+    pub(crate) fn declared(&self, method: Method, url: &RequestUrl) -> impl Iterator<Item = &Declared> {
+        let covers = move |declared: &&Declared| {
+            let OpenRoute { method: own, template, .. } = &declared.open;
+            *own == method && template.origin() == url.origin() && template.matches_path(url.path())
+        };
+        self.declared.iter().map(AsRef::as_ref).filter(covers)
+    }
+
+    /// Why the ceiling would not let a declared route be open, if it would not.
+    pub(crate) fn above_ceiling(&self, declared: &Declared) -> Option<String> {
+        self.ceiling.forbids(declared.open.method, &declared.open.template)
     }
 }
 
@@ -246,7 +254,7 @@ fn undeclared(left: &Intersection, grant: &Grant) -> Result<(), GrantMismatch> {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::descriptor::tests::sample;
+    use crate::{descriptor::tests::sample, parameter::Values};
 
     pub(crate) const DIGEST: &str = "sha256:0000000000000000000000000000000000000000000000000000000000000000";
 
@@ -290,6 +298,56 @@ pub(crate) mod tests {
         let mut other = grant(SEND);
         other.signing.push("key".into());
         assert!(matches!(powers_of(&other), Err(GrantMismatch::Signing(_))));
+    }
+
+    #[test]
+    fn a_signing_key_is_for_every_operation_and_other_slots_for_those_that_send_them() {
+        let mut grant = grant(SEND);
+        grant.signing = vec!["mac".into()];
+        let powers = powers_of(&grant).unwrap();
+        assert_eq!(powers.operations(), ["readItem", "send"]);
+        let slot = |operation: &str, slot: &str| powers.operation(operation).unwrap().slot(slot).cloned();
+        assert_eq!(slot("readItem", "mac"), Some(Scheme::SigningKey));
+        assert!(matches!(slot("send", "key"), Some(Scheme::Header { .. })));
+        assert_eq!((slot("readItem", "key"), slot("send", "none")), (None, None));
+        assert!(powers.operation("drop").is_none());
+    }
+
+    #[test]
+    fn a_parameter_is_granted_by_its_name_and_with_no_more_than_its_values() {
+        let mut descriptor = sample();
+        let digits = |name: &str| Parameter { name: name.into(), values: Values::Shape("digits".parse().unwrap()) };
+        descriptor.routes[1].query = vec![digits("n"), Parameter::any("any")];
+        descriptor.routes[1].headers = vec![digits("X-N"), Parameter::any("X-Any")];
+        let accepts = |line: &str| {
+            let grant = grant(&format!("{SEND}{line}\n"));
+            Powers::new(DIGEST, "sample", &descriptor, &grant, &Ceiling::default()).is_ok()
+        };
+        assert!(accepts(
+            "query = [\"any\", { name = \"n\", shape = \"digits(3)\" }, { name = \"n\", one_of = [\"7\"] }]"
+        ));
+        assert!(accepts("headers = [\"x-any\", { name = \"x-n\", shape = \"digits(3)\" }]"));
+        for line in [
+            "query = [\"x\"]",
+            "query = [\"n\"]",
+            "query = [\"Any\"]",
+            "query = [{ name = \"x\", shape = \"digits(3)\" }]",
+            "query = [\"any\", { name = \"n\", one_of = [\"7\", \"x\"] }]",
+            "headers = [\"x-other\"]",
+            "headers = [\"X-N\"]",
+            "headers = [{ name = \"X_N\", shape = \"digits(3)\" }]",
+        ] {
+            assert!(!accepts(line), "{line}");
+        }
+    }
+
+    #[test]
+    fn operations_share_the_routes_that_they_use() {
+        let mut descriptor = sample();
+        descriptor.operations[0].routes.push("send".into());
+        let powers = Powers::new(DIGEST, "sample", &descriptor, &grant(SEND), &Ceiling::default()).unwrap();
+        let route = |operation: &str| powers.operation(operation).unwrap().routes()[0].clone();
+        assert!(Arc::ptr_eq(&route("send"), &route("readItem")));
     }
 
     #[test]

@@ -46,6 +46,10 @@ mod tests {
         assert_eq!(decoded("a%5"), "a%5");
         assert_eq!(decoded("a%zz%2"), "a%zz%2");
         assert_eq!(decoded("%%41"), "%A");
+        for byte in 0..=255_u8 {
+            assert_eq!(Decoded(format!("%{byte:02x}%{byte:02X}").as_bytes()).collect::<Vec<u8>>(), [byte, byte]);
+        }
+        assert_eq!(decoded("x41"), "x41");
     }
 
     #[test]

@@ -204,6 +204,25 @@ mod tests {
     }
 
     #[test]
+    fn every_kind_covers_just_those_kinds_whose_texts_it_allows() {
+        // All pairs of kinds, and texts that tell them apart, all as long as a UUID.
+        let texts = [
+            "123e4567-e89b-12d3-a456-426614174000".to_owned(),
+            "1".repeat(36),
+            "a".repeat(36),
+            "z".repeat(36),
+            ".".repeat(36),
+        ];
+        let kinds = ["text(36)", "word(36)", "hex(36)", "digits(36)", "uuid"].map(shape);
+        for wide in &kinds {
+            for narrow in &kinds {
+                let all = texts.iter().all(|text| !narrow.fits(text.bytes()) || wide.fits(text.bytes()));
+                assert_eq!(wide.covers(narrow), all, "{wide} {narrow}");
+            }
+        }
+    }
+
+    #[test]
     fn what_is_no_shape_is_refused_with_the_ones_there_are() {
         for text in [
             "",

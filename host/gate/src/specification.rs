@@ -13,12 +13,9 @@ use crate::{
 /// Decides about one request, slowly.
 pub fn decide_by_specification(request: &Request<'_>, powers: &OperationPowers) -> Decision {
     // Default deny: no route to this origin, none with this method, none for this path.
-    let to_origin: Vec<(usize, &OpenRoute)> = powers
-        .routes()
-        .iter()
-        .enumerate()
-        .filter(|(_, route)| route.template.origin() == request.url.origin())
-        .collect();
+    let all = powers.routes().iter().map(AsRef::as_ref).enumerate();
+    let to_origin: Vec<(usize, &OpenRoute)> =
+        all.filter(|(_, route)| route.template.origin() == request.url.origin()).collect();
     if to_origin.is_empty() {
         return Decision::Deny(Reason::Origin);
     }

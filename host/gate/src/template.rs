@@ -260,6 +260,14 @@ mod tests {
     }
 
     #[test]
+    fn the_path_starts_after_the_host_however_short_that_is() {
+        let template = Template::parse("http://a/b/{c}").unwrap();
+        assert_eq!((template.origin(), template.as_str()), ("http://a", "http://a/b/{c}"));
+        assert_eq!(template.to_string(), template.as_str());
+        assert!(template.matches_path("/b/x") && !template.matches_path("/"));
+    }
+
+    #[test]
     fn a_template_covers_what_is_narrower_and_nothing_else() {
         let wide = Template::parse("https://a.example/v1/{x}").unwrap();
         assert!(wide.covers(&Template::parse("https://a.example/v1/{y}").unwrap()));
@@ -306,6 +314,27 @@ mod tests {
         assert!(
             long.matches_path(&format!("/{}", "x".repeat(2000))) && long.covers(&template) && !template.covers(&long)
         );
+    }
+
+    #[test]
+    fn the_longest_there_can_be_are_accepted_and_longer_ones_are_not() {
+        let parse = |path: String| Template::parse(&format!("https://a.example{path}"));
+        assert!(parse("/x".repeat(64)).is_ok());
+        assert!(matches!(parse("/x".repeat(65)), Err(TemplateError::Segments { segments: 65, .. })));
+        assert!(
+            parse(format!("/{{{}}}", "x".repeat(64))).is_ok() && parse(format!("/{{{}}}", "x".repeat(65))).is_err()
+        );
+        // 17 bytes of origin and a slash before it.
+        assert!(parse(format!("/{}", "x".repeat(8_192 - 18))).is_ok());
+        assert!(parse(format!("/{}", "x".repeat(8_192 - 17))).is_err());
+    }
+
+    #[test]
+    fn names_give_no_power_and_shapes_do() {
+        let unnamed = |path: &str| Template::parse(&format!("https://a.example{path}")).unwrap().unnamed();
+        assert_eq!(unnamed("/a/{x}/{y:digits(1..9)}/{z..}"), "https://a.example/a/{any}/{any:digits(1..9)}/{any..}");
+        assert_eq!(unnamed("/{a-b_c1:text(1..512)}"), unnamed("/{other}"));
+        assert_eq!(unnamed(""), "https://a.example/");
     }
 
     #[test]

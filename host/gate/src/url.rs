@@ -60,7 +60,7 @@ impl UrlRefusal {
 }
 
 impl RequestUrl {
-    /// Parses and judges `text`, at most `limit` bytes long.
+    /// Parses and judges `text`, at most `limit` bytes long as it is written and as it is sent.
     pub fn parse(text: &str, limit: usize) -> Result<Self, UrlRefusal> {
         let ambiguous =
             |what, canonical: Option<&str>| UrlRefusal::Ambiguous { what, canonical: canonical.map(str::to_owned) };
@@ -77,9 +77,16 @@ impl RequestUrl {
         if url.fragment().is_some() {
             return Err(ambiguous("it has a fragment, which is never sent", None));
         }
+        // What is sent may be longer than what was written: the parser escapes what a query may not hold.
+        if url.as_str().len() > limit {
+            return Err(UrlRefusal::TooLong { bytes: url.as_str().len(), limit });
+        }
+        // The query is left out: it may hold what nobody should read.
+        let canonical = &url[..Position::AfterPath];
         // What was written, split by hand at the places RFC 3986 names; compared with what the parser made of it.
-        let Some((_, rest)) = text.split_once("://") else {
-            return Err(ambiguous("the scheme is not followed by `://`", Some(url.as_str())));
+        let after_scheme = text.split_once("://").filter(|(scheme, _)| scheme.eq_ignore_ascii_case(url.scheme()));
+        let Some((_, rest)) = after_scheme else {
+            return Err(ambiguous("the scheme is not followed by `://`", None));
         };
         let authority = rest.split(['/', '?', '#', '\\']).next().unwrap_or_default();
         let after = rest.get(authority.len()..).unwrap_or_default();
@@ -99,17 +106,14 @@ impl RequestUrl {
         let default_port = if url.scheme() == "https" { ":443" } else { ":80" };
         let written = authority.to_ascii_lowercase();
         if written != read_as && written.strip_suffix(default_port) != Some(read_as) {
-            return Err(ambiguous(
-                "the host or port is written in a way that can be read as another",
-                Some(url.as_str()),
-            ));
+            return Err(ambiguous("the host or port is written in a way that can be read as another", Some(canonical)));
         }
         let path = after.split('?').next().unwrap_or_default();
         if path.contains('\\') {
             return Err(ambiguous("the path holds a backslash", None));
         }
         if path != url.path() && !(path.is_empty() && url.path() == "/") {
-            return Err(ambiguous("the path is not written as it is sent", Some(url.as_str())));
+            return Err(ambiguous("the path is not written as it is sent", Some(canonical)));
         }
         if is_tricky(url.path()) {
             let what =
@@ -243,6 +247,7 @@ mod tests {
             "https:good.example/",
             "https:\\\\good.example/",
             "https:///good.example/",
+            "https:good.example?://good.example/",
             "https://good.example./",
             "https://good.example:/",
             "https://good.example:0443/",
@@ -283,6 +288,9 @@ mod tests {
             "https://good.example/a\tb",
             " https://good.example/",
             "https://good.example/\r\nHost: evil",
+            "https://good.example/\u{7f}",
+            "https://good.example?q=\u{7f}",
+            "https://good.example/?q=a b",
         ] {
             assert_eq!(rule(text), "url-ambiguous", "{text}");
         }
@@ -298,6 +306,58 @@ mod tests {
         assert_eq!(rule("https://good.example:99999/"), "url-invalid");
         let refusal = RequestUrl::parse("https://good.example/", 10).unwrap_err();
         assert_eq!(refusal.rule(), "url-too-long");
+        // 27 bytes as it is written, 33 as it is sent.
+        let text = "https://good.example/?q=ü\"";
+        assert_eq!(RequestUrl::parse(text, 32).unwrap_err(), UrlRefusal::TooLong { bytes: 33, limit: 32 });
+        assert_eq!(RequestUrl::parse(text, 33).unwrap().to_string().len(), 33);
+    }
+
+    #[test]
+    fn the_longest_hosts_are_accepted_and_longer_ones_are_not() {
+        let label = |length: usize| "a".repeat(length);
+        assert_eq!(rule(&format!("https://{}.example/", label(63))), "ok");
+        assert_eq!(rule(&format!("https://{}.example/", label(64))), "url-ambiguous");
+        // Four labels of 62 and their dots are 252 bytes.
+        let long = [label(62), label(62), label(62), label(62)].join(".");
+        assert_eq!(rule(&format!("https://{long}.a/")), "ok");
+        assert_eq!(rule(&format!("https://{long}.ab/")), "url-ambiguous");
+        assert_eq!(rule("https://a-b_c.example/"), "ok");
+    }
+
+    #[test]
+    fn its_parts_are_told_as_they_are_sent() {
+        let url = RequestUrl::parse("HTTPS://API.example.com:443/a%20b?q=ü", 100).unwrap();
+        assert_eq!((url.scheme(), url.host(), url.port()), ("https", "api.example.com", 443));
+        assert_eq!((url.path(), url.query(), url.address()), ("/a%20b", Some("q=%C3%BC"), None));
+        assert_eq!(url.to_string(), "https://api.example.com/a%20b?q=%C3%BC");
+        assert_eq!(url.as_url().as_str(), url.to_string());
+        let address = |text: &str| RequestUrl::parse(text, 100).unwrap().address().map(|address| address.to_string());
+        assert_eq!(address("http://127.0.0.1:80/").as_deref(), Some("127.0.0.1"));
+        assert_eq!(address("https://[2001:db8::1]/").as_deref(), Some("2001:db8::1"));
+    }
+
+    #[test]
+    fn an_escape_is_refused_by_the_byte_it_stands_for() {
+        for byte in 0..=255_u8 {
+            let odd = !(b' '..0x7f).contains(&byte) || b"/\\.;?#%".contains(&byte);
+            for text in [format!("https://a.example/x%{byte:02x}y"), format!("https://a.example/%{byte:02X}")] {
+                assert_eq!(rule(&text), if odd { "url-ambiguous" } else { "ok" }, "{text}");
+            }
+        }
+        assert_eq!(rule("https://a.example/%C3%BC%e2%82%ac"), "ok");
+        assert_eq!(rule("https://a.example/%C3x"), "url-ambiguous");
+    }
+
+    #[test]
+    fn a_refusal_never_tells_the_query() {
+        for text in [
+            "https://good.example/a/../b?q=secret",
+            "https://GOOD.example:0443/?q=secret",
+            "https:good.example?q=secret",
+        ] {
+            let told = RequestUrl::parse(text, 8192).unwrap_err().to_string();
+            assert!(!told.contains("secret"), "{told}");
+        }
     }
 
     #[test]
