@@ -104,13 +104,6 @@ impl Denial {
         Self { rule: rule.to_owned(), asked: quote(slot), granted, message, allow_with }
     }
 
-    /// The same refusal, of a request that a redirect led to.
-    #[must_use]
-    pub fn after_redirect(mut self, from: &RequestUrl) -> Self {
-        self.message = format!("a redirect from {} was not followed: {}", quote(from.origin()), self.message);
-        self
-    }
-
     /// Tells that an operation is not granted: it is not declared (`None`), or these are the routes it needs.
     pub fn operation(name: &str, granted: &[&str], needs: Option<&[GrantedRoute]>) -> Self {
         let told = if granted.is_empty() { "none".to_owned() } else { granted.join(", ") };
