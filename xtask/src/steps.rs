@@ -303,7 +303,8 @@ fn is_progress(line: &str) -> bool {
     ["Compiling", "Checking", "Downloading", "Downloaded", "Fresh", "Blocking", "Updating", "Locking", "Adding"]
         .contains(&first)
         || first == "info:"
-        // A fuzzer's, but for its last.
+        // A fuzzer's, but for its last; and the hundreds of words that it proposes at its end.
+        || (first.starts_with('"') && plain.contains("\" # Uses: "))
         || (first.strip_prefix('#').is_some_and(|count| count.parse::<u64>().is_ok()) && !plain.contains("DONE"))
 }
 
@@ -367,6 +368,7 @@ mod tests {
         assert!(is_progress("\u{1b}[1m\u{1b}[32m   Compiling\u{1b}[0m serde v1.0.0"));
         assert!(!is_progress("error[E0308]: mismatched types"));
         assert!(!is_progress("     Running unittests src/lib.rs"));
+        assert!(is_progress("\"\\001\\000\" # Uses: 3") && !is_progress("\"quoted\" text"));
         assert!(is_progress("#4096\tpulse  cov: 12 ft: 34") && !is_progress("#4097\tDONE   cov: 12 ft: 34"));
     }
 }
