@@ -159,7 +159,10 @@ pub(crate) async fn a_grant_holds_for_one_adapter_and_for_what_it_declares() {
         let new = NewIntegration::new("acme", "probe", adapter.clone(), grant)
             .config(json!({"baseUrl": "https://a.example"}));
         match case.runtime.integrate(new).await {
-            Err(IntegrateError::Grant(mismatch)) => mismatch.to_string(),
+            Err(IntegrateError::Grant(mismatch)) => {
+                case.refusal_is_recorded("integrate", &mismatch.to_string());
+                mismatch.to_string()
+            }
             other => panic!("{other:?}"),
         }
     };

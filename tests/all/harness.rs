@@ -215,6 +215,16 @@ impl Case {
         self.goes_on().await;
     }
 
+    /// The ledger's last record says that this was refused before there was a call.
+    pub(crate) fn refusal_is_recorded(&self, step: &str, error: &str) {
+        let records = self.ledger.of_kind("refusal");
+        let last = records.last().expect("a refusal is recorded");
+        assert_eq!(last["step"], step, "{last}");
+        assert!(last["adapter"].as_str().unwrap().starts_with("sha256:"), "{last}");
+        assert!(error.starts_with(last["error"].as_str().unwrap()), "{last}");
+        self.no_secret_in(&last.to_string());
+    }
+
     /// A benign call right after succeeds, and soon.
     pub(crate) async fn goes_on(&self) {
         let started = Instant::now();

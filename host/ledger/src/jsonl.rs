@@ -128,7 +128,8 @@ mod tests {
             mode: Mode::Live,
             caller: &caller,
         };
-        let record = Record { time: Timestamp::UNIX_EPOCH, subject: &subject, event: Event::Intent { input_bytes: 2 } };
+        let record =
+            Record { time: Timestamp::UNIX_EPOCH, subject: Some(&subject), event: Event::Intent { input_bytes: 2 } };
         tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(ledger.append(&record))
     }
 

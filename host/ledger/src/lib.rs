@@ -18,7 +18,7 @@ mod record;
 
 pub use jsonl::JsonLines;
 pub use receipt::Receipt;
-pub use record::{CallId, Caller, Event, Exchange, Mode, Record, Status, Subject};
+pub use record::{CallId, Caller, Event, Exchange, Mode, Record, Status, Step, Subject};
 
 use async_trait::async_trait;
 

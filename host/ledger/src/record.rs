@@ -86,6 +86,18 @@ pub struct Subject<'a> {
     pub caller: &'a Caller,
 }
 
+/// What is done before there is a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Step {
+    /// A file is inspected, compiled and linked.
+    Load,
+    /// An adapter is asked what it needs and offers.
+    Describe,
+    /// Adapter, config and grant are made an integration.
+    Integrate,
+}
+
 /// How a call ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -150,6 +162,19 @@ pub enum Event<'a> {
         /// What and why.
         denial: &'a Denial,
     },
+    /// Something was refused before there was a call: a file that is no adapter, a descriptor that is not well formed, a
+    /// grant that does not fit.
+    Refusal {
+        /// What was being done.
+        step: Step,
+        /// The integration that was to be made: its workspace and its name.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        integration: Option<[&'a str; 2]>,
+        /// Digest of the file or adapter.
+        adapter: &'a str,
+        /// Why, in a sentence.
+        error: &'a str,
+    },
     /// A call has ended.
     Outcome {
         /// How.
@@ -173,9 +198,9 @@ pub enum Event<'a> {
 pub struct Record<'a> {
     /// When it was made (RFC 3339, UTC).
     pub time: Timestamp,
-    /// What it is about.
+    /// The call it is about; none for what comes before any call.
     #[serde(flatten)]
-    pub subject: &'a Subject<'a>,
+    pub subject: Option<&'a Subject<'a>>,
     /// What happened.
     #[serde(flatten)]
     pub event: Event<'a>,

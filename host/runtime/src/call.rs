@@ -302,7 +302,7 @@ impl Running<'_> {
 
     async fn record(&self, subject: &Subject<'_>, event: Event<'_>) -> Result<(), LedgerError> {
         let shared = &self.inner.shared;
-        shared.ledger.append(&Record { time: shared.clock.now(), subject, event }).await
+        shared.ledger.append(&Record { time: shared.clock.now(), subject: Some(subject), event }).await
     }
 }
 
@@ -439,7 +439,7 @@ impl Drop for Abandoned {
             };
             let events = denials.iter().map(|denial| Event::Denial { denial }).chain([outcome]);
             for event in events {
-                let record = Record { time: inner.shared.clock.now(), subject: &subject, event };
+                let record = Record { time: inner.shared.clock.now(), subject: Some(&subject), event };
                 if let Err(error) = inner.shared.ledger.append(&record).await {
                     tracing::error!(%error, call = %owned.call, "the end of an abandoned call is not recorded");
                 }

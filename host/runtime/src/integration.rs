@@ -73,6 +73,12 @@ pub(crate) struct Inner {
     pub(crate) turns: Semaphore,
 }
 
+/// `sha256:` and the digest in hex.
+pub(crate) fn sha256(bytes: &[u8]) -> String {
+    let hex: String = digest(&SHA256, bytes).as_ref().iter().map(|b| format!("{b:02x}")).collect();
+    format!("sha256:{hex}")
+}
+
 /// Most patterns in all schemas of one descriptor: each takes up to 512 KiB when compiled.
 const MAX_PATTERNS: usize = 256;
 
@@ -129,8 +135,7 @@ impl Integration {
         let powers = Powers::new(adapter.digest(), &name, &descriptor, &grant, &shared.ceiling)?;
         let limits = Arc::new(powers.limits().clone());
         let connections = Arc::new(shared.egress.connections());
-        let hash = digest(&SHA256, &serde_json::to_vec(&grant).unwrap_or_default());
-        let hex: String = hash.as_ref().iter().map(|b| format!("{b:02x}")).collect();
+        let grant_digest = sha256(&serde_json::to_vec(&grant).unwrap_or_default());
         let inner = Inner {
             shared,
             workspace,
@@ -142,7 +147,7 @@ impl Integration {
             turns: Semaphore::new(limits.calls_at_once as usize),
             limits,
             grant,
-            grant_digest: format!("sha256:{hex}"),
+            grant_digest,
             schemas,
             vault,
             connections,

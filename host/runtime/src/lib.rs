@@ -58,7 +58,8 @@ pub use portcullis_gate::{
     GrantedRoute, Limits, Method, Operation, Parameter, Route, Scheme, Slot, diff, explain, printable,
 };
 pub use portcullis_ledger::{
-    CallId, Caller, Discard, Event, Exchange, JsonLines, Ledger, LedgerError, Mode, Receipt, Record, Status, Subject,
+    CallId, Caller, Discard, Event, Exchange, JsonLines, Ledger, LedgerError, Mode, Receipt, Record, Status, Step,
+    Subject,
 };
 pub use portcullis_sandbox::{
     Adapter, CompileError, Compiler, Import, Journal, Line, LoadError, Sight, Upload, UploadError, compile_if_asked,

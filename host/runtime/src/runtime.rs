@@ -5,7 +5,7 @@ use std::{path::PathBuf, sync::Arc};
 use jiff::Timestamp;
 use portcullis_egress::{Egress, Resolver, system_resolver};
 use portcullis_gate::{Ceiling, Descriptor, Limits, printable};
-use portcullis_ledger::Ledger;
+use portcullis_ledger::{Event, Ledger, Record, Step};
 use portcullis_sandbox::{Adapter, CallError, Compiler, LoadError, Sandbox, SandboxOptions, wit};
 use rustls::{ClientConfig, RootCertStore, crypto::aws_lc_rs};
 use serde_json::Value;
@@ -13,8 +13,11 @@ use serde_json::Value;
 use crate::{
     describe::descriptor,
     error::{DescribeError, IntegrateError, StartError},
-    integration::{Integration, NewIntegration, Schemas},
+    integration::{Integration, NewIntegration, Schemas, sha256},
 };
+
+/// Longest error of a refusal that is recorded, in characters.
+const MAX_REFUSAL: usize = 1_000;
 
 /// Tells the time for records.
 pub trait Clock: Send + Sync {
@@ -142,13 +145,42 @@ impl Runtime {
         }
     }
 
-    /// Inspects, compiles (or takes from the cache) and links an adapter.
+    /// Inspects, compiles (or takes from the cache) and links an adapter. A refusal is recorded.
     pub async fn load(&self, component: &[u8]) -> Result<Adapter, LoadError> {
-        self.shared.sandbox.load(component).await
+        let loaded = self.shared.sandbox.load(component).await;
+        if let Err(error) = &loaded {
+            self.refused(Step::Load, None, &sha256(component), error).await;
+        }
+        loaded
     }
 
-    /// Asks an adapter what it needs and offers for this config. It has no powers while it answers.
+    /// Asks an adapter what it needs and offers for this config. It has no powers while it answers. A refusal is recorded.
     pub async fn describe(&self, adapter: &Adapter, config: &Value) -> Result<Descriptor, DescribeError> {
+        let described = self.ask(adapter, config).await;
+        if let Err(error) = &described {
+            self.refused(Step::Describe, None, adapter.digest(), error).await;
+        }
+        described
+    }
+
+    /// Records what was refused before there was a call. There is nothing to hold back where the ledger cannot be written:
+    /// it was refused already.
+    async fn refused(
+        &self,
+        step: Step,
+        integration: Option<[&str; 2]>,
+        adapter: &str,
+        error: &(dyn std::error::Error + Sync),
+    ) {
+        let error = printable(&error.to_string(), MAX_REFUSAL);
+        let event = Event::Refusal { step, integration, adapter, error: &error };
+        let record = Record { time: self.shared.clock.now(), subject: None, event };
+        if let Err(error) = self.shared.ledger.append(&record).await {
+            tracing::warn!(%error, "a refusal was not recorded");
+        }
+    }
+
+    async fn ask(&self, adapter: &Adapter, config: &Value) -> Result<Descriptor, DescribeError> {
         let ended = self.shared.sandbox.describe(adapter, &config.to_string(), &Limits::default()).await;
         let described = ended.result.map_err(|error| match error {
             CallError::Adapter(wit::Error::InvalidConfig(at)) if at.pointer.is_empty() => {
@@ -180,9 +212,18 @@ impl Runtime {
         schema.validate(config).err().map(|violations| violations.to_string())
     }
 
-    /// Makes an integration: checks config, grant and schemas against what the adapter says.
+    /// Makes an integration: checks config, grant and schemas against what the adapter says. A refusal is recorded.
     pub async fn integrate(&self, new: NewIntegration) -> Result<Integration, IntegrateError> {
-        let descriptor = self.describe(&new.adapter, &new.config).await?;
+        let (workspace, name, digest) = (new.workspace.clone(), new.name.clone(), new.adapter.digest().to_owned());
+        let made = self.make(new).await;
+        if let Err(error) = &made {
+            self.refused(Step::Integrate, Some([&workspace, &name]), &digest, error).await;
+        }
+        made
+    }
+
+    async fn make(&self, new: NewIntegration) -> Result<Integration, IntegrateError> {
+        let descriptor = self.ask(&new.adapter, &new.config).await?;
         // A stranger's schemas can take a second to compile.
         let compiling =
             tokio::task::spawn_blocking(move || Schemas::new(&descriptor).map(|schemas| (descriptor, schemas)));

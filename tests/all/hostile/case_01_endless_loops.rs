@@ -58,6 +58,7 @@ async fn a_loop_anywhere_before_an_operation_ends_too() {
         let started = Instant::now();
         let config: Value = json!({});
         let error = case.runtime.describe(&adapter, &config).await.unwrap_err();
+        case.refusal_is_recorded("describe", &error.to_string());
         assert!(matches!(&error, DescribeError::Failed(error) if error.is_bound()), "{}: {error}", guest.name());
         assert!(error.to_string().contains("fuel"), "{}: {error}", guest.name());
         assert!(started.elapsed() < Duration::from_secs(5));

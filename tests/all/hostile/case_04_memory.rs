@@ -66,6 +66,7 @@ async fn several_memories_are_counted_together() {
     let adapter = case.load(guests::HOSTILE_MANY_MEMORIES).await;
     // Each of its four memories alone would fit.
     let error = case.runtime.describe(&adapter, &json!({})).await.unwrap_err();
+    case.refusal_is_recorded("describe", &error.to_string());
     assert!(error.to_string().contains("memory_bytes"), "{error}");
     case.goes_on().await;
 }
@@ -75,6 +76,7 @@ async fn a_table_that_grows_without_end_ends_at_its_bound() {
     let case = Case::new().await;
     let adapter = case.load(guests::HOSTILE_GROW_TABLE).await;
     let error = case.runtime.describe(&adapter, &json!({})).await.unwrap_err();
+    case.refusal_is_recorded("describe", &error.to_string());
     assert!(error.to_string().contains("table_elements"), "{error}");
     case.goes_on().await;
 }

@@ -13,7 +13,10 @@ use crate::{
 
 async fn refused(case: &Case, bytes: &[u8]) -> UploadError {
     match load(&case.runtime, bytes).await {
-        Err(LoadError::Upload(error)) => error,
+        Err(LoadError::Upload(error)) => {
+            case.refusal_is_recorded("load", &error.to_string());
+            error
+        }
         other => panic!("{other:?}"),
     }
 }
