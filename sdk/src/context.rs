@@ -60,7 +60,7 @@ impl<C: Adapter> Context<C> {
         Request: Serialize,
     {
         let outgoing = self.outgoing(&route.parts, request)?;
-        self.host.send(outgoing).map_err(|error| unsent(&route.parts, error))
+        self.host.send(outgoing).map_err(|error| self.unsent(&route.parts, error))
     }
 
     /// Sends several requests at once (the host sends at most 6 at a time) and returns the answers in their order. One
@@ -90,7 +90,7 @@ impl<C: Adapter> Context<C> {
             .into_iter()
             .filter_map(|unfit| unfit.map(Err).or_else(|| answers.next().map(Ok)))
             .map(|answer| {
-                let response = answer?.map_err(|error| unsent(&route.parts, error))?;
+                let response = answer?.map_err(|error| self.unsent(&route.parts, error))?;
                 self.accept(&route.parts, &response)?;
                 response.json()
             })
@@ -121,14 +121,16 @@ impl<C: Adapter> Context<C> {
         Ok(Outgoing { route: route.id, slot: route.slot.map(Slot::name), request })
     }
 
+    /// What is known of a request without an answer: whether it can be sent again.
+    fn unsent(&self, route: &Parts, error: HttpError) -> Failure {
+        let keyed = matches!(route.repeat, Repeat::WithKey(_)) && self.idempotency_key.is_some();
+        Failure::from_http(error, keyed || route.is_idempotent())
+    }
+
     fn accept(&self, route: &Parts, response: &Response) -> Result<(), Failure> {
         if response.is_success() {
             return Ok(());
         }
         Err(route.error.unwrap_or(C::error)(response))
     }
-}
-
-fn unsent(route: &Parts, error: HttpError) -> Failure {
-    Failure::from_http(error, route.is_idempotent())
 }

@@ -39,7 +39,9 @@ fn build_from_fields(route: &Parts, base: &str, mut fields: Map<String, Value>) 
 
 fn assemble(route: &Parts, url: String, body: Option<Vec<u8>>) -> Request {
     let mut headers = Vec::with_capacity(2 + route.headers.len());
-    headers.push(header("accept", "application/json"));
+    if !route.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("accept")) {
+        headers.push(header("accept", "application/json"));
+    }
     if body.is_some() {
         headers.push(header("content-type", "application/json"));
     }
@@ -71,6 +73,12 @@ fn fill(route: &Parts, template: &str, fields: &mut Map<String, Value>) -> Resul
             if matches!(part, "" | "." | "..") {
                 let message =
                     format!("`{name}` is a part of the path and cannot be `{text}`; give the id of one thing");
+                return Err(Failure::new("adapter.path-segment", message));
+            }
+            // Encoded, servers read these in more than one way, so the host refuses them.
+            if part.contains(['/', '\\', ';', '?', '#', '%']) || part.contains(char::is_control) {
+                let message =
+                    format!("`{name}` is a part of the path and cannot hold / \\ ; ? # % or control characters");
                 return Err(Failure::new("adapter.path-segment", message));
             }
             if index > 0 {
@@ -129,6 +137,7 @@ mod tests {
     const GET: Route<Value, ()> = Route::get("get", "/items/{id}");
     const PUT: Route<Value, ()> = Route::put("put", "/items/{id}").headers(&[("X-Version", "2")]);
     const POST: Route<Value, ()> = Route::post("post", "/items");
+    const CSV: Route<(), ()> = Route::get("csv", "/items").headers(&[("Accept", "text/csv")]);
 
     fn url(request: Value) -> Result<String, Failure> {
         build(&GET.parts, BASE, &request).map(|request| request.url)
@@ -136,13 +145,13 @@ mod tests {
 
     #[test]
     fn a_path_parameter_is_one_encoded_segment() {
-        assert_eq!(url(json!({"id": "a/b c?"})).unwrap(), "https://api.example.com/v1/items/a%2Fb%20c%3F");
+        assert_eq!(url(json!({"id": "a+b c&"})).unwrap(), "https://api.example.com/v1/items/a%2Bb%20c%26");
         assert_eq!(url(json!({"id": 7})).unwrap(), "https://api.example.com/v1/items/7");
     }
 
     #[test]
     fn a_value_that_would_change_the_path_is_refused() {
-        for id in ["", ".", ".."] {
+        for id in ["", ".", "..", "a/b", "50%", "a;b", "a?b", "a#b", "a\\b", "a\n"] {
             assert_eq!(url(json!({"id": id})).unwrap_err().code, "adapter.path-segment", "{id}");
         }
     }
@@ -170,6 +179,11 @@ mod tests {
         let request = json!({"id": 1, "b": null, "c": ["x&y", 2], "d": true, "e f": "ü"});
         assert_eq!(url(request).unwrap(), "https://api.example.com/v1/items/1?c=x%26y&c=2&d=true&e%20f=%C3%BC");
         assert!(url(json!({"id": 1, "q": {"x": 1}})).unwrap_err().message.contains("query parameter `q`"));
+    }
+
+    #[test]
+    fn an_accept_of_the_routes_own_is_the_only_one() {
+        assert_eq!(build(&CSV.parts, BASE, &()).unwrap().headers, [header("Accept", "text/csv")]);
     }
 
     #[test]

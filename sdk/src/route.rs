@@ -19,7 +19,8 @@ use crate::{
 /// what is not of the shape, so say what an id looks like where you know it.
 ///
 /// **Request.** `{name}` is filled with the request's field of that name (a string, a number or a boolean), percent-encoded
-/// as one segment. Of the other fields, GET, HEAD and DELETE send query parameters (null is left out, an array repeats
+/// as one segment; it cannot hold `/`, `\`, `;`, `?`, `#`, `%` or control characters, which servers read in more than one
+/// way. Of the other fields, GET, HEAD and DELETE send query parameters (null is left out, an array repeats
 /// its name); the other methods send a JSON body. A request type that serialises to null, such as `()`, sends nothing. Of a
 /// boolean, an unsigned number or an `enum` in the query the operator sees what values there are, and the host lets no
 /// others out.

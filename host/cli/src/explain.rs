@@ -6,7 +6,7 @@ use portcullis_runtime::{Discard, Explained, IntegrateError, explain};
 
 use crate::{
     arguments::{Arguments, Explain},
-    exit::{Code, DONE, Usage},
+    exit::{self, Code, DONE, USAGE, Usage},
     inspect::{integration_name, load, read_ceiling, read_grant, read_json, start},
     look,
 };
@@ -20,13 +20,16 @@ pub(crate) async fn run(arguments: &Arguments, wanted: &Explain) -> anyhow::Resu
     let descriptor = runtime.describe(&adapter, &config).await?;
     if grant.adapter != adapter.digest() {
         let (granted, actual) = (&grant.adapter, adapter.digest());
-        return Err(Usage(format!("the grant is for adapter {granted}, this one is {actual}")).into());
+        let (file, grant) = (wanted.adapter.display(), wanted.grant.display());
+        let todo = "read what it asks for (`portcullis diff OLD NEW`), then write the new digest";
+        return Err(Usage(format!("{grant} is for adapter {granted}, {file} is {actual}; {todo}")).into());
     }
     let name = integration_name(wanted.integration.as_ref(), &wanted.adapter);
     let told = explain(&name, &descriptor, &grant, &ceiling).map_err(IntegrateError::from)?;
+    let code = if told.refused.is_some() { USAGE } else { DONE };
     if arguments.json {
         look::print_json(&told);
-        return Ok(DONE);
+        return Ok(code);
     }
 
     let mut text = String::new();
@@ -69,7 +72,10 @@ pub(crate) async fn run(arguments: &Arguments, wanted: &Explain) -> anyhow::Resu
         text += &format!("{}\n{table}\n", look::heading("Limits that are not the default"));
     }
     anstream::print!("{}", text.trim_start_matches('\n'));
-    Ok(DONE)
+    if let Some(why) = &told.refused {
+        exit::tell("grant", &format!("nothing of this holds, for the grant is refused as a whole: {why}"), None);
+    }
+    Ok(code)
 }
 
 /// Two columns of the item's own, whether it holds, and who took it away.

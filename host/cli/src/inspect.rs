@@ -4,8 +4,8 @@ use std::{path::Path, sync::Arc};
 
 use anyhow::Context;
 use portcullis_runtime::{
-    Adapter, Ceiling, Descriptor, Discard, Grant, Ledger, Limits, Parameter, Route, Runtime, Scheme, SystemResolver,
-    printable,
+    Adapter, Ceiling, Descriptor, Discard, Grant, Ledger, Limits, Parameter, Repeat, Route, Runtime, Scheme,
+    SystemResolver, printable,
 };
 use serde_json::{Value, json};
 
@@ -116,7 +116,11 @@ fn commented(descriptor: &Descriptor, grant: &Grant) -> String {
     for (route, granted) in descriptor.routes.iter().zip(&grant.routes) {
         let first = route.description.lines().next().unwrap_or_default();
         // What an adapter says goes into comments in one line, and with nothing hidden in it.
-        text += &format!("\n# {}: {}\n{}", route.id, printable(first, 200), granted.to_toml_lines());
+        text += &format!("\n# {}: {}\n", route.id, printable(first, 200));
+        if let Repeat::WithKey(name) = &route.repeat {
+            text += &format!("# It may also send {}, by which a request is known again.\n", printable(name, 128));
+        }
+        text += &granted.to_toml_lines();
     }
     text
 }
@@ -169,7 +173,11 @@ fn print(path: &Path, adapter: &Adapter, descriptor: &Descriptor) {
         &["route", "method", "url", "slot", "body", "headers", "query parameters"],
         descriptor.routes.iter().map(|route| {
             let slot = route.slot.clone().unwrap_or_else(|| "none".to_owned());
-            let (query, headers) = (parameters(&route.query), parameters(&route.headers));
+            let key = match &route.repeat {
+                Repeat::WithKey(name) => vec![Parameter::any(name)],
+                Repeat::Never | Repeat::Idempotent => Vec::new(),
+            };
+            let (query, headers) = (parameters(&route.query), parameters(&[&route.headers[..], &key].concat()));
             vec![route.id.clone(), route.method.to_string(), route.url.clone(), slot, body(route), headers, query]
         }),
     );

@@ -129,6 +129,11 @@ fn print(outcome: &Outcome) {
         }
         look::print_json(output);
     }
+    // Where the call is denied as a whole, that is told below.
+    if !outcome.denials.is_empty() && !matches!(outcome.result, Err(CallError::Denied(_))) {
+        let rows = outcome.denials.iter().map(|denial| vec![denial.rule.clone(), printable(&denial.asked, 200)]);
+        anstream::eprintln!("{}\n{}", look::heading("refused"), look::table(&["rule", "asked"], rows));
+    }
     anstream::eprintln!("{}\n{}", look::heading("receipt"), receipt(outcome));
     if let Err(error) = &outcome.result {
         anstream::eprintln!();

@@ -11,8 +11,8 @@ use crate::{
     grant::{Grant, GrantedRoute},
     intersect::{Fate, Intersection, Layer, Removed, intersect},
     limits::Limits,
-    parameter::told,
-    powers::GrantMismatch,
+    parameter::{Parameter, told},
+    powers::{GrantMismatch, undeclared},
 };
 
 /// What is effective, and what became of the rest.
@@ -20,6 +20,9 @@ use crate::{
 pub struct Explanation {
     /// The integration that the ceiling was asked about.
     pub integration: String,
+    /// Why the grant is refused as a whole, if it is: it asks for what was not declared. Then nothing of it holds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refused: Option<String>,
     /// Operations that are declared or granted.
     pub operations: Vec<Explained<OperationLine>>,
     /// Routes that are declared or granted.
@@ -116,6 +119,7 @@ pub fn explain(
     let left = intersect(integration, descriptor, grant, ceiling)?;
     Ok(Explanation {
         integration: integration.to_owned(),
+        refused: undeclared(&left, grant).err().map(|mismatch| mismatch.to_string()),
         operations: operations(descriptor, &left),
         routes: routes(descriptor, grant, ceiling, &left),
         slots: slots(descriptor, &left),
@@ -206,10 +210,18 @@ fn narrowed(declared: &GrantedRoute, granted: &GrantedRoute) -> Option<String> {
     for (what, declared, granted) in
         [("query", &declared.query, &granted.query), ("headers", &declared.headers, &granted.headers)]
     {
-        let rest: Vec<_> = declared.iter().filter(|parameter| !granted.contains(parameter)).cloned().collect();
+        let same = |a: &Parameter, b: &Parameter| a.name.eq_ignore_ascii_case(&b.name);
+        let rest: Vec<_> = declared.iter().filter(|d| !granted.iter().any(|g| same(d, g))).cloned().collect();
         if !rest.is_empty() {
             words.push(format!("{what} without {}", told(&rest)));
         }
+        for narrower in granted.iter().filter(|granted| !declared.contains(granted)) {
+            words.push(format!("{what} only {narrower}"));
+        }
+    }
+    let limits = granted.limits.told();
+    if !limits.is_empty() {
+        words.push(format!("at most {limits}"));
     }
     if words.is_empty() { None } else { Some(words.join("; ")) }
 }
@@ -224,8 +236,9 @@ fn slots(descriptor: &Descriptor, left: &Intersection) -> Vec<Explained<SlotLine
         lines.push(line(item, if sends || signs { Ok(()) } else { not_granted() }));
     }
     for (name, fate) in &left.signing {
-        if let (Err(removed), None) = (fate, descriptor.slot(name)) {
-            let item = SlotLine { slot: name.clone(), scheme: None };
+        if let Err(removed) = fate {
+            let scheme = descriptor.slot(name).map(|slot| slot.scheme.clone());
+            let item = SlotLine { slot: format!("{name} (to sign with)"), scheme };
             lines.push(line(item, Err::<(), _>(removed.clone())));
         }
     }
@@ -311,7 +324,9 @@ mod tests {
         assert_eq!(explained.operations[1].item.missing_routes, ["send"]);
         let slots: Vec<_> =
             explained.slots.iter().map(|s| (s.item.slot.as_str(), by(s.effective, &s.removed))).collect();
-        assert_eq!(slots, [("key", "effective"), ("mac", "grant"), ("none", "descriptor")]);
+        let signing = [("key (to sign with)", "descriptor"), ("none (to sign with)", "descriptor")];
+        assert_eq!(slots, [&[("key", "effective"), ("mac", "grant")][..], &signing].concat());
+        assert!(explained.refused.as_ref().unwrap().contains("signing slot `key`"), "{:?}", explained.refused);
         let carve_outs: Vec<_> = explained.carve_outs.iter().map(|c| by(c.effective, &c.removed)).collect();
         assert_eq!(carve_outs, ["effective", "ceiling"]);
     }
@@ -320,6 +335,18 @@ mod tests {
     fn what_the_grant_narrows_is_told() {
         let narrowed = explained().routes[0].item.narrowed.clone().unwrap();
         assert_eq!(narrowed, "declared for https://api.example.com/items/{id}; query without q");
+    }
+
+    #[test]
+    fn values_that_the_grant_narrows_are_told_as_what_is_left() {
+        let lines = "[[routes]]\nmethod = \"GET\"\nurl = \"https://api.example.com/items/{id}\"\nslot = \"key\"\n\
+                     query = [{ name = \"q\", one_of = [\"open\", \"closed\"] }]\nlimits = { requests = 3 }\n";
+        let explained = explain("sample", &sample(), &grant(lines), &Ceiling::default()).unwrap();
+        assert_eq!(
+            explained.routes[0].item.narrowed.as_deref(),
+            Some("query only q=open|closed; at most requests = 3")
+        );
+        assert_eq!(explained.refused, None);
     }
 
     #[test]

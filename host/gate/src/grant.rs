@@ -41,7 +41,7 @@ pub struct Grant {
     pub limits: Limits,
 }
 
-/// One exchange an operator allows.
+/// One exchange an operator allows. Where several routes allow a request, the first of them counts, with its limits.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct GrantedRoute {
@@ -54,7 +54,7 @@ pub struct GrantedRoute {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub query: Vec<Parameter>,
     /// Header fields that may be sent beside Accept, Accept-Language, Content-Type and User-Agent, with the values they
-    /// may have. All others are refused.
+    /// may have. All others are refused, but for the header by which the adapter declares that a request can be known again.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub headers: Vec<Parameter>,
     /// The slot whose secret is added.
@@ -90,6 +90,11 @@ impl RouteLimits {
         let mut limits = call.clone();
         self.named().for_each(|(name, value)| limits.lower(name, value.into()));
         limits
+    }
+
+    /// As TOML writes them: `requests = 3, response_bytes = 1000`.
+    pub(crate) fn told(&self) -> String {
+        self.named().map(|(name, value)| format!("{name} = {value}")).collect::<Vec<_>>().join(", ")
     }
 
     fn is_none(&self) -> bool {
@@ -225,8 +230,7 @@ impl GrantedRoute {
             lines += &format!("slot = {}\n", quote(slot));
         }
         if !self.limits.is_none() {
-            let written: Vec<String> = self.limits.named().map(|(name, value)| format!("{name} = {value}")).collect();
-            lines += &format!("limits = {{ {} }}\n", written.join(", "));
+            lines += &format!("limits = {{ {} }}\n", self.limits.told());
         }
         lines
     }

@@ -113,7 +113,10 @@ pub(crate) fn intersect(
     });
     let carve_outs = grant.carve_outs.iter().map(|carve_out| {
         let allowed = ceiling.allows_carve_out(carve_out, integration);
-        let why = || Removed { by: Layer::Ceiling, why: "`carve_outs` has nothing that holds it".to_owned() };
+        let why = || {
+            let why = format!("`carve_outs` has nothing that holds it for the integration `{integration}`");
+            Removed { by: Layer::Ceiling, why: crate::printable(&why, 200) }
+        };
         (*carve_out, if allowed { Ok(()) } else { Err(why()) })
     });
     Ok(Intersection {

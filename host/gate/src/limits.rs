@@ -104,7 +104,7 @@ limits! {
     output_bytes: u32 = 1_048_576, 1..=8_388_608;
     /// Calls of this integration that run at once; more wait, within their own `wall_ms`.
     calls_at_once: u32 = 64, 1..=1_024;
-    /// Requests a call may send, hops of redirects included, retries not.
+    /// Requests a call may ask for: hops of redirects and what is refused included, retries not.
     requests: u32 = 16, 0..=10_000;
     /// Requests of one `send-all` under way at once.
     requests_at_once: u32 = 6, 1..=64;

@@ -229,7 +229,7 @@ impl OperationPowers {
 }
 
 /// Refuses a grant that asks for what was not declared.
-fn undeclared(left: &Intersection, grant: &Grant) -> Result<(), GrantMismatch> {
+pub(crate) fn undeclared(left: &Intersection, grant: &Grant) -> Result<(), GrantMismatch> {
     for (name, found) in &left.signing {
         if found.is_err() {
             return Err(GrantMismatch::Signing(name.clone()));
