@@ -25,7 +25,7 @@ pub(crate) async fn run(arguments: &Arguments, wanted: &Explain) -> anyhow::Resu
         return Err(Usage(format!("{grant} is for adapter {granted}, {file} is {actual}; {todo}")).into());
     }
     let name = integration_name(wanted.integration.as_ref(), &wanted.adapter);
-    let told = explain(&name, &descriptor, &grant, &ceiling).map_err(IntegrateError::from)?;
+    let told = explain(&format!("local/{name}"), &descriptor, &grant, &ceiling).map_err(IntegrateError::from)?;
     let code = if told.refused.is_some() { USAGE } else { DONE };
     if arguments.json {
         look::print_json(&told);

@@ -154,6 +154,7 @@ fn http(would: &WouldSend) -> String {
     if let Some(body) = &would.body {
         let body = match body {
             Body::Json(value) => serde_json::to_string_pretty(value).unwrap_or_default(),
+            Body::Omitted(bytes) => format!("({bytes} bytes that are not shown)"),
             Body::Text(text) | Body::Base64(text) => {
                 text.lines().map(|line| printable(line, 2_000)).collect::<Vec<_>>().join("\n")
             }

@@ -42,11 +42,24 @@ pub enum Body {
     Text(String),
     /// Anything else, in base64 (RFC 4648, section 4).
     Base64(String),
+    /// So many bytes that are not shown: a call's bodies are shown up to 1 MiB in all.
+    Omitted(usize),
 }
 
+/// Bytes of bodies that are shown of one call.
+pub(crate) const SHOWN: usize = 1024 * 1024;
+/// Longest JSON that is shown as such and not as text, in bytes: taken apart it is held in up to a hundred times as many.
+const PARSED: usize = 16 * 1024;
+
 impl Body {
-    fn new(bytes: &[u8]) -> Self {
+    /// `room` is how many bytes may still be shown.
+    fn new(bytes: &[u8], room: &mut usize) -> Self {
+        if bytes.len() > *room {
+            return Body::Omitted(bytes.len());
+        }
+        *room -= bytes.len();
         match std::str::from_utf8(bytes) {
+            Ok(text) if text.len() > PARSED => Body::Text(text.to_owned()),
             Ok(text) => serde_json::from_str(text).map_or_else(|_| Body::Text(text.to_owned()), Body::Json),
             Err(_) => Body::Base64(BASE64_STANDARD.encode(bytes)),
         }
@@ -54,7 +67,7 @@ impl Body {
 }
 
 /// Says what would have been sent.
-pub(crate) fn would_send(request: &HttpRequest, url: &RequestUrl, route: &OpenRoute) -> WouldSend {
+pub(crate) fn would_send(request: &HttpRequest, url: &RequestUrl, route: &OpenRoute, room: &mut usize) -> WouldSend {
     let text = |header: &Header| (header.name.clone(), String::from_utf8_lossy(&header.value).into_owned());
     let mut headers: Vec<(String, String)> = request.headers.iter().map(text).collect();
     let mut url = url.to_string();
@@ -75,7 +88,7 @@ pub(crate) fn would_send(request: &HttpRequest, url: &RequestUrl, route: &OpenRo
         method: request.method.to_string(),
         url,
         headers,
-        body: request.body.as_deref().map(Body::new),
+        body: request.body.as_deref().map(|body| Body::new(body, room)),
         slot: route.slot.as_ref().map(|(slot, _)| slot.clone()),
     }
 }
@@ -87,4 +100,20 @@ pub(crate) fn answer(url: &RequestUrl, schema: &Schema, seed: u64) -> Result<Htt
     let body = serde_json::to_vec(&value).map_err(|error| fault(error.to_string()))?;
     let content_type = Header { name: "content-type".to_owned(), value: b"application/json".to_vec() };
     Ok(HttpResponse { status: 200, headers: vec![content_type], body })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bodies_are_shown_up_to_a_bound_and_long_ones_are_not_taken_apart() {
+        let mut room = 100_000;
+        assert_eq!(Body::new(b"[1]", &mut room), Body::Json(serde_json::json!([1])));
+        let long = format!("[{}1]", "1,".repeat(PARSED));
+        assert!(matches!(Body::new(long.as_bytes(), &mut room), Body::Text(_)));
+        assert_eq!(room, 100_000 - 3 - long.len());
+        assert_eq!(Body::new(&[0; 70_000], &mut room), Body::Omitted(70_000));
+        assert_eq!(Body::new(b"2", &mut room), Body::Json(serde_json::json!(2)));
+    }
 }

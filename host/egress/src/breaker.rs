@@ -6,7 +6,10 @@
 
 use std::time::{Duration, Instant};
 
-use crate::{error::SendError, outbound::HttpResponse};
+use crate::{
+    error::{Phase, SendError},
+    outbound::HttpResponse,
+};
 
 /// Failures in a row that open the circuit.
 const FAILURES: u32 = 5;
@@ -61,6 +64,8 @@ impl Sign {
         match end {
             Ok(response) if matches!(response.status, 502..=504) => Sign::Failing,
             Ok(_) | Err(SendError::Bound { .. }) => Sign::Alive,
+            // How long all of it may take is ours to say, and says little of the origin.
+            Err(SendError::Timeout { phase: Phase::Total, .. }) => Sign::None,
             Err(
                 SendError::Connect(_)
                 | SendError::Tls(_)

@@ -92,11 +92,6 @@ impl Connections {
         Ok(client)
     }
 
-    /// Whether there is a pool to this address, whatever its origin.
-    pub(crate) fn has_dialled(&self, address: IpAddr) -> bool {
-        self.pools.lock().unwrap_or_else(PoisonError::into_inner).iter().any(|(key, _)| key.address == address)
-    }
-
     /// Whether there is a pool to this address already, so that it is tried first.
     pub(crate) fn knows(&self, url: &RequestUrl, address: IpAddr, generation: u64) -> bool {
         let pools = self.pools.lock().unwrap_or_else(PoisonError::into_inner);

@@ -8,7 +8,7 @@ use std::{
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
-use portcullis_gate::{Denial, Header, Limits, Method, OpenRoute, RequestUrl, judge_address};
+use portcullis_gate::{Denial, Header, Limits, Method, OpenRoute, RequestUrl, embedded_address, judge_address};
 use portcullis_vault::{Scrubber, VaultError};
 use reqwest::{Body, Response};
 use tokio::time::{timeout, timeout_at};
@@ -86,7 +86,7 @@ async fn steps(
     if let Some(slot) = slot.filter(|slot| !vault.holds(slot)) {
         return Err(SendError::CredentialUnavailable(slot.to_owned()));
     }
-    let addresses = resolve(outbound, url).await?;
+    let addresses = resolve(outbound, url, vault.generation()).await?;
     // All three of one generation: a secret put in between is not sent with a search for the old one.
     let (generation, scrubber, mut sendable) = loop {
         let (generation, scrubber) = (vault.generation(), vault.scrubber());
@@ -133,7 +133,7 @@ async fn steps(
 }
 
 /// All addresses of the URL's host, each of them judged: one that may not be dialled spoils the answer.
-async fn resolve(outbound: &Outbound, url: &RequestUrl) -> Result<Arc<[IpAddr]>, SendError> {
+async fn resolve(outbound: &Outbound, url: &RequestUrl, generation: u64) -> Result<Arc<[IpAddr]>, SendError> {
     let limits = &outbound.parts.limits;
     let addresses: Arc<[IpAddr]> = match url.address() {
         Some(address) => Arc::new([address]),
@@ -155,10 +155,13 @@ async fn resolve(outbound: &Outbound, url: &RequestUrl) -> Result<Arc<[IpAddr]>,
     for address in addresses.iter() {
         let denied = |refusal| SendError::Denied(Denial::address(url, refusal));
         judge_address(*address, url.port(), secure, carve_outs).map_err(denied)?;
-        // This host's own addresses are asked for when one is about to be dialled for the first time: they come and go.
-        if !connections.has_dialled(*address) && connections.resolver.is_own(*address) {
-            let with_own = carve_outs.clone().own(&[*address]);
-            judge_address(*address, url.port(), secure, &with_own).map_err(denied)?;
+        // This host's own addresses come and go, so they are asked for whenever this origin has no connection there.
+        if !connections.knows(url, *address, generation) {
+            let leads_to: Vec<IpAddr> = [Some(*address), embedded_address(*address)].into_iter().flatten().collect();
+            let own: Vec<IpAddr> = leads_to.into_iter().filter(|one| connections.resolver.is_own(*one)).collect();
+            if !own.is_empty() {
+                judge_address(*address, url.port(), secure, &carve_outs.clone().own(&own)).map_err(denied)?;
+            }
         }
     }
     Ok(addresses)

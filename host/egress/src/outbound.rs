@@ -18,7 +18,7 @@ use portcullis_schema::Schema;
 use portcullis_vault::Vault;
 
 use crate::{
-    answer::{WouldSend, answer, would_send},
+    answer::{SHOWN, WouldSend, answer, would_send},
     connections::Connections,
     decode::Intake,
     error::SendError,
@@ -27,6 +27,9 @@ use crate::{
     redirect, retry,
     traffic::Traffic,
 };
+
+/// Most header fields that are left behind one by one on a hop; where there are more, all but the common ones are.
+const MAX_LEFT_BEHIND: u32 = 8;
 
 /// A request as a guest asks for it.
 #[derive(Clone, Debug)]
@@ -87,13 +90,13 @@ pub struct Outbound {
     pub(crate) parts: OutboundParts,
     pub(crate) intake: Intake,
     started: AtomicU32,
-    /// Requests by route id, for routes with a limit of their own.
-    by_route: Mutex<HashMap<String, u32>>,
+    /// Requests by method and granted template, for granted routes with a limit of their own.
+    by_route: Mutex<HashMap<(Method, String), u32>>,
     tally: Mutex<Tally>,
 }
 
 /// What went out during a call, for its receipt and its record.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Tally {
     /// Tries of requests that passed the gate, in the order in which they ended.
     pub exchanges: Vec<Exchange>,
@@ -107,6 +110,22 @@ pub struct Tally {
     pub bytes_in: u64,
     /// Secrets found in responses.
     pub redactions: u32,
+    /// Bytes of bodies that may still be shown in `would_send`.
+    room: usize,
+}
+
+impl Default for Tally {
+    fn default() -> Self {
+        Self {
+            exchanges: Vec::new(),
+            would_send: Vec::new(),
+            bounds: BTreeMap::new(),
+            bytes_out: 0,
+            bytes_in: 0,
+            redactions: 0,
+            room: SHOWN,
+        }
+    }
 }
 
 impl Tally {
@@ -175,7 +194,8 @@ impl Outbound {
 
     /// Each request has a number, and each hop of a redirect; from `requests` on they are refused.
     fn next_number(&self) -> u32 {
-        self.started.fetch_add(1, Ordering::Relaxed)
+        let next = |number: u32| Some(number.saturating_add(1));
+        self.started.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next).unwrap_or(u32::MAX)
     }
 
     async fn send_numbered(&self, request: HttpRequest, number: u32) -> Result<HttpResponse, SendError> {
@@ -201,7 +221,10 @@ impl Outbound {
         let mut url = self.parse(&request, number)?;
         let mut route = self.judge(&request, &url).map_err(|reason| self.denied(reason, &request, &url))?;
         self.take_turn(&request, route)?;
-        let deadline = route.limits.request_ms.map_or(deadline, |own| deadline.or_sooner(own));
+        let own_deadline = |deadline: Deadline, route: &OpenRoute| {
+            route.limits.request_ms.map_or(deadline, |own| deadline.or_sooner(own))
+        };
+        let mut deadline = own_deadline(deadline, route);
         let mut whence: Option<String> = None;
         let mut hops = 0;
         loop {
@@ -227,6 +250,7 @@ impl Outbound {
             url = next;
             route = self.judge_hop(&mut request, &url).map_err(told)?;
             self.take_turn(&request, route)?;
+            deadline = own_deadline(deadline, route);
             whence = Some(from);
         }
     }
@@ -249,7 +273,7 @@ impl Outbound {
         }
         let Some(most) = route.limits.requests else { return Ok(()) };
         let mut by_route = self.by_route.lock().unwrap_or_else(PoisonError::into_inner);
-        let sent = by_route.entry(route.id.clone()).or_default();
+        let sent = by_route.entry((route.method, route.template.as_str().to_owned())).or_default();
         if *sent >= most {
             return bound("requests", most);
         }
@@ -275,8 +299,10 @@ impl Outbound {
     /// Asks the gate about a hop. The credential, and the guest's own header fields, go on only where the hop's own route
     /// names them; where it does not, the hop goes without, and so do all that follow it.
     fn judge_hop(&self, request: &mut HttpRequest, url: &RequestUrl) -> Result<&OpenRoute, SendError> {
-        loop {
+        // A route can take few of many; each time it is asked again.
+        for left in (0..=MAX_LEFT_BEHIND).rev() {
             match self.judge(request, url) {
+                Err(Reason::HeaderName(_)) if left == 0 => redirect::reduce_headers(&mut request.headers),
                 Err(Reason::Slot) if request.slot.is_some() => request.slot = None,
                 Err(Reason::HeaderName(position)) if position < request.headers.len() => {
                     request.headers.remove(position);
@@ -284,6 +310,7 @@ impl Outbound {
                 judged => return judged.map_err(|reason| self.denied(reason, request, url)),
             }
         }
+        self.judge(request, url).map_err(|reason| self.denied(reason, request, url))
     }
 
     /// Sandbox mode's answer. Nothing is sent, so nothing redirects.
@@ -293,8 +320,10 @@ impl Outbound {
         self.take_turn(request, route)?;
         // Nothing here waits: without this, ten thousand answers would keep a thread from everybody else.
         tokio::task::yield_now().await;
-        let would = would_send(request, &url, route);
-        self.tally(|tally| tally.would_send.push(would));
+        self.tally(|tally| {
+            let would = would_send(request, &url, route, &mut tally.room);
+            tally.would_send.push(would);
+        });
         let under_way = UnderWay::start(self, &url, route, 1);
         let seed = self.parts.seed.wrapping_add(number.into());
         let response = match self.parts.responses.get(&route.id) {

@@ -6,7 +6,7 @@
 
 use std::{
     collections::HashMap,
-    io,
+    io::{self, ErrorKind},
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket},
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
@@ -47,13 +47,14 @@ pub trait Resolver: Send + Sync {
 /// Asks the system's routing table: a datagram to one's own address would come from that very address.
 fn routes_to_itself(address: IpAddr) -> bool {
     let any: IpAddr = if address.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
-    let source = || {
-        let socket = UdpSocket::bind((any, 0))?;
-        // Connecting sends nothing; port 9 is "discard" (RFC 863).
-        socket.connect((address, 9))?;
-        socket.local_addr()
+    let socket = match UdpSocket::bind((any, 0)) {
+        Ok(socket) => socket,
+        // No such family here, so nobody has such an address; anything else, such as too many open files, tells nothing.
+        Err(error) => return !matches!(error.kind(), ErrorKind::Unsupported | ErrorKind::AddrNotAvailable),
     };
-    source().is_ok_and(|source: SocketAddr| source.ip() == address)
+    // Connecting sends nothing; port 9 is "discard" (RFC 863). Where nothing leads, nothing will be dialled.
+    let source = socket.connect((address, 9)).and_then(|()| socket.local_addr());
+    source.is_ok_and(|source: SocketAddr| source.ip() == address)
 }
 
 /// What names are resolved with unless told otherwise: DNS as the system is set up for it, and the C library where that
@@ -184,5 +185,16 @@ impl Resolver for SystemResolver {
             known.insert(name.to_owned(), (now + self.keep, addresses.clone()));
         }
         Ok(addresses)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_of_this_hosts_own_is_one_that_leads_back_to_it() {
+        assert!(routes_to_itself("127.0.0.1".parse().unwrap()));
+        assert!(!routes_to_itself("192.0.2.1".parse().unwrap()));
     }
 }

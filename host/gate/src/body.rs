@@ -33,6 +33,10 @@ impl BodyKind {
 
     /// Whether a `Content-Type` is one of this kind; its parameters, such as `charset` and `boundary`, do not matter.
     fn allows(&self, value: &[u8]) -> bool {
+        // Of a list, servers take the first or the last.
+        if value.contains(&b',') {
+            return false;
+        }
         let media = value.split(|b| *b == b';').next().unwrap_or_default().trim_ascii();
         let Some(slash) = media.iter().position(|b| *b == b'/') else { return false };
         let (main, sub) = (media.get(..slash).unwrap_or_default(), media.get(slash + 1..).unwrap_or_default());
@@ -92,9 +96,16 @@ mod tests {
         for value in ["application/json", "Application/JSON; charset=utf-8", "application/fhir+json", " text/x+JSON "] {
             assert!(said(&json, &[value]), "{value}");
         }
-        for value in
-            ["", "json", "application/jsonp", "text/plain", "application/json, text/html", "a b/x+json", "/+json"]
-        {
+        for value in [
+            "",
+            "json",
+            "application/jsonp",
+            "text/plain",
+            "application/json, text/html",
+            "application/json; a=b, text/html",
+            "a b/x+json",
+            "/+json",
+        ] {
             assert!(!said(&json, &[value]), "{value}");
         }
         assert!(

@@ -49,7 +49,7 @@ pub struct Ceiling {
 pub struct AllowedCarveOut {
     /// The addresses, as a grant's `carve_outs` writes them.
     pub addresses: CarveOut,
-    /// Names of the integrations whose grants may. All, where it is left out.
+    /// The integrations whose grants may, each as `WORKSPACE/NAME`; the command's workspace is `local`. All, where it is left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub integrations: Option<Vec<String>>,
 }

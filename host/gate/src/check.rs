@@ -3,7 +3,7 @@
 //! The text comes from untrusted code. Lengths are bounded, names are plain, and nothing in it can smuggle a control
 //! character onto a reviewer's terminal.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     body::BodyKind,
@@ -20,6 +20,8 @@ use crate::{
 const MAX_BYTES: usize = 1024 * 1024;
 /// Most slots, routes or operations.
 const MAX_ITEMS: usize = 2_048;
+/// Most path segments of all routes of all operations, counted for each operation that uses them.
+const MAX_SEGMENTS: usize = 100_000;
 /// Most query parameters, and most header fields, of one route.
 const MAX_PARAMETERS: usize = 128;
 /// Longest description, in bytes.
@@ -98,6 +100,9 @@ pub(crate) fn check(descriptor: &Descriptor) -> Result<(), DescriptorError> {
             None => {}
         }
     }
+    let segments: BTreeMap<&str, usize> =
+        descriptor.routes.iter().map(|route| (route.id.as_str(), route.url.split('/').count())).collect();
+    let mut used_segments = 0;
     let mut operations = BTreeSet::new();
     for (i, operation) in descriptor.operations.iter().enumerate() {
         let at = format!("operations[{i}].name");
@@ -107,10 +112,18 @@ pub(crate) fn check(descriptor: &Descriptor) -> Result<(), DescriptorError> {
         }
         unique(&mut operations, &at, name)?;
         plain(&format!("operations[{i}].description"), &operation.description, MAX_DESCRIPTION)?;
+        let at = format!("operations[{i}].routes");
+        let mut used = BTreeSet::new();
         for id in &operation.routes {
             if !routes.contains(id.as_str()) {
-                return err(&format!("operations[{i}].routes"), format!("`{}` is not one of the routes", shorten(id)));
+                return err(&at, format!("`{}` is not one of the routes", shorten(id)));
             }
+            unique(&mut used, &at, id)?;
+        }
+        used_segments += used.iter().filter_map(|id| segments.get(id)).sum::<usize>();
+        if used_segments > MAX_SEGMENTS {
+            let problem = format!("the routes of all operations up to this one have more than {MAX_SEGMENTS} segments");
+            return err(&at, problem);
         }
     }
     Ok(())
@@ -250,7 +263,7 @@ fn shorten(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::descriptor::tests::sample;
+    use crate::descriptor::{Operation, Route, tests::sample};
 
     #[test]
     fn a_well_formed_descriptor_passes() {
@@ -277,6 +290,20 @@ mod tests {
             (|d| d.operations[0].name = "a-b".into(), "operations[0].name"),
             (|d| d.operations[1].name = "readItem".into(), "operations[1].name"),
             (|d| d.config = "x".repeat(2 << 20), ""),
+            (|d| d.operations[0].routes = vec!["open".into(); 2], "operations[0].routes"),
+            (
+                |d| {
+                    let long = format!("https://open.example.com{}", "/x".repeat(60));
+                    d.routes = (0..40)
+                        .map(|i| Route { id: format!("r{i}"), url: long.clone(), ..d.routes[2].clone() })
+                        .collect();
+                    let routes: Vec<String> = (0..40).map(|i| format!("r{i}")).collect();
+                    let operation =
+                        |i| Operation { name: format!("o{i}"), routes: routes.clone(), ..d.operations[0].clone() };
+                    d.operations = (0..50).map(operation).collect();
+                },
+                "operations[39].routes",
+            ),
             (|d| d.routes = vec![d.routes[0].clone(); 2_049], "routes"),
             (|d| d.routes[0].query = vec![Parameter::any("a b")], "routes[0].query"),
             (|d| d.routes[0].query = vec![Parameter::any("q"); 2], "routes[0].query"),

@@ -17,12 +17,8 @@ use crate::{
     parameter::Parameter,
     powers::{OpenRoute, OperationPowers, RouteId},
     query::{Decoded, pairs},
-    repeat::Repeat,
     url::RequestUrl,
 };
-
-/// Longest value of the header field by which a request can be known again, in bytes.
-pub(crate) const MAX_KEY: usize = 255;
 
 /// An outbound request, as it will be sent but for the secret.
 #[derive(Clone, Copy, Debug)]
@@ -127,6 +123,9 @@ pub fn decide(request: &Request<'_>, powers: &OperationPowers) -> Decision {
     let mut nearest: Option<(usize, Reason)> = None;
     tree.find(request.url.path(), &mut |number| {
         let Some(route) = powers.routes.get(number) else { return };
+        if allowed.is_some_and(|first| first < number) {
+            return;
+        }
         match shortfall(request, route) {
             None => allowed = Some(allowed.map_or(number, |first| first.min(number))),
             Some(reason) => {
@@ -197,10 +196,7 @@ fn allows_header(header: &Header, route: &OpenRoute) -> Option<bool> {
     }
     let is = |name: &str| name.eq_ignore_ascii_case(&header.name);
     let granted = route.headers.iter().filter(|parameter| is(&parameter.name));
-    judge(granted, header.value.iter().copied()).or_else(|| match &route.repeat {
-        Repeat::WithKey(name) if is(name) => Some((1..=MAX_KEY).contains(&header.value.len())),
-        _ => None,
-    })
+    judge(granted, header.value.iter().copied())
 }
 
 /// Whether one of the parameters allows this value; none if there is none.

@@ -23,6 +23,8 @@ const QUOTE: usize = 200;
 
 /// Most routes or origins that a denial lists.
 const LISTED: usize = 5;
+/// Longest lines that a denial gives, in bytes.
+const MAX_LINES: usize = 4 * 1024;
 
 /// A refusal.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -73,12 +75,12 @@ impl Denial {
         };
         let told = if granted.is_empty() { String::new() } else { format!(" Granted: {}.", granted.join(", ")) };
         let message = format!("{asked}: {what}.{helps}{told}");
-        Self { rule: reason.rule().to_owned(), asked, granted, message, allow_with }
+        Self { rule: reason.rule().to_owned(), asked, granted, message, allow_with: allow_with.map(bounded) }
     }
 
     /// Tells why a text is not a URL that can be judged.
     pub fn url(text: &str, refusal: &UrlRefusal) -> Self {
-        let asked = quote(text.split('?').next().unwrap_or_default());
+        let asked = quote(&without_secrets(text));
         let message = format!("`{asked}`: {}.", printable(&refusal.to_string(), 2 * QUOTE));
         Self { rule: refusal.rule().to_owned(), asked, granted: Vec::new(), message, allow_with: None }
     }
@@ -101,12 +103,14 @@ impl Denial {
     /// Tells that a slot may not be used. `rule` and `message` say why.
     pub fn slot(rule: &str, slot: &str, powers: &OperationPowers, message: String, allow_with: Option<String>) -> Self {
         let granted = powers.slots().take(LISTED).map(str::to_owned).collect();
-        Self { rule: rule.to_owned(), asked: quote(slot), granted, message, allow_with }
+        Self { rule: rule.to_owned(), asked: quote(slot), granted, message, allow_with: allow_with.map(bounded) }
     }
 
     /// Tells that an operation is not granted: it is not declared (`None`), or these are the routes it needs.
     pub fn operation(name: &str, granted: &[&str], needs: Option<&[GrantedRoute]>) -> Self {
-        let told = if granted.is_empty() { "none".to_owned() } else { granted.join(", ") };
+        let told: Vec<&str> = granted.iter().copied().take(LISTED).collect();
+        let more = if granted.len() > LISTED { format!(" and {} more", granted.len() - LISTED) } else { String::new() };
+        let told = if granted.is_empty() { "none".to_owned() } else { told.join(", ") + &more };
         let name = quote(name);
         let rule = "operation-not-granted".to_owned();
         let listed = granted.iter().take(LISTED).map(|granted| (*granted).to_owned()).collect();
@@ -118,8 +122,27 @@ impl Denial {
             granted.iter().map(|granted| format!("\"{granted}\"")).chain([format!("\"{name}\"")]).collect();
         let routes: String = routes.iter().map(|route| format!("\n{}", route.to_toml_lines())).collect();
         let message = format!("the operation `{name}` is not granted; granted: {told}.");
-        let allow_with = Some(format!("operations = [{}]\n{routes}", all.join(", ")));
-        Self { rule, asked: name, granted: listed, message, allow_with }
+        let allow_with = format!("operations = [{}]\n{routes}", all.join(", "));
+        Self { rule, asked: name, granted: listed, message, allow_with: Some(bounded(allow_with)) }
+    }
+}
+
+/// Lines, or where they are too many to be recorded with every refusal, where to find them.
+fn bounded(lines: String) -> String {
+    if lines.len() <= MAX_LINES {
+        return lines;
+    }
+    "# Too long to be told here; `portcullis inspect ADAPTER --grant` prints all that can be granted.\n".to_owned()
+}
+
+/// A text that is no good URL, without what nobody should read: user information, query and fragment.
+fn without_secrets(text: &str) -> String {
+    let text = text.split(['?', '#']).next().unwrap_or_default();
+    let (scheme, rest) = text.split_once("//").unwrap_or(("", text));
+    let end = rest.find(['/', '\\']).unwrap_or(rest.len());
+    match rest.get(..end).and_then(|authority| authority.rfind('@')) {
+        Some(at) => format!("{scheme}//…{}", rest.get(at..).unwrap_or_default()),
+        None => text.to_owned(),
     }
 }
 
@@ -133,7 +156,11 @@ fn what(reason: Reason, request: &Request<'_>, powers: &OperationPowers) -> Stri
     let Request { method, url, headers, .. } = *request;
     let operation = &powers.operation;
     let pair = |position| pairs(url).nth(position);
-    let name = |position| pair(position).map(|(name, _)| text(name)).unwrap_or_default();
+    // A name without a value may be a value: `?TOKEN`.
+    let name = |position| match pair(position) {
+        Some((name, value)) if value.clone().next().is_some() => text(name),
+        _ => "…".to_owned(),
+    };
     let header = |position: usize| quote(headers.get(position).map(|h| h.name.as_str()).unwrap_or_default());
     match reason {
         Reason::Origin => format!("no route to {} is open during `{operation}`", quote(url.origin())),
@@ -353,6 +380,24 @@ mod tests {
         let grant = crate::Grant::parse(&format!("adapter = \"{DIGEST}\"\n{lines}")).unwrap();
         assert_eq!(grant.operations, ["send", "readItem"]);
         powers_of(&grant).unwrap();
+    }
+
+    #[test]
+    fn what_nobody_should_read_is_not_told() {
+        for text in [
+            "https://user:hunter2@a.example/x",
+            "https://a.example/x#hunter2",
+            "https://a.example\\@b/?hunter2",
+            "//hunter2@a",
+        ] {
+            let refusal = RequestUrl::parse(text, 100).unwrap_err();
+            let told = format!("{:?}", Denial::url(text, &refusal));
+            assert!(!told.contains("hunter2"), "{told}");
+        }
+        let many: Vec<String> = (0..1_000).map(|i| format!("operation{i}")).collect();
+        let many: Vec<&str> = many.iter().map(String::as_str).collect();
+        let told = Denial::operation("x", &many, Some(&[]));
+        assert!(told.message.len() < 500 && told.allow_with.unwrap().len() < 5_000);
     }
 
     #[test]

@@ -104,13 +104,18 @@ pub struct RequestBody {
 }
 
 impl Route {
+    /// The header fields it may send, the one that holds its key among them.
+    pub(crate) fn header_rules(&self) -> Vec<Parameter> {
+        self.headers.iter().cloned().chain(self.repeat.key()).collect()
+    }
+
     /// What a grant would say to allow all of it.
     pub fn as_granted(&self) -> GrantedRoute {
         GrantedRoute {
             method: self.method,
             url: self.url.clone(),
             query: self.query.clone(),
-            headers: self.headers.clone(),
+            headers: self.header_rules(),
             slot: self.slot.clone(),
             limits: RouteLimits::default(),
         }

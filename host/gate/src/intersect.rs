@@ -17,6 +17,9 @@ use crate::{
     template::Template,
 };
 
+/// Most declared routes that one granted route opens: each is looked at for each request to its path.
+const MAX_COVERING: usize = 16;
+
 /// Who takes something away.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -176,6 +179,9 @@ fn open(
             why = problem;
             continue;
         }
+        if open.len() == MAX_COVERING {
+            return Err(format!("more than {MAX_COVERING} routes that the adapter declares cover it"));
+        }
         open.push(open_route(descriptor, route, granted, template.clone()));
     }
     if open.is_empty() { Err(why) } else { Ok(open) }
@@ -198,5 +204,5 @@ fn narrower(route: &Route, granted: &GrantedRoute) -> Option<String> {
         })
     };
     outside(&granted.query, &route.query, "query parameter", |a, b| a == b)
-        .or_else(|| outside(&granted.headers, &route.headers, "header", str::eq_ignore_ascii_case))
+        .or_else(|| outside(&granted.headers, &route.header_rules(), "header", str::eq_ignore_ascii_case))
 }

@@ -54,7 +54,7 @@ mod specification;
 mod template;
 mod url;
 
-pub use address::{AddressRefusal, CarveOut, CarveOutError, CarveOuts, judge_address};
+pub use address::{AddressRefusal, CarveOut, CarveOutError, CarveOuts, embedded_address, judge_address};
 pub use body::BodyKind;
 pub use ceiling::{AllowedCarveOut, Ceiling, CeilingError, OriginPattern};
 pub use decide::{Decision, Reason, Request, decide};

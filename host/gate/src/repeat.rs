@@ -2,7 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::header::Header;
+use crate::{
+    header::Header,
+    parameter::{Parameter, Values},
+    shape::Shape,
+};
 
 /// What the adapter says about sending a request of a route twice.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -17,7 +21,21 @@ pub enum Repeat {
     WithKey(String),
 }
 
+/// Longest value of a key, in bytes.
+const MAX_KEY: u32 = 255;
+
 impl Repeat {
+    /// The header field that holds the key, with the values that it may have. It is granted like any other.
+    pub(crate) fn key(&self) -> Option<Parameter> {
+        match self {
+            Repeat::WithKey(name) => {
+                let values = Values::Shape(Shape::text(1, MAX_KEY));
+                Some(Parameter { name: name.clone(), values })
+            }
+            Repeat::Never | Repeat::Idempotent => None,
+        }
+    }
+
     /// Whether a request with these header fields may be sent again.
     pub fn allows(&self, headers: &[Header]) -> bool {
         match self {

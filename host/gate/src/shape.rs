@@ -84,6 +84,11 @@ impl Shape {
     /// Up to the most there can be, the empty text among it: what a query or header value without a shape may be.
     pub const ANY: Shape = Shape { kind: Kind::Text, least: 0, most: MAX_LENGTH };
 
+    /// Any text of so many bytes.
+    pub(crate) const fn text(least: u32, most: u32) -> Self {
+        Self { kind: Kind::Text, least, most }
+    }
+
     /// Whether this is one of the texts. Allocates nothing.
     pub fn fits(&self, text: impl IntoIterator<Item = u8>) -> bool {
         let mut length = 0;

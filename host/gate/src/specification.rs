@@ -7,7 +7,6 @@
 use crate::{
     Decision, OpenRoute, OperationPowers, Reason, Request, RouteId, Scheme, judge_address, judge_header,
     parameter::{Parameter, Values},
-    repeat::Repeat,
 };
 
 /// Decides about one request, slowly.
@@ -104,15 +103,9 @@ fn wrongs(request: &Request<'_>, route: &OpenRoute) -> Vec<Reason> {
         }
         let rules: Vec<&Parameter> =
             route.headers.iter().filter(|rule| rule.name.to_ascii_lowercase() == name).collect();
-        let is_key = matches!(&route.repeat, Repeat::WithKey(key) if key.to_ascii_lowercase() == name);
-        let value_is_right = if rules.is_empty() {
-            is_key && !header.value.is_empty() && header.value.len() <= 255
-        } else {
-            rules.iter().any(|rule| may_have(rule, &header.value))
-        };
-        if rules.is_empty() && !is_key {
+        if rules.is_empty() {
             wrongs.push(Reason::HeaderName(position));
-        } else if !value_is_right {
+        } else if !rules.iter().any(|rule| may_have(rule, &header.value)) {
             wrongs.push(Reason::HeaderValue(position));
         }
     }

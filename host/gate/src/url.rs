@@ -16,6 +16,9 @@ use std::{fmt, net::IpAddr};
 
 use url::{Host, Position, Url};
 
+/// Most parameters of a query.
+const MAX_PAIRS: usize = 500;
+
 /// A URL that can only be read in one way.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RequestUrl(Url);
@@ -119,6 +122,12 @@ impl RequestUrl {
             let what =
                 "the path holds `;`, a stray `%`, or the escape of a separator, a dot, `%` or a control character";
             return Err(ambiguous(what, None));
+        }
+        if url.query().is_some_and(|query| query.split('&').count() > MAX_PAIRS) {
+            return Err(ambiguous(
+                "the query has more than 500 parameters, and servers stop reading at different counts",
+                None,
+            ));
         }
         if url.query().is_some_and(|query| query.contains(';')) {
             return Err(ambiguous("the query holds `;`, at which some servers split it; write `%3B`", None));

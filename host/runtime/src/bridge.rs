@@ -89,6 +89,8 @@ impl Bridge {
     }
 
     fn refuse(&self, slot: &str, error: CredentialError) -> CredentialError {
+        // Of a refusal that is only counted, nothing is told that takes work.
+        let kept = self.seen(|seen| seen.denials.len() < MAX_DENIALS);
         let (rule, message, allow_with) = match &error {
             CredentialError::NoSuchSlot(slot) => {
                 ("slot-not-declared", format!("the adapter declares no slot `{slot}`."), None)
@@ -98,6 +100,8 @@ impl Bridge {
                 let signing = self.descriptor.slot(slot).is_some_and(|slot| slot.scheme == Scheme::SigningKey);
                 let lines = if signing {
                     Some(format!("signing = [\"{slot}\"]\n"))
+                } else if !kept {
+                    None
                 } else {
                     let powers = self.outbound.powers();
                     let routes = self.descriptor.routes_of(&powers.operation, Some(slot)).unwrap_or_default();
@@ -117,6 +121,7 @@ impl Bridge {
             CredentialError::Unavailable(_) => return error,
         };
         let powers = self.outbound.powers();
+        let allow_with = allow_with.filter(|_| kept);
         let denial = Denial::slot(rule, slot, powers, message, allow_with);
         self.seen(|seen| {
             seen.last = Some(SendError::Denied(denial.clone()));

@@ -73,6 +73,11 @@ pub(crate) struct Inner {
     pub(crate) turns: Semaphore,
 }
 
+/// An integration's name on the whole host, by which the ceiling knows it.
+fn full_name(workspace: &str, name: &str) -> String {
+    format!("{workspace}/{name}")
+}
+
 /// `sha256:` and the digest in hex.
 pub(crate) fn sha256(bytes: &[u8]) -> String {
     let hex: String = digest(&SHA256, bytes).as_ref().iter().map(|b| format!("{b:02x}")).collect();
@@ -132,7 +137,8 @@ impl Integration {
         schemas: Schemas,
     ) -> Result<Self, IntegrateError> {
         let NewIntegration { workspace, name, adapter, config, grant, vault } = new;
-        let powers = Powers::new(adapter.digest(), &name, &descriptor, &grant, &shared.ceiling)?;
+        let powers =
+            Powers::new(adapter.digest(), &full_name(&workspace, &name), &descriptor, &grant, &shared.ceiling)?;
         let limits = Arc::new(powers.limits().clone());
         let connections = Arc::new(shared.egress.connections());
         let grant_digest = sha256(&serde_json::to_vec(&grant).unwrap_or_default());
@@ -173,8 +179,8 @@ impl Integration {
 
     /// What it can do, and which of descriptor, grant and ceiling took the rest away.
     pub fn explain(&self) -> Result<Explanation, IntegrateError> {
-        let Inner { name, descriptor, grant, shared, .. } = &*self.inner;
-        Ok(explain(name, descriptor, grant, &shared.ceiling)?)
+        let Inner { workspace, name, descriptor, grant, shared, .. } = &*self.inner;
+        Ok(explain(&full_name(workspace, name), descriptor, grant, &shared.ceiling)?)
     }
 }
 

@@ -84,6 +84,14 @@ const PLAIN_HTTP: AddressRefusal =
 /// What an address is, and where that is written.
 type Special = (&'static str, &'static str);
 
+/// The IPv4 address inside of this one that a packet to it is for in the end, if there is one.
+pub fn embedded_address(address: IpAddr) -> Option<IpAddr> {
+    match address {
+        IpAddr::V4(_) => None,
+        IpAddr::V6(v6) => embedded(v6).map(IpAddr::V4),
+    }
+}
+
 /// The IPv4 address that a packet to this one is for in the end, where the form itself may be dialled: behind NAT64
 /// (RFC 6052), and the interface identifier of ISATAP under any prefix (RFC 5214, section 6.1).
 #[inline(always)]

@@ -91,7 +91,7 @@ fn ruled() -> (Descriptor, Grant) {
     route.query = vec![Parameter { name: "limit".into(), values }];
     let values = Values::OneOf(vec!["a".into(), "b".into()]);
     route.headers = vec![Parameter { name: "X-Mode".into(), values }, Parameter::any("X-Any")];
-    route.repeat = Repeat::WithKey("Idempotency-Key".into());
+    route.repeat = crate::Repeat::WithKey("Idempotency-Key".into());
     route.request = Some(RequestBody { kind: BodyKind::Json, schema: Some("{}".into()) });
     let lines = route.as_granted().to_toml_lines();
     (descriptor, Grant::parse(&format!("adapter = \"{DIGEST}\"\noperations = [\"send\"]\n{lines}")).unwrap())

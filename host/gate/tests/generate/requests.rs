@@ -1,8 +1,6 @@
 //! Made-up requests: such as an open route allows, and changed ones that come near.
 
-use portcullis_gate::{
-    BodyKind, Header, Method, OpenRoute, Parameter, Repeat, Request, RequestUrl, Scheme, Template, Values,
-};
+use portcullis_gate::{BodyKind, Header, Method, OpenRoute, Parameter, Request, RequestUrl, Scheme, Template, Values};
 
 use super::{
     Choices,
@@ -62,12 +60,6 @@ pub(crate) fn fitting_request(choices: &mut Choices<'_>, route: &OpenRoute) -> O
     if choices.one_in(4) {
         let name = choices.of(&["Accept", "accept-language", "User-Agent"]);
         headers.push(Header { name: cased(choices, name), value: b"x".to_vec() });
-    }
-    if let Repeat::WithKey(name) = &route.repeat
-        && !route.headers.iter().any(|rule| rule.name.eq_ignore_ascii_case(name))
-        && choices.one_in(2)
-    {
-        headers.push(Header { name: cased(choices, name), value: vec![b'k'; 1 + choices.below(255)] });
     }
     let body = route.body.is_some() && !choices.one_in(3);
     if let (Some(kind), true) = (&route.body, body) {

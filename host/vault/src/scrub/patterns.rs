@@ -31,12 +31,22 @@ pub(super) fn add(patterns: &mut Vec<Pattern>, secret: &[u8], number: usize) {
     }
 }
 
-/// The secret; and of `user:password` the password alone or, where that is empty, as some providers have it, the user.
+/// Shortest password that makes the user before it no secret: where it is shorter, it is a dummy as often as not
+/// (`API-KEY:x`), and the user is what is secret.
+const REAL_PASSWORD: usize = 8;
+
+/// The secret; and of `user:password` the password alone, and where that is short or empty, the user.
 fn halves(secret: &[u8]) -> Vec<&[u8]> {
     let mut all = vec![secret];
     if let Some(colon) = secret.iter().position(|b| *b == b':') {
         let (user, password) = secret.split_at(colon);
-        all.push(password.get(1..).filter(|password| !password.is_empty()).unwrap_or(user));
+        let password = password.get(1..).unwrap_or_default();
+        if !password.is_empty() {
+            all.push(password);
+        }
+        if password.len() < REAL_PASSWORD {
+            all.push(user);
+        }
     }
     all
 }
