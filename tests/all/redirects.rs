@@ -314,3 +314,22 @@ pub(crate) async fn a_redirect_from_https_to_http_is_followed_only_where_http_wa
     }
     assert_eq!((secured.received().len(), plain.received().len()), (2, 1));
 }
+
+#[tokio::test]
+async fn a_hop_has_the_deadline_of_its_own_route() {
+    let case = Case::answering(|request: &Received| match request.target.as_str() {
+        "/items/1" => Answer::json(&json!({})).status(302).header("location", "/ok"),
+        _ => {
+            std::thread::sleep(std::time::Duration::from_millis(600));
+            Answer::json(&json!({"ok": true}))
+        }
+    })
+    .await;
+    let base = case.upstream.origin();
+    let own = format!("url = \"{base}/ok\"\nlimits = {{ request_ms = 100 }}\n");
+    let lines = everything(&base).replace(&format!("url = \"{base}/ok\"\n"), &own);
+    let probe = case.probe_with(&base, &lines, &[case.upstream.address]).await;
+    let outcome = case.steps(&probe, json!([item(&case, "1")])).await;
+    let error = &outcome.result.as_ref().unwrap()["results"][0]["error"];
+    assert_eq!((&error["kind"], &error["limitMs"]), (&json!("timeout"), &json!(100)), "{error}");
+}

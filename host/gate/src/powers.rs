@@ -378,4 +378,17 @@ pub(crate) mod tests {
         let error = Powers::new(DIGEST, "sample", &sample(), &grant, &ceiling).unwrap_err();
         assert!(matches!(error, GrantMismatch::Route { index: 0, .. }));
     }
+
+    #[test]
+    fn a_granted_route_that_opens_too_many_is_refused() {
+        for (count, fits) in [(16, true), (17, false)] {
+            let mut descriptor = sample();
+            descriptor.routes =
+                (0..count).map(|i| crate::Route { id: format!("r{i}"), ..descriptor.routes[1].clone() }).collect();
+            descriptor.operations[0].routes.clear();
+            descriptor.operations[1].routes = vec!["r0".into()];
+            let made = Powers::new(DIGEST, "sample", &descriptor, &grant(SEND), &Ceiling::default());
+            assert_eq!(made.is_ok(), fits, "{count}");
+        }
+    }
 }

@@ -256,3 +256,18 @@ fn reasons_are_ranked_in_the_order_in_which_a_request_is_judged() {
         assert!(reasons.iter().all(|reason| usize::from(reason.rank()) == rank), "{reasons:?}");
     }
 }
+
+#[test]
+fn a_key_that_the_grant_leaves_out_is_not_sent() {
+    let (descriptor, mut grant) = ruled();
+    assert!(
+        grant.routes[0].headers.iter().any(|header| header.name == "Idempotency-Key"),
+        "it is granted like any other"
+    );
+    grant.routes[0].headers.retain(|header| header.name != "Idempotency-Key");
+    let powers = Powers::new(DIGEST, "sample", &descriptor, &grant, &Ceiling::default()).unwrap();
+    let url = RequestUrl::parse("https://api.example.com/send", 8192).unwrap();
+    let headers = [Header { name: "Idempotency-Key".into(), value: b"k".to_vec() }];
+    let request = Request { method: Method::Post, url: &url, headers: &headers, body: false, slot: Some("key") };
+    assert_eq!(decide(&request, powers.operation("send").unwrap()), Decision::Deny(Reason::HeaderName(0)));
+}
