@@ -156,7 +156,7 @@ fuzz_target!(|guest: Guest| {
     }));
     let request = made.as_request();
     if let Decision::Deny(reason) = verdict(&request, powers) {
-        let denial = Denial::new(reason, &request, powers).after_redirect(&made.url);
+        let denial = Denial::new(reason, &request, powers);
         is_fit_to_be_shown(&denial, reason);
         lines_help(&request, name, &WORLD.descriptor, &WORLD.grants[which], &Ceiling::default());
     }

@@ -53,6 +53,8 @@ fn the_password_half_of_a_basic_credential_is_found_and_a_lone_user_too() {
     assert_eq!(scrub("user:hunter22", "user:hunter22").unwrap(), "[redacted:key]");
     assert_eq!(scrub("user:hunter22", "hello user"), None);
     assert_eq!(scrub("sk_live_1:", "sk_live_1").unwrap(), "[redacted:key]");
+    // A password that is a dummy, as `x` is: then the key is the user.
+    assert_eq!(scrub("apikey123:x", "{\"user\":\"apikey123\"}").unwrap(), "{\"user\":\"[redacted:key]\"}");
     // As it goes on the wire, `Authorization: Basic`, whole and in quotes that were escaped.
     assert_eq!(scrub("user:hunter22", "Basic dXNlcjpodW50ZXIyMg==").unwrap(), "Basic [redacted:key]==");
     assert_eq!(scrub("user:hunter22", "\\\"dXNlcjpodW50ZXIyMg==\\\"").unwrap(), "\\\"[redacted:key]==\\\"");
