@@ -97,7 +97,7 @@ pub(crate) struct Explain {
     #[arg(long, default_value = "{}", value_name = "JSON")]
     pub(crate) config: String,
 
-    /// The integration's name, by which the ceiling may carve addresses out. The adapter's file name unless given.
+    /// The integration's name; the ceiling knows it as `local/NAME`. The adapter's file name unless given.
     #[arg(long, value_name = "NAME")]
     pub(crate) integration: Option<String>,
 }
@@ -128,7 +128,7 @@ pub(crate) struct Invoke {
     #[arg(long, env = "PORTCULLIS_CEILING", value_name = "FILE")]
     pub(crate) ceiling: Option<PathBuf>,
 
-    /// The integration's name, for the ledger and the ceiling. The adapter's file name unless given.
+    /// The integration's name, for the ledger; the ceiling knows it as `local/NAME`. The adapter's file name unless given.
     #[arg(long, value_name = "NAME")]
     pub(crate) integration: Option<String>,
 

@@ -118,7 +118,7 @@ fn commented(descriptor: &Descriptor, grant: &Grant) -> String {
         // What an adapter says goes into comments in one line, and with nothing hidden in it.
         text += &format!("\n# {}: {}\n", route.id, printable(first, 200));
         if let Repeat::WithKey(name) = &route.repeat {
-            text += &format!("# It may also send {}, by which a request is known again.\n", printable(name, 128));
+            text += &format!("# With {} a request is known again, and may be repeated.\n", printable(name, 128));
         }
         text += &granted.to_toml_lines();
     }

@@ -11,6 +11,7 @@ use crate::{
     decide::{Reason, Request, shortfall},
     grant::GrantedRoute,
     header::HeaderRefusal,
+    intersect::MAX_COVERING,
     method::Method,
     powers::OperationPowers,
     printable::printable,
@@ -229,7 +230,8 @@ fn granted(reason: Reason, request: &Request<'_>, powers: &OperationPowers) -> V
 /// The lines for a grant by which the request would get furthest, if it would get further than this reason.
 fn helping(reason: Reason, request: &Request<'_>, powers: &OperationPowers) -> Option<String> {
     let mut best: Option<(u8, &GrantedRoute)> = None;
-    for declared in powers.declared(request.method, request.url) {
+    // No more of them than a grant can open: a refusal must not take longer than a decision.
+    for declared in powers.declared(request.method, request.url).take(MAX_COVERING) {
         let reached = shortfall(request, &declared.open).map_or(u8::MAX, Reason::rank);
         if reached > best.map_or(reason.rank(), |(reached, _)| reached) {
             best = Some((reached, &declared.granted));
@@ -380,6 +382,26 @@ mod tests {
         let grant = crate::Grant::parse(&format!("adapter = \"{DIGEST}\"\n{lines}")).unwrap();
         assert_eq!(grant.operations, ["send", "readItem"]);
         powers_of(&grant).unwrap();
+    }
+
+    #[test]
+    fn no_more_declared_routes_are_held_against_a_request_than_a_grant_can_open() {
+        for (before, told) in [(15, true), (16, false)] {
+            let mut descriptor = sample();
+            let send = descriptor.routes[1].clone();
+            let helps = crate::Route { id: "helps".into(), query: vec![Parameter::any("q")], ..send.clone() };
+            let others = (0..before).map(|i| crate::Route { id: format!("r{i}"), ..send.clone() });
+            descriptor.routes = others.chain([helps]).collect();
+            descriptor.operations[0].routes.clear();
+            descriptor.operations[1].routes = descriptor.routes.iter().map(|route| route.id.clone()).collect();
+            let grant = grant("");
+            let powers = crate::Powers::new(DIGEST, "sample", &descriptor, &grant, &crate::Ceiling::default()).unwrap();
+            let url = RequestUrl::parse("https://api.example.com/send?q=1", 100).unwrap();
+            let request = Request { method: Method::Post, url: &url, headers: &[], body: false, slot: Some("key") };
+            let denial = Denial::new(Reason::Origin, &request, powers.operation("send").unwrap());
+            let lines = denial.allow_with.unwrap_or_default();
+            assert_eq!(lines.contains("query"), told, "{before}: {lines}");
+        }
     }
 
     #[test]

@@ -54,7 +54,7 @@ pub struct GrantedRoute {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub query: Vec<Parameter>,
     /// Header fields that may be sent beside Accept, Accept-Language, Content-Type and User-Agent, with the values they
-    /// may have. All others are refused, but for the header by which the adapter declares that a request can be known again.
+    /// may have; the one that holds an idempotency key is granted here like any other. All others are refused.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub headers: Vec<Parameter>,
     /// The slot whose secret is added.

@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// Most declared routes that one granted route opens: each is looked at for each request to its path.
-const MAX_COVERING: usize = 16;
+pub(crate) const MAX_COVERING: usize = 16;
 
 /// Who takes something away.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
