@@ -31,6 +31,8 @@ pub struct Failure {
     pub message: String,
     /// Whether the same call may succeed later without a change.
     pub retryable: bool,
+    /// After how many milliseconds, where the provider said so.
+    pub retry_after_ms: Option<u64>,
     /// What the provider said, where it helps.
     pub details: Option<Value>,
 }
@@ -39,7 +41,7 @@ impl Failure {
     /// A failure that will not go away by itself and has no details.
     #[must_use]
     pub fn new(code: impl Into<Cow<'static, str>>, message: impl Into<String>) -> Self {
-        Self { code: code.into(), message: message.into(), retryable: false, details: None }
+        Self { code: code.into(), message: message.into(), retryable: false, retry_after_ms: None, details: None }
     }
 
     /// Says whether the same call may succeed later without a change.
@@ -219,6 +221,7 @@ impl From<Error> for contract::Error {
                 code: failure.code.into_owned(),
                 message: failure.message,
                 retryable: failure.retryable,
+                retry_after_ms: failure.retry_after_ms,
                 details: failure.details.map(|details| details.to_string()),
             }),
         }

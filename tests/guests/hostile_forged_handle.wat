@@ -18,7 +18,7 @@
   (func (export "portcullis:adapter/operations@0.1.0#describe") (param i32 i32) (result i32)
     (i32.const 2048))
   (func (export "portcullis:adapter/operations@0.1.0#invoke")
-    (param i32 i32 i32 i32 i32 i32 i32 i32 i32) (result i32)
+    (param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32) (result i32)
     (call $slot (i32.const 1) (i32.const 8192))
     (i32.const 2560))
 )

@@ -18,7 +18,7 @@
   (func (export "portcullis:adapter/operations@0.1.0#describe") (param i32 i32) (result i32)
     (i32.const 2048))
   (func (export "portcullis:adapter/operations@0.1.0#invoke")
-    (param i32 i32 i32 i32 i32 i32 i32 i32 i32) (result i32)
+    (param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32) (result i32)
     (call $write (i32.const 2) (i32.const 0) (i32.const 0x40000000))
     (i32.const 2560))
 )

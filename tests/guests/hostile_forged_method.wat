@@ -19,7 +19,7 @@
   (func (export "portcullis:adapter/operations@0.1.0#describe") (param i32 i32) (result i32)
     (i32.const 2048))
   (func (export "portcullis:adapter/operations@0.1.0#invoke")
-    (param i32 i32 i32 i32 i32 i32 i32 i32 i32) (result i32)
+    (param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32) (result i32)
     ;; The URL is the name; no headers, body or credential; the answer goes to 8192.
     (call $send (i32.const 7) (i32.const 4096) (i32.const 14) (i32.const 0) (i32.const 0)
       (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 8192))

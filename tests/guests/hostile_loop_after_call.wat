@@ -17,7 +17,7 @@
   (func (export "portcullis:adapter/operations@0.1.0#describe") (param i32 i32) (result i32)
     (i32.const 2048))
   (func (export "portcullis:adapter/operations@0.1.0#invoke")
-    (param i32 i32 i32 i32 i32 i32 i32 i32 i32) (result i32)
+    (param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32) (result i32)
     (i32.const 2560))
   (func (export "cabi_post_portcullis:adapter/operations@0.1.0#invoke") (param i32)
     (loop $again (br $again)))

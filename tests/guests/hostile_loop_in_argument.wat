@@ -18,6 +18,6 @@
   (func (export "portcullis:adapter/operations@0.1.0#describe") (param i32 i32) (result i32)
     (i32.const 2048))
   (func (export "portcullis:adapter/operations@0.1.0#invoke")
-    (param i32 i32 i32 i32 i32 i32 i32 i32 i32) (result i32)
+    (param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32) (result i32)
     (i32.const 2560))
 )

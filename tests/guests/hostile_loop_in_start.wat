@@ -8,7 +8,7 @@
     (i32.store8 (i32.const 16) (i32.const 1))
     (i32.const 16))
   (func (export "portcullis:adapter/operations@0.1.0#invoke")
-    (param i32 i32 i32 i32 i32 i32 i32 i32 i32) (result i32)
+    (param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32) (result i32)
     (i32.store8 (i32.const 16) (i32.const 1))
     (i32.const 16))
   (func $start

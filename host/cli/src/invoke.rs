@@ -94,13 +94,19 @@ fn as_json(outcome: &Outcome) -> Value {
     let (key, told) = match &outcome.result {
         Ok(output) => ("output", output.clone()),
         Err(error) => {
-            let details =
-                if let portcullis_runtime::CallError::Adapter { details, .. } = error { details.clone() } else { None };
+            let (details, retryable, retry_after_ms) = match error {
+                CallError::Adapter { details, retryable, retry_after_ms, .. } => {
+                    (details.as_ref(), Some(*retryable), *retry_after_ms)
+                }
+                _ => (None, None, None),
+            };
             let told = json!({
                 "status": error.status(),
                 "code": error.code(),
                 "message": error.to_string(),
                 "details": details,
+                "retryable": retryable,
+                "retry_after_ms": retry_after_ms,
                 "allow_with": error.allow_with(),
             });
             ("error", told)

@@ -248,6 +248,10 @@ impl Running<'_> {
             guard.bridge = Some(bridge.clone());
         }
         let guest_call = sandbox::Call {
+            id: match call.mode {
+                Mode::Live => self.id.to_string(),
+                Mode::Sandbox => format!("sandbox-{}", call.seed),
+            },
             operation: call.operation.clone(),
             input,
             config: inner.config.clone(),
@@ -348,6 +352,7 @@ fn failure(error: sandbox::CallError, last: Option<SendError>) -> CallError {
             code: clean(&failure.code, MAX_CODE),
             message: clean(&failure.message, MAX_MESSAGE),
             retryable: failure.retryable,
+            retry_after_ms: failure.retry_after_ms,
             details: failure
                 .details
                 .filter(|details| details.len() <= MAX_DETAILS)

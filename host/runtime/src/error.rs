@@ -80,6 +80,8 @@ pub enum CallError {
         message: String,
         /// Whether the same call may succeed later.
         retryable: bool,
+        /// After how many milliseconds, where the provider said so.
+        retry_after_ms: Option<u64>,
         /// What the provider said.
         details: Option<Value>,
     },

@@ -30,6 +30,8 @@ const HOST_CALL_BYTES: usize = 8 * 1024 * 1024;
 /// A call for `invoke`. All JSON is text of one value.
 #[derive(Clone, Debug)]
 pub struct Call {
+    /// The call's id.
+    pub id: String,
     /// The operation.
     pub operation: String,
     /// Its input.
@@ -122,8 +124,8 @@ impl Sandbox {
         }
         let state = State::new(Some(host), sight, limits, meter.clone());
         self.run(adapter, state, limits, deadline, async |instance, store| {
-            let Call { operation, input, config, idempotency_key } = call;
-            let call = operations::Call { operation, input, config, idempotency_key };
+            let Call { id, operation, input, config, idempotency_key } = call;
+            let call = operations::Call { id, operation, input, config, idempotency_key };
             instance.portcullis_adapter_operations().call_invoke(store, &call).await
         })
         .await

@@ -27,5 +27,5 @@ fn refused(error: http::Error) -> Error {
         }
         other => ("greedy.failed", format!("{other:?}"), None),
     };
-    Error::Failed(Failure { code: code.to_owned(), message, retryable: false, details })
+    Error::Failed(Failure { code: code.to_owned(), message, retryable: false, retry_after_ms: None, details })
 }
