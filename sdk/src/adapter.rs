@@ -5,7 +5,10 @@ use std::{borrow::Cow, rc::Rc};
 use schemars::JsonSchema;
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::{Context, Declared, Descriptor, Entry, Error, Failure, Response, failure, host::Host, slot::is_name};
+use crate::{
+    Context, Declared, Descriptor, Entry, Error, Failure, Response,
+    bindings::portcullis::adapter::descriptor::Operation, context::CallFacts, failure, host::Host, slot::is_name,
+};
 
 /// What makes a config type an adapter. [`register!`](crate::register) writes the implementation.
 pub trait Adapter: Serialize + DeserializeOwned + JsonSchema + 'static {
@@ -15,11 +18,29 @@ pub trait Adapter: Serialize + DeserializeOwned + JsonSchema + 'static {
     const VERSION: &'static str;
     /// One sentence: what it connects to.
     const DESCRIPTION: &'static str;
-    /// Its operations.
-    const OPERATIONS: &'static [Entry<Self>];
-
     /// What routes that start with `/` are relative to: scheme, host, maybe port and path. A pure function.
     fn base_url(&self) -> Cow<'_, str>;
+
+    /// Header fields of every request that depend on the config. A pure function.
+    fn headers(&self) -> Vec<(&'static str, String)> {
+        Vec::new()
+    }
+
+    /// Refuses a config that its schema allows and that cannot be right, with the pointer to what is wrong.
+    fn check(&self) -> Result<(), Error> {
+        Ok(())
+    }
+
+    /// Its operations, with what they use put into `declared`.
+    fn describe(&self, declared: &mut Declared) -> Result<Vec<Operation>, Error>;
+
+    /// Carries out an operation: input and output are JSON text.
+    fn run(cx: &Context<Self>, operation: &str, input: &str) -> Result<String, Error>;
+
+    /// Whether an answer is a success. By default those with a status of 2xx.
+    fn success(response: &Response) -> bool {
+        response.is_success()
+    }
 
     /// What an answer that is no success means. By default `http.STATUS`.
     fn error(response: &Response) -> Failure {
@@ -39,8 +60,9 @@ pub const fn check<C: Adapter>() {
 
 pub(crate) fn descriptor_of<C: Adapter>(config: &str) -> Result<Descriptor, Error> {
     let config: C = parse_config(config)?;
-    let mut declared = Declared::new(config.base_url().into_owned());
-    let operations = C::OPERATIONS.iter().map(|entry| (entry.describe)(&mut declared)).collect();
+    config.check()?;
+    let mut declared = Declared::new(config.base_url().into_owned(), config.headers());
+    let operations = config.describe(&mut declared)?;
     if let Some(problem) = declared.problem {
         return Err(problem.into());
     }
@@ -48,7 +70,7 @@ pub(crate) fn descriptor_of<C: Adapter>(config: &str) -> Result<Descriptor, Erro
         name: C::NAME.to_owned(),
         version: C::VERSION.to_owned(),
         description: C::DESCRIPTION.to_owned(),
-        config: declared.schema_of_received::<C>().to_string(),
+        config: Declared::schema_of_received::<C>().to_string(),
         slots: declared.slots,
         routes: declared.routes,
         operations,
@@ -56,25 +78,43 @@ pub(crate) fn descriptor_of<C: Adapter>(config: &str) -> Result<Descriptor, Erro
 }
 
 pub(crate) fn call<C: Adapter>(
-    operation: String,
+    operation: &str,
     input: &str,
     config: Rc<C>,
-    idempotency_key: Option<String>,
+    facts: CallFacts,
     host: Rc<dyn Host>,
 ) -> Result<String, Error> {
-    let Some(entry) = C::OPERATIONS.iter().find(|entry| entry.name == operation) else {
-        return Err(Error::UnknownOperation(operation));
-    };
-    (entry.run)(&Context::new(config, idempotency_key, host), input)
+    C::run(&Context::new(config, facts, host), operation, input)
+}
+
+/// [`Adapter::describe`] for a list of operations, as [`register!`](crate::register) writes it.
+#[doc(hidden)]
+pub fn describe_entries<C: Adapter>(entries: &[Entry<C>], declared: &mut Declared) -> Vec<Operation> {
+    entries.iter().map(|entry| (entry.describe)(declared)).collect()
+}
+
+/// [`Adapter::run`] for a list of operations.
+#[doc(hidden)]
+pub fn run_entry<C: Adapter>(
+    entries: &[Entry<C>],
+    cx: &Context<C>,
+    operation: &str,
+    input: &str,
+) -> Result<String, Error> {
+    match entries.iter().find(|entry| entry.name == operation) {
+        Some(entry) => (entry.run)(cx, input),
+        None => Err(Error::UnknownOperation(operation.to_owned())),
+    }
 }
 
 pub(crate) fn parse_config<C: Adapter>(config: &str) -> Result<C, Error> {
-    serde_json::from_slice(config.as_bytes()).map_err(|error| Error::invalid_config("", failure::mismatch(&error)))
+    let text = config.as_bytes();
+    serde_json::from_slice(text).map_err(|error| Error::invalid_config("", failure::mismatch(&error)))
 }
 
 #[cfg(target_arch = "wasm32")]
 mod exports {
-    use super::{Adapter, Descriptor, Rc, call, descriptor_of, parse_config};
+    use super::{Adapter, CallFacts, Descriptor, Rc, call, descriptor_of, parse_config};
     use crate::{bindings::exports::portcullis::adapter::operations as contract, host::Live};
 
     /// The export `describe`.
@@ -85,7 +125,8 @@ mod exports {
     /// The export `invoke`.
     pub fn invoke<C: Adapter>(received: contract::Call) -> Result<String, contract::Error> {
         let config = Rc::new(parse_config::<C>(&received.config)?);
-        Ok(call(received.operation, &received.input, config, received.idempotency_key, Rc::new(Live))?)
+        let facts = CallFacts { id: received.id, idempotency_key: received.idempotency_key };
+        Ok(call(&received.operation, &received.input, config, facts, Rc::new(Live))?)
     }
 }
 #[cfg(target_arch = "wasm32")]

@@ -6,38 +6,36 @@ use serde_json::Value;
 use crate::{
     Failure,
     bindings::portcullis::adapter::descriptor::{Body, Parameter, Repeat, Route, Slot, Values},
-    route::{self, Parts},
+    route::{self, Encoding, Place, UntypedRoute},
 };
 
 /// Something an operation uses: a [`Route`](crate::Route), or a [`Slot`](crate::Slot) to sign with.
 pub trait Declare: Sync {
     /// Puts itself, and what it needs, into the descriptor, once. Returns its id if it is a route.
-    fn declare(&self, declared: &mut Declared) -> Option<&'static str>;
+    fn declare(&self, declared: &mut Declared) -> Option<String>;
 }
 
 /// The slots and routes declared so far, each once, in the order of their first use.
 pub struct Declared {
     base: String,
+    headers: Vec<(&'static str, String)>,
     pub(crate) slots: Vec<Slot>,
     pub(crate) routes: Vec<Route>,
     pub(crate) problem: Option<Failure>,
 }
 
-/// Makes a type's schema. A function rather than a value, because a route that is already there needs none.
-pub(crate) type Schema = fn(&Declared) -> Value;
-
 impl Declared {
-    pub(crate) fn new(base: String) -> Self {
-        Self { base, slots: Vec::new(), routes: Vec::new(), problem: None }
+    pub(crate) fn new(base: String, headers: Vec<(&'static str, String)>) -> Self {
+        Self { base, headers, slots: Vec::new(), routes: Vec::new(), problem: None }
     }
 
     /// The schema of what the adapter reads: inputs, config, responses. Fields with a default are optional.
-    pub(crate) fn schema_of_received<T: JsonSchema>(&self) -> Value {
+    pub(crate) fn schema_of_received<T: JsonSchema>() -> Value {
         settings().into_generator().into_root_schema_for::<T>().to_value()
     }
 
     /// The schema of what the adapter writes: outputs, requests. Fields that are always written are required.
-    pub(crate) fn schema_of_sent<T: JsonSchema>(&self) -> Value {
+    pub(crate) fn schema_of_sent<T: JsonSchema>() -> Value {
         settings().for_serialize().into_generator().into_root_schema_for::<T>().to_value()
     }
 
@@ -49,46 +47,85 @@ impl Declared {
         }
     }
 
-    pub(crate) fn add_route(&mut self, parts: &Parts, request: Schema, response: Schema) {
-        let url = parts.template(&self.base);
-        if let Some(known) = self.routes.iter().find(|known| known.id == parts.id) {
-            if known.url != url || known.method != parts.method {
-                self.object(format!("two routes have the id `{}`; give one another id", parts.id));
-            }
-            return;
-        }
-        if let Some(slot) = parts.slot {
+    /// Declares a route that is data: the JSON Schemas (2020-12) of its request, an object whose fields go where the route
+    /// says, and of a successful response. Returns its id.
+    pub fn route(&mut self, route: &UntypedRoute, request: &Value, response: &Value) -> String {
+        self.add_route(route, &|| request.clone(), &|| response.clone());
+        route.id.to_owned()
+    }
+
+    pub(crate) fn add_route(
+        &mut self,
+        route: &UntypedRoute,
+        request: &dyn Fn() -> Value,
+        response: &dyn Fn() -> Value,
+    ) {
+        if let Some(slot) = route.slot {
             crate::Declare::declare(slot, self);
         }
-        let request = request(self);
-        let fields = fields(&request);
-        if let Some(missing) = parts.parameters().find(|name| !fields.iter().any(|(field, _)| field == name)) {
-            self.object(format!("route `{}` has {{{missing}}} in its path and no such field in its type", parts.id));
+        let described = self.described(route, &request(), &response());
+        match self.routes.iter().find(|known| known.id == route.id) {
+            None => self.routes.push(described),
+            Some(known) if *known == described => {}
+            Some(_) => self.object(format!("two routes have the id `{}`; give one another id", route.id)),
         }
-        let rest = fields.into_iter().filter(|(field, _)| !parts.parameters().any(|name| name == *field));
-        let parameter = |(name, schema): (&str, &Value)| Parameter { name: name.to_owned(), values: values(schema) };
-        let query = if parts.has_body() { Vec::new() } else { rest.map(parameter).collect() };
-        let fixed = |(name, value): &(&str, &str)| Parameter {
-            name: (*name).to_owned(),
-            values: Values::OneOf(vec![(*value).to_owned()]),
-        };
-        let always = |name: &str| ALWAYS_GRANTED.iter().any(|always| name.eq_ignore_ascii_case(always));
-        self.routes.push(Route {
-            id: parts.id.to_owned(),
-            description: parts.description.to_owned(),
-            method: parts.method,
-            url,
+    }
+
+    fn described(&mut self, route: &UntypedRoute, request: &Value, response: &Value) -> Route {
+        let fields = fields(request);
+        let known = |name: &str| fields.iter().any(|(field, _)| *field == name);
+        let in_headers = route.header_fields.iter().map(|(_, field)| *field);
+        for name in route.parameters().chain(in_headers).chain(route.query.iter().copied()).chain(route.body_field) {
+            if !known(name) {
+                let place = if route.place(name) == Place::Path { " in its path" } else { "" };
+                self.object(format!("route `{}` has {{{name}}}{place} and no such field in its type", route.id));
+            }
+        }
+        let mut query = Vec::new();
+        for (name, schema) in fields.iter().filter(|(name, _)| route.place(name) == Place::Query) {
+            if !query_parameters(name, schema, route.brackets, &mut query) {
+                let problem = "is nested, and its route has no `brackets()` to write it with";
+                self.object(format!("the query parameter `{name}` of route `{}` {problem}", route.id));
+            }
+        }
+        // A map that is flattened into the request has names that nobody can list.
+        let others = request.get("additionalProperties").filter(|others| **others != Value::Bool(false));
+        let others = others.filter(|_| route.place("*") == Place::Query);
+        if route.any_query || others.is_some() {
+            let values = if route.any_query { Values::Any } else { others.map_or(Values::Any, values) };
+            query.push(Parameter { name: "*".to_owned(), values });
+        }
+        Route {
+            id: route.id.to_owned(),
+            description: route.description.to_owned(),
+            method: route.method,
+            url: route.template(&self.base),
             query,
-            headers: parts.headers.iter().filter(|(name, _)| !always(name)).map(fixed).collect(),
-            slot: parts.slot.map(|slot| slot.name().to_owned()),
-            request: body_schema(parts, &request).map(Body::Json),
-            repeat: match parts.repeat {
+            headers: self.headers(route, &fields),
+            slot: route.slot.map(|slot| slot.name().to_owned()),
+            request: body(route, request),
+            repeat: match route.repeat {
                 route::Repeat::Never => Repeat::Never,
                 route::Repeat::Idempotent => Repeat::Idempotent,
                 route::Repeat::WithKey(name) => Repeat::WithKey(name.to_owned()),
             },
-            response: response(self).to_string(),
+            response: response.to_string(),
+        }
+    }
+
+    fn headers(&self, route: &UntypedRoute, fields: &[(&str, &Value)]) -> Vec<Parameter> {
+        let always = |name: &str| ALWAYS_GRANTED.iter().any(|always| name.eq_ignore_ascii_case(always));
+        let fixed = |name: &str, value: &str| Parameter {
+            name: name.to_owned(),
+            values: Values::OneOf(vec![value.to_owned()]),
+        };
+        let constants = route.headers.iter().filter(|(name, _)| !always(name)).map(|(name, value)| fixed(name, value));
+        let of_config = self.headers.iter().map(|(name, value)| fixed(name, value));
+        let filled = route.header_fields.iter().filter(|(name, _)| !always(name)).map(|(name, field)| {
+            let schema = fields.iter().find(|(known, _)| known == field);
+            Parameter { name: (*name).to_owned(), values: schema.map_or(Values::Any, |(_, schema)| values(schema)) }
         });
+        constants.chain(of_config).chain(filled).collect()
     }
 
     fn object(&mut self, message: String) {
@@ -144,22 +181,61 @@ fn values(schema: &Value) -> Values {
     }
 }
 
-/// The request type's schema without the fields that go into the path; none where nothing would be left to send.
-fn body_schema(parts: &Parts, request: &Value) -> Option<String> {
-    if !parts.has_body() || request.get("type").and_then(Value::as_str) == Some("null") {
+/// The query parameters of a field. Returns whether it can be written.
+fn query_parameters(name: &str, schema: &Value, brackets: bool, into: &mut Vec<Parameter>) -> bool {
+    let is = |kind: &str| match schema.get("type") {
+        Some(Value::String(one)) => one == kind,
+        Some(Value::Array(several)) => several.iter().any(|one| one == kind),
+        _ => false,
+    };
+    let items = schema.get("items");
+    let of_items = |kind: &str| items.is_some_and(|items| items.get(kind).is_some());
+    if is("object") || (is("array") && of_items("properties")) {
+        if !brackets || is("array") {
+            return false;
+        }
+        return fields(schema)
+            .into_iter()
+            .all(|(inner, schema)| query_parameters(&format!("{name}[{inner}]"), schema, true, into));
+    }
+    let name = if brackets && is("array") { format!("{name}[]") } else { name.to_owned() };
+    into.push(Parameter { name, values: values(schema) });
+    true
+}
+
+/// What the route's requests carry; none where nothing would be left to send.
+fn body(route: &UntypedRoute, request: &Value) -> Option<Body> {
+    let json = |body: fn(String) -> Body| body_schema(route, request).map(body);
+    match route.encoding {
+        Encoding::Query => None,
+        Encoding::Json => json(Body::Json),
+        Encoding::Form => json(Body::Form),
+        Encoding::Multipart => json(Body::Multipart),
+        Encoding::Raw(media_types) => Some(Body::Raw(media_types.iter().map(|name| (*name).to_owned()).collect())),
+    }
+}
+
+/// The request type's schema without the fields that go elsewhere.
+fn body_schema(route: &UntypedRoute, request: &Value) -> Option<String> {
+    if request.get("type").and_then(Value::as_str) == Some("null") {
         return None;
     }
+    if let Some(whole) = route.body_field {
+        return Some(request.get("properties")?.get(whole)?.to_string());
+    }
+    if route.is_all_body() {
+        return Some(request.to_string());
+    }
     let mut schema = request.clone();
-    for name in parts.parameters() {
-        if let Some(properties) = schema.get_mut("properties").and_then(Value::as_object_mut) {
-            properties.remove(name);
-            if properties.is_empty() {
-                return None;
-            }
+    let elsewhere = |name: &str| route.place(name) != Place::Body;
+    if let Some(properties) = schema.get_mut("properties").and_then(Value::as_object_mut) {
+        properties.retain(|name, _| !elsewhere(name));
+        if properties.is_empty() {
+            return None;
         }
-        if let Some(required) = schema.get_mut("required").and_then(Value::as_array_mut) {
-            required.retain(|field| field != name);
-        }
+    }
+    if let Some(required) = schema.get_mut("required").and_then(Value::as_array_mut) {
+        required.retain(|name| name.as_str().is_none_or(|name| !elsewhere(name)));
     }
     Some(schema.to_string())
 }
@@ -184,7 +260,7 @@ mod tests {
     const PUT: Typed<Find, ()> = Typed::put("put", "/items/{id}").slot(&TOKEN);
 
     fn declared(uses: &[&dyn Declare]) -> Declared {
-        let mut declared = Declared::new("https://a.example/v1".to_owned());
+        let mut declared = Declared::new("https://a.example/v1".to_owned(), vec![("X-Account", "7".to_owned())]);
         for used in uses {
             used.declare(&mut declared);
         }
@@ -241,7 +317,7 @@ mod tests {
             ]
         );
         let headers: Vec<String> = route.headers.iter().map(|p| format!("{}: {:?}", p.name, p.values)).collect();
-        assert_eq!(headers, [r#"X-Version: Values::OneOf(["2"])"#]);
+        assert_eq!(headers, [r#"X-Version: Values::OneOf(["2"])"#, r#"X-Account: Values::OneOf(["7"])"#]);
     }
 
     #[test]
@@ -263,5 +339,66 @@ mod tests {
     fn a_path_parameter_without_a_field_is_refused() {
         const WRONG: Typed<Find, ()> = Typed::get("wrong", "/items/{item}");
         assert!(declared(&[&WRONG]).problem.unwrap().message.contains("has {item} in its path"));
+    }
+
+    #[test]
+    fn nested_names_have_brackets_where_the_route_says_so() {
+        #[derive(serde::Serialize, JsonSchema)]
+        struct Created {
+            gte: Option<u64>,
+        }
+
+        #[derive(serde::Serialize, JsonSchema)]
+        struct List {
+            created: Option<Created>,
+            expand: Vec<String>,
+        }
+
+        const WITH: Typed<List, ()> = Typed::get("with", "/items").brackets();
+        const WITHOUT: Typed<List, ()> = Typed::get("without", "/items");
+        let route = declared(&[&WITH]).routes.remove(0);
+        let names: Vec<&str> = route.query.iter().map(|parameter| parameter.name.as_str()).collect();
+        assert_eq!(names, ["created[gte]", "expand[]"]);
+        assert!(declared(&[&WITHOUT]).problem.unwrap().message.contains("no `brackets()`"));
+    }
+
+    #[test]
+    fn names_that_nobody_can_list_are_declared_as_a_star() {
+        #[derive(serde::Serialize, JsonSchema)]
+        struct Search {
+            kind: String,
+            #[serde(flatten)]
+            others: std::collections::BTreeMap<String, String>,
+        }
+
+        const SEARCH: Typed<Search, ()> = Typed::get("search", "/{kind}");
+        const NEXT: Typed<(), ()> = Typed::get("next", "/next").any_query();
+        for route in declared(&[&SEARCH, &NEXT]).routes {
+            let names: Vec<&str> = route.query.iter().map(|parameter| parameter.name.as_str()).collect();
+            assert_eq!(names, ["*"], "{}", route.id);
+        }
+    }
+
+    #[test]
+    fn headers_query_and_body_get_their_own_fields() {
+        const WHOLE: Typed<Find, ()> =
+            Typed::put("whole", "/items").header_fields(&[("If-Match", "id")]).body_field("q").form();
+        const RAW: Typed<Find, ()> = Typed::post("raw", "/items").raw("q", &["text/csv"]);
+        let declared = declared(&[&WHOLE, &RAW]);
+        let [whole, raw] = declared.routes.as_slice() else { panic!("two routes: {:?}", declared.problem) };
+        assert_eq!(whole.headers.last().unwrap().name, "If-Match");
+        assert_eq!(whole.query.len(), 1);
+        let Some(Body::Form(schema)) = &whole.request else { panic!("a form") };
+        assert!(schema.contains("string"), "{schema}");
+        assert_eq!(raw.request, Some(Body::Raw(vec!["text/csv".to_owned()])));
+        assert_eq!(raw.query.len(), 2);
+    }
+
+    #[test]
+    fn a_field_that_is_named_and_not_there_is_refused() {
+        const HEADER: Typed<Find, ()> = Typed::get("one", "/x").header_fields(&[("If-Match", "version")]);
+        const BODY: Typed<Find, ()> = Typed::put("two", "/x").body_field("resource");
+        assert!(declared(&[&HEADER]).problem.unwrap().message.contains("{version} and no such field"));
+        assert!(declared(&[&BODY]).problem.unwrap().message.contains("{resource} and no such field"));
     }
 }

@@ -110,8 +110,9 @@ impl Failure {
                     UnavailableReason::CircuitOpen => ("circuit-open", "it failed too often in a row"),
                 };
                 let wait = at.retry_after_ms;
-                Self::new("host.unavailable", format!("{} is not asked now: {why}; try again in {wait} ms", at.origin))
-                    .retryable(true)
+                let message = format!("{} is not asked now: {why}; try again in {wait} ms", at.origin);
+                let failure = Self::new("host.unavailable", message).retryable(true);
+                Self { retry_after_ms: Some(wait), ..failure }
                     .details(json!({"origin": at.origin, "reason": reason, "retryAfterMs": wait}))
             }
             HttpError::Timeout(timeout) => {

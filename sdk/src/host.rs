@@ -6,17 +6,17 @@ use crate::{
 };
 
 /// A request on its way out.
-pub(crate) struct Outgoing {
+pub(crate) struct Outgoing<'r> {
     /// The route it was made from; the contract does not need it, tests do.
     #[cfg_attr(target_arch = "wasm32", expect(dead_code, reason = "the gate judges the request, not what it claims"))]
-    pub(crate) route: &'static str,
-    pub(crate) slot: Option<&'static str>,
+    pub(crate) route: &'r str,
+    pub(crate) slot: Option<&'r str>,
     pub(crate) request: Request,
 }
 
 pub(crate) trait Host {
-    fn send(&self, outgoing: Outgoing) -> Result<Response, HttpError>;
-    fn send_all(&self, outgoing: Vec<Outgoing>) -> Vec<Result<Response, HttpError>>;
+    fn send(&self, outgoing: Outgoing<'_>) -> Result<Response, HttpError>;
+    fn send_all(&self, outgoing: Vec<Outgoing<'_>>) -> Vec<Result<Response, HttpError>>;
     fn log(&self, level: Level, message: &str);
     fn sign(&self, slot: &str, algorithm: MacAlgorithm, message: &[u8]) -> Result<Vec<u8>, CredentialError>;
     fn verify(&self, slot: &str, algorithm: MacAlgorithm, message: &[u8], mac: &[u8]) -> Result<bool, CredentialError>;
@@ -32,12 +32,12 @@ mod live {
     use crate::bindings::portcullis::adapter::{credentials, http, log};
 
     impl Host for Live {
-        fn send(&self, outgoing: Outgoing) -> Result<Response, HttpError> {
+        fn send(&self, outgoing: Outgoing<'_>) -> Result<Response, HttpError> {
             let credential = outgoing.slot.map(credentials::open).transpose().map_err(HttpError::Credential)?;
             http::send(&outgoing.request, credential.as_ref())
         }
 
-        fn send_all(&self, outgoing: Vec<Outgoing>) -> Vec<Result<Response, HttpError>> {
+        fn send_all(&self, outgoing: Vec<Outgoing<'_>>) -> Vec<Result<Response, HttpError>> {
             let opened: Vec<_> = outgoing.iter().map(|one| one.slot.map(credentials::open).transpose()).collect();
             let requests: Vec<_> = outgoing
                 .into_iter()

@@ -85,7 +85,15 @@
 //! | describe a request and its answer | [`Route`]: what goes in the path, the query and the body |
 //! | name a secret | [`Slot`] |
 //! | send, log, sign | [`Context`] |
+//! | send forms, files, bytes, headers that vary | [`Route::form`], [`Route::multipart`], [`Route::raw`], [`Route::header_fields`] |
+//! | pass on an answer without decoding it | [`Json`] |
+//! | read a list that comes in pages | [`Context::collect`], [`paging::Paging`] |
+//! | send many items, so many at a time | [`Context::send_in_batches`] |
+//! | have something done once | [`Route::idempotency_key`] |
 //! | fail well | [`Failure`], [`Error`]; codes of host errors in [`Failure::from_http`] |
+//! | turn a provider's error form into stable codes | [`Errors`] |
+//! | tell success from failure by the body | [`Route::success`], `success:` in [`register!`] |
+//! | make routes and operations from a config | [`UntypedRoute`], `describe:` and `run:` in [`register!`] |
 //! | give all of a provider's errors stable codes | `error:` in [`register!`], or [`Route::error`] |
 //! | test without a network | `testing::Fake` (not built for WebAssembly) |
 //! | see the contract | [`bindings`] |
@@ -95,34 +103,46 @@
 //! `invoke` finds the operation by name, parses config and input once each, and runs the function. Schemas are made by
 //! `describe` only. Nothing here uses hash maps, clocks or random numbers, so an adapter imports none of them.
 
+#[cfg(test)]
+extern crate self as portcullis_sdk;
+
 pub mod bindings;
 
 mod adapter;
+mod body;
 mod context;
+mod date;
 mod describe;
 mod encode;
+mod errors;
 mod failure;
 mod host;
+mod json;
 mod operation;
+pub mod paging;
 mod request;
 mod response;
 mod route;
 mod slot;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod testing;
+#[cfg(test)]
+mod tests;
 
-pub use adapter::{Adapter, check};
+pub use adapter::{Adapter, check, describe_entries, run_entry};
 pub use bindings::portcullis::adapter::credentials::MacAlgorithm;
-pub use bindings::portcullis::adapter::descriptor::{Descriptor, Effect};
+pub use bindings::portcullis::adapter::descriptor::{Descriptor, Effect, Operation as DescribedOperation};
 pub use bindings::portcullis::adapter::http::{Header, Request, Response};
 pub use bindings::portcullis::adapter::log::Level;
 pub use bindings::portcullis::adapter::types::Method;
 pub use context::Context;
 pub use describe::{Declare, Declared};
+pub use errors::Errors;
 pub use failure::{Error, Failure};
+pub use json::{File, Json};
 pub use operation::{Entry, Operation};
 pub use portcullis_sdk_macros::{model, operation, register};
-pub use route::Route;
+pub use route::{Encoding, Repeat, Route, UntypedRoute};
 pub use slot::Slot;
 
 #[doc(hidden)]
@@ -132,7 +152,10 @@ pub use {schemars, serde, serde_json};
 pub mod prelude {
     pub use serde_json::{Value, json};
 
-    pub use crate::{Context, Error, Failure, Level, MacAlgorithm, Response, Route, Slot, model, operation, register};
+    pub use crate::{
+        Context, Error, Errors, Failure, File, Json, Level, MacAlgorithm, Response, Route, Slot, model, operation,
+        register,
+    };
 }
 
 /// What the component exports, for the lines that [`register!`] writes.

@@ -46,9 +46,9 @@ fn describe<O: Operation>(declared: &mut Declared) -> descriptor::Operation {
         name: O::NAME.to_owned(),
         description: O::DESCRIPTION.to_owned(),
         effect: O::EFFECT,
-        input: Declared::schema_of_received::<O::Input>(declared).to_string(),
-        output: Declared::schema_of_sent::<O::Output>(declared).to_string(),
-        routes: O::USES.iter().filter_map(|used| used.declare(declared)).map(str::to_owned).collect(),
+        input: Declared::schema_of_received::<O::Input>().to_string(),
+        output: Declared::schema_of_sent::<O::Output>().to_string(),
+        routes: O::USES.iter().filter_map(|used| used.declare(declared)).collect(),
     }
 }
 

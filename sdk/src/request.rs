@@ -1,60 +1,102 @@
-//! From a route and a typed request to the HTTP request the host is asked to send.
+//! From a route and a request to the HTTP request the host is asked to send.
 
 use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::{
-    Failure, Header, Request,
-    encode::percent,
-    route::{Parts, is_rest, parameter},
+    Failure, Header, Request, body,
+    encode::{self, percent},
+    route::{Encoding, Place, UntypedRoute, is_rest, parameter},
 };
 
 /// Builds the request: path, query, headers and body, as [`Route`](crate::Route) says.
 ///
 /// Fails with `adapter.request` where the request type does not fit the route (the author's mistake), and with
-/// `adapter.path-segment` where a value cannot be a path segment.
-pub(crate) fn build<T: Serialize>(route: &Parts, base: &str, request: &T) -> Result<Request, Failure> {
-    // The usual case, a body and a fixed path, is serialised once and never taken apart.
-    if route.has_body() && route.parameters().next().is_none() {
+/// `adapter.path-segment` or `adapter.header` where a value cannot stand where it should.
+pub(crate) fn build<T: Serialize>(route: &UntypedRoute, base: &str, request: &T) -> Result<Request, Failure> {
+    // The usual case, a JSON body and a fixed path, is serialised once and never taken apart.
+    if route.encoding == Encoding::Json && route.is_all_body() {
         let body = serde_json::to_vec(request).map_err(|error| unfit(route, &error.to_string()))?;
-        return Ok(assemble(route, route.template(base), Some(body).filter(|body| body != b"null")));
+        let body = Some(body).filter(|body| body != b"null").map(|body| (body, "application/json".to_owned()));
+        return Ok(assemble(route, route.template(base), Vec::new(), body));
     }
-    let fields = match serde_json::to_value(request).map_err(|error| unfit(route, &error.to_string()))? {
-        Value::Object(fields) => fields,
-        Value::Null => Map::new(),
-        _ => return Err(unfit(route, "its fields go into the URL, so it has to be a struct")),
-    };
-    build_from_fields(route, base, fields)
+    build_from_fields(route, base, fields(route, request)?)
 }
 
-fn build_from_fields(route: &Parts, base: &str, mut fields: Map<String, Value>) -> Result<Request, Failure> {
+/// The request's fields.
+pub(crate) fn fields<T: Serialize>(route: &UntypedRoute, request: &T) -> Result<Map<String, Value>, Failure> {
+    match serde_json::to_value(request).map_err(|error| unfit(route, &error.to_string()))? {
+        Value::Object(fields) => Ok(fields),
+        Value::Null => Ok(Map::new()),
+        _ => Err(unfit(route, "its fields go to several places, so it has to be a struct")),
+    }
+}
+
+/// Builds the request of these fields.
+pub(crate) fn build_from_fields(
+    route: &UntypedRoute,
+    base: &str,
+    mut fields: Map<String, Value>,
+) -> Result<Request, Failure> {
     let mut url = fill(route, &route.template(base), &mut fields)?;
-    if !route.has_body() {
-        write_query(route, &fields, &mut url)?;
-        return Ok(assemble(route, url, None));
-    }
-    let body = if fields.is_empty() { None } else { Some(Value::Object(fields).to_string().into_bytes()) };
-    Ok(assemble(route, url, body))
+    let headers = take_headers(route, &mut fields)?;
+    let whole = route.body_field.and_then(|name| fields.remove(name));
+    let (query, rest) = fields.into_iter().partition(|(name, _)| route.place(name) == Place::Query);
+    write_query(route, &query, &mut url)?;
+    let body = body::write(route, whole, rest)?;
+    Ok(assemble(route, url, headers, body))
 }
 
-fn assemble(route: &Parts, url: String, body: Option<Vec<u8>>) -> Request {
-    let mut headers = Vec::with_capacity(2 + route.headers.len());
-    if !route.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("accept")) {
+/// A request of the route for a URL that the provider wrote: of the route it has the method, the headers and the slot.
+pub(crate) fn follow(route: &UntypedRoute, url: String) -> Request {
+    assemble(route, url, Vec::new(), None)
+}
+
+fn assemble(route: &UntypedRoute, url: String, from_fields: Vec<Header>, body: Option<(Vec<u8>, String)>) -> Request {
+    let own = |wanted: &str| route.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case(wanted));
+    let mut headers = Vec::with_capacity(2 + route.headers.len() + from_fields.len());
+    if !own("accept") {
         headers.push(header("accept", "application/json"));
     }
-    if body.is_some() {
-        headers.push(header("content-type", "application/json"));
-    }
-    headers.extend(route.headers.iter().map(|(name, value)| header(name, value)));
+    let body = body.map(|(bytes, media_type)| {
+        if !own("content-type") {
+            headers.push(header("content-type", &media_type));
+        }
+        bytes
+    });
+    let fixed = route.headers.iter().filter(|(name, _)| body.is_some() || !name.eq_ignore_ascii_case("content-type"));
+    headers.extend(fixed.map(|(name, value)| header(name, value)));
+    headers.extend(from_fields);
     Request { method: route.method, url, headers, body }
 }
 
-fn header(name: &str, value: &str) -> Header {
+pub(crate) fn header(name: &str, value: &str) -> Header {
     Header { name: name.to_owned(), value: value.as_bytes().to_vec() }
 }
 
+fn take_headers(route: &UntypedRoute, fields: &mut Map<String, Value>) -> Result<Vec<Header>, Failure> {
+    let mut headers = Vec::new();
+    for (name, field) in route.header_fields {
+        match fields.remove(*field) {
+            None | Some(Value::Null) => {}
+            Some(value) => {
+                let Some(text) = encode::text(&value) else {
+                    return Err(unfit(route, &format!("the header `{name}` needs text, a number or a boolean")));
+                };
+                // What a header value is: RFC 9110, section 5.5.
+                if text.bytes().any(|byte| byte != b'\t' && (byte < b' ' || byte == 127)) {
+                    let message = format!("`{field}` goes in a header and cannot hold control characters");
+                    return Err(Failure::new("adapter.header", message));
+                }
+                headers.push(header(name, text.trim()));
+            }
+        }
+    }
+    Ok(headers)
+}
+
 /// The template with each `{name}` replaced by the field of that name, which is taken out of `fields`.
-fn fill(route: &Parts, template: &str, fields: &mut Map<String, Value>) -> Result<String, Failure> {
+fn fill(route: &UntypedRoute, template: &str, fields: &mut Map<String, Value>) -> Result<String, Failure> {
     let mut url = String::with_capacity(template.len() + 32);
     for (index, segment) in template.split('/').enumerate() {
         if index > 0 {
@@ -64,7 +106,7 @@ fn fill(route: &Parts, template: &str, fields: &mut Map<String, Value>) -> Resul
             url.push_str(segment);
             continue;
         };
-        let Some(text) = fields.remove(name).as_ref().and_then(text_of) else {
+        let Some(text) = fields.remove(name).as_ref().and_then(encode::text) else {
             return Err(unfit(route, &format!("the path needs a field `{name}`: a string, a number or a boolean")));
         };
         let several = is_rest(segment);
@@ -90,40 +132,30 @@ fn fill(route: &Parts, template: &str, fields: &mut Map<String, Value>) -> Resul
     Ok(url)
 }
 
-fn write_query(route: &Parts, fields: &Map<String, Value>, url: &mut String) -> Result<(), Failure> {
+fn write_query(route: &UntypedRoute, fields: &Map<String, Value>, url: &mut String) -> Result<(), Failure> {
     let mut separator = '?';
-    let mut write = |name: &str, value: &Value| {
-        let Some(text) = text_of(value) else {
-            let problem = format!("the query parameter `{name}` is neither text, number, boolean nor a list of those");
-            return Err(unfit(route, &problem));
-        };
-        url.push(separator);
-        separator = '&';
-        percent(name, url);
-        url.push('=');
-        percent(&text, url);
-        Ok(())
-    };
     for (name, value) in fields {
-        match value {
-            Value::Null => {}
-            Value::Array(values) => values.iter().try_for_each(|value| write(name, value))?,
-            value => write(name, value)?,
+        let fits = encode::pairs(name, value, route.brackets, &mut |name, value| {
+            url.push(separator);
+            separator = '&';
+            percent(name, url);
+            url.push('=');
+            percent(value, url);
+        });
+        if !fits {
+            return Err(unfit(route, &flat(name)));
         }
     }
     Ok(())
 }
 
-fn text_of(value: &Value) -> Option<String> {
-    match value {
-        Value::String(text) => Some(text.clone()),
-        Value::Number(_) | Value::Bool(_) => Some(value.to_string()),
-        _ => None,
-    }
+/// What is said of a value that cannot be written as names and texts.
+pub(crate) fn flat(name: &str) -> String {
+    format!("`{name}` is neither text, number, boolean nor a list of those; of nested values see `Route::brackets`")
 }
 
-fn unfit(route: &Parts, problem: &str) -> Failure {
-    Failure::new("adapter.request", format!("the request type of route `{}` does not fit: {problem}", route.id))
+pub(crate) fn unfit(route: &UntypedRoute, problem: &str) -> Failure {
+    Failure::new("adapter.request", format!("the request of route `{}` does not fit: {problem}", route.id))
 }
 
 #[cfg(test)]
@@ -140,7 +172,7 @@ mod tests {
     const CSV: Route<(), ()> = Route::get("csv", "/items").headers(&[("Accept", "text/csv")]);
 
     fn url(request: Value) -> Result<String, Failure> {
-        build(&GET.parts, BASE, &request).map(|request| request.url)
+        build(&GET.untyped, BASE, &request).map(|request| request.url)
     }
 
     #[test]
@@ -159,7 +191,7 @@ mod tests {
     #[test]
     fn a_rest_is_several_encoded_segments_and_none_of_them_empty() {
         const FILE: Route<Value, ()> = Route::get("file", "/files/{path..}");
-        let url = |path: &str| build(&FILE.parts, BASE, &json!({ "path": path })).map(|request| request.url);
+        let url = |path: &str| build(&FILE.untyped, BASE, &json!({ "path": path })).map(|request| request.url);
         assert_eq!(url("a/b c/d").unwrap(), "https://api.example.com/v1/files/a/b%20c/d");
         for path in ["", "/a", "a//b", "a/", "a/../b"] {
             assert_eq!(url(path).unwrap_err().code, "adapter.path-segment", "{path}");
@@ -178,24 +210,33 @@ mod tests {
     fn get_sends_the_other_fields_as_query_without_nulls_and_with_repeats() {
         let request = json!({"id": 1, "b": null, "c": ["x&y", 2], "d": true, "e f": "ü"});
         assert_eq!(url(request).unwrap(), "https://api.example.com/v1/items/1?c=x%26y&c=2&d=true&e%20f=%C3%BC");
-        assert!(url(json!({"id": 1, "q": {"x": 1}})).unwrap_err().message.contains("query parameter `q`"));
+        assert!(url(json!({"id": 1, "q": {"x": 1}})).unwrap_err().message.contains("`q` is neither text"));
+    }
+
+    #[test]
+    fn with_brackets_nested_values_are_spelled_out() {
+        const FIND: Route<Value, ()> = Route::get("find", "/find").brackets();
+        let request = json!({"created": {"gte": 5, "lt": null}, "expand": ["a", "b"], "items": [{"id": 1}]});
+        let built = build(&FIND.untyped, BASE, &request).unwrap();
+        let query = "created%5Bgte%5D=5&expand%5B%5D=a&expand%5B%5D=b&items%5B0%5D%5Bid%5D=1";
+        assert_eq!(built.url, format!("https://api.example.com/v1/find?{query}"));
     }
 
     #[test]
     fn an_accept_of_the_routes_own_is_the_only_one() {
-        assert_eq!(build(&CSV.parts, BASE, &()).unwrap().headers, [header("Accept", "text/csv")]);
+        assert_eq!(build(&CSV.untyped, BASE, &()).unwrap().headers, [header("Accept", "text/csv")]);
     }
 
     #[test]
     fn get_has_no_body_and_no_content_type() {
-        let request = build(&GET.parts, BASE, &json!({"id": 1})).unwrap();
+        let request = build(&GET.untyped, BASE, &json!({"id": 1})).unwrap();
         assert_eq!(request.body, None);
         assert_eq!(request.headers, [header("accept", "application/json")]);
     }
 
     #[test]
     fn put_sends_the_other_fields_as_a_json_body() {
-        let request = build(&PUT.parts, BASE, &json!({"id": 1, "name": "x", "note": null})).unwrap();
+        let request = build(&PUT.untyped, BASE, &json!({"id": 1, "name": "x", "note": null})).unwrap();
         assert_eq!(request.url, "https://api.example.com/v1/items/1");
         assert_eq!(request.body.unwrap(), br#"{"name":"x","note":null}"#);
         assert_eq!(
@@ -206,13 +247,43 @@ mod tests {
                 header("X-Version", "2")
             ]
         );
-        assert_eq!(build(&PUT.parts, BASE, &json!({"id": 1})).unwrap().body, None);
+        assert_eq!(build(&PUT.untyped, BASE, &json!({"id": 1})).unwrap().body, None);
     }
 
     #[test]
     fn post_sends_any_json_value_as_it_is_and_null_as_nothing() {
-        let body = |request: Value| build(&POST.parts, BASE, &request).unwrap().body;
+        let body = |request: Value| build(&POST.untyped, BASE, &request).unwrap().body;
         assert_eq!(body(json!([{"a": 1}])).unwrap(), br#"[{"a":1}]"#);
         assert_eq!(body(Value::Null), None);
+    }
+
+    #[test]
+    fn a_body_field_is_the_body_and_the_others_are_path_headers_and_query() {
+        const UPDATE: Route<Value, ()> = Route::put("update", "/{type}/{id}")
+            .header_fields(&[("If-Match", "version")])
+            .headers(&[("Content-Type", "application/fhir+json")])
+            .body_field("resource");
+        let request = json!({"type": "Patient", "id": "7", "version": "W/\"3\"", "mode": "x", "resource": {"a": [1]}});
+        let built = build(&UPDATE.untyped, BASE, &request).unwrap();
+        assert_eq!(built.url, "https://api.example.com/v1/Patient/7?mode=x");
+        assert_eq!(built.body.unwrap(), br#"{"a":[1]}"#);
+        assert_eq!(
+            built.headers,
+            [
+                header("accept", "application/json"),
+                header("Content-Type", "application/fhir+json"),
+                header("If-Match", "W/\"3\"")
+            ]
+        );
+        let without = build(&UPDATE.untyped, BASE, &json!({"type": "Patient", "id": "7", "version": null})).unwrap();
+        assert_eq!((without.headers.len(), without.body), (1, None));
+    }
+
+    #[test]
+    fn a_header_field_cannot_hold_a_line_break() {
+        const GET: Route<Value, ()> = Route::get("get", "/x").header_fields(&[("If-Match", "version")]);
+        let failure = build(&GET.untyped, BASE, &json!({"version": "a\r\nX: 1"})).unwrap_err();
+        assert_eq!(failure.code, "adapter.header");
+        assert!(build(&GET.untyped, BASE, &json!({"version": {}})).unwrap_err().message.contains("header `If-Match`"));
     }
 }

@@ -2,7 +2,7 @@
 
 use serde::de::DeserializeOwned;
 
-use crate::{Failure, Response, failure::mismatch};
+use crate::{Failure, Response, date, failure::mismatch};
 
 /// A response, whole: status, headers and body (at most 5 MiB unless the operator set another limit).
 impl Response {
@@ -24,6 +24,18 @@ impl Response {
     pub fn header(&self, name: &str) -> Option<&str> {
         let header = self.headers.iter().find(|header| header.name.eq_ignore_ascii_case(name))?;
         std::str::from_utf8(&header.value).ok()
+    }
+
+    /// After how many milliseconds the provider wants to be asked again: the header `Retry-After` in seconds, or as a date
+    /// beside the answer's own `Date` (RFC 9110, section 10.2.3). At most a day.
+    #[must_use]
+    pub fn retry_after_ms(&self) -> Option<u64> {
+        let text = self.header("retry-after")?.trim();
+        let seconds = match text.parse::<u64>() {
+            Ok(seconds) => seconds,
+            Err(_) => date::seconds(text)?.saturating_sub(date::seconds(self.header("date")?)?),
+        };
+        Some(seconds.min(86_400) * 1_000)
     }
 
     /// The body as text, with what is not UTF-8 replaced.
@@ -61,6 +73,24 @@ mod tests {
         let response = Response { status: 429, headers: vec![header], body: Vec::new() };
         assert_eq!(response.header("retry-after"), Some("5"));
         assert_eq!(response.header("other"), None);
+    }
+
+    #[test]
+    fn when_to_try_again_is_told_in_seconds_or_as_a_date() {
+        let of = |fields: &[(&str, &str)]| {
+            let header =
+                |(name, value): &(&str, &str)| Header { name: (*name).to_owned(), value: value.as_bytes().to_vec() };
+            Response { status: 429, headers: fields.iter().map(header).collect(), body: Vec::new() }.retry_after_ms()
+        };
+        let date = ("Date", "Sat, 21 Nov 2026 10:00:00 GMT");
+        assert_eq!(of(&[("Retry-After", " 7 ")]), Some(7_000));
+        assert_eq!(of(&[("retry-after", "99999999999999999")]), Some(86_400_000));
+        assert_eq!(of(&[("Retry-After", "Sat, 21 Nov 2026 10:01:30 GMT"), date]), Some(90_000));
+        assert_eq!(of(&[("Retry-After", "Sat, 21 Nov 2026 09:00:00 GMT"), date]), Some(0));
+        for none in ["", "-1", "1.5", "soon", "Sat, 21 Nov 2026"] {
+            assert_eq!(of(&[("Retry-After", none), date]), None, "{none}");
+        }
+        assert_eq!(of(&[("Retry-After", "Sat, 21 Nov 2026 10:01:30 GMT")]), None);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Routes: the HTTP exchanges an adapter needs, as typed constants.
+//! Routes: the HTTP exchanges an adapter needs, as typed constants or as data.
 
 use std::{fmt, marker::PhantomData};
 
@@ -13,25 +13,32 @@ use crate::{
 /// One HTTP exchange the adapter needs: method, URL, credential slot, and the types of request and response. A constant.
 ///
 /// **URL.** A path that starts with `/` is relative to the adapter's base URL (`base:` in
-/// [`register!`](crate::register)), which is a function of its config; an absolute URL stays as it is. `{name}` stands
-/// for one segment of 1 to 512 bytes, `{name:digits(1..9)}` for one of that shape (`text`, `word`, `hex`, `digits`, `uuid`,
-/// with a length in bytes), and `{name..}`, at the end, for one or more segments. No query and no fragment. The host refuses
-/// what is not of the shape, so say what an id looks like where you know it.
+/// [`register!`](crate::register)), which is a function of its config, and an empty one is the base URL itself; an absolute
+/// URL stays as it is. `{name}` stands for one segment of 1 to 512 bytes, `{name:digits(1..9)}` for one of that shape
+/// (`text`, `word`, `hex`, `digits`, `uuid`, with a length in bytes), and `{name..}`, at the end, for one or more segments.
+/// No query and no fragment. The host refuses what is not of the shape, so say what an id looks like where you know it.
 ///
-/// **Request.** `{name}` is filled with the request's field of that name (a string, a number or a boolean), percent-encoded
-/// as one segment; it cannot hold `/`, `\`, `;`, `?`, `#`, `%` or control characters, which servers read in more than one
-/// way. Of the other fields, GET, HEAD and DELETE send query parameters (null is left out, an array repeats
-/// its name); the other methods send a JSON body. A request type that serialises to null, such as `()`, sends nothing. Of a
-/// boolean, an unsigned number or an `enum` in the query the operator sees what values there are, and the host lets no
-/// others out.
+/// **Request.** Each field of the request goes to one place:
+///
+/// | place | which fields |
+/// | --- | --- |
+/// | path | those that `{name}` names: a string, a number or a boolean, percent-encoded as one segment; without `/`, `\`, `;`, `?`, `#`, `%` and control characters, which servers read in more than one way |
+/// | header | those of [`Route::header_field`] |
+/// | query | of GET, HEAD and DELETE all others; else those of [`Route::query`], or all others where [`Route::body_field`] names the body |
+/// | body | what is left, as JSON, or as [`Route::form`], [`Route::multipart`] or [`Route::raw`] say |
+///
+/// Null is left out of everything but JSON bodies. In a query and a form an array repeats its name; of nested objects see
+/// [`Route::brackets`]. A request type that serialises to null, such as `()`, sends nothing. Of a boolean, an unsigned
+/// number or an `enum` in the query or a header the operator sees what values there are, and the host lets no others out.
 ///
 /// **Repeats.** The host may send a GET, HEAD, PUT or DELETE again where it is not known what became of it; a POST or PATCH
 /// only after [`Route::idempotent`] or [`Route::idempotency_key`].
 ///
 /// **Response.** By default success is a status of 2xx whose body is JSON of the response type; an empty body is read as
 /// `null`, which suits `()` and `Option`. Everything else is an error: the route's own [`Route::error`], else the
-/// adapter's, else `http.STATUS`. Sandbox mode answers from the response type's schema, so give it examples:
-/// `#[schemars(example = &"OK")]`.
+/// adapter's, else `http.STATUS`. Where the body tells success from failure, see [`Route::success`]. Use
+/// [`Json<T>`](crate::Json) as the type of what is only passed on. Sandbox mode answers from the response type's schema, so
+/// give it examples.
 ///
 /// ```
 /// use portcullis_sdk::prelude::*;
@@ -46,30 +53,70 @@ use crate::{
 /// const FIND: Route<Find, Vec<String>> = Route::get("find-tasks", "/lists/{list}/tasks").describe("Finds tasks.");
 /// ```
 pub struct Route<Request, Response> {
-    pub(crate) parts: Parts,
+    pub(crate) untyped: UntypedRoute<'static>,
     types: PhantomData<fn(&Request) -> Response>,
 }
 
-/// What of a route does not depend on its types, so that the code that works on it exists once.
+/// A [`Route`] without types: for adapters whose routes are data, such as a config. Its requests are JSON objects, and its
+/// schemas are given to [`Declared::route`]. What each field means is told at the method of [`Route`] with its name.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Parts {
-    pub(crate) id: &'static str,
-    pub(crate) description: &'static str,
-    pub(crate) method: Method,
-    pub(crate) url: &'static str,
-    pub(crate) slot: Option<&'static Slot>,
-    pub(crate) headers: &'static [(&'static str, &'static str)],
-    pub(crate) error: Option<fn(&Response) -> Failure>,
-    pub(crate) repeat: Repeat,
+pub struct UntypedRoute<'a> {
+    /// Lower-case letters, digits and `-`, 1 to 64 bytes, unique in the adapter.
+    pub id: &'a str,
+    /// One sentence for the operator.
+    pub description: &'a str,
+    /// The method.
+    pub method: Method,
+    /// `/path`, relative to the base, or `https://host/path`.
+    pub url: &'a str,
+    /// The slot whose secret the host adds.
+    pub slot: Option<&'a Slot<'a>>,
+    /// Header fields with the same value in each request.
+    pub headers: &'a [(&'a str, &'a str)],
+    /// Header fields and the request's fields that they are filled with.
+    pub header_fields: &'a [(&'a str, &'a str)],
+    /// Which of the request's fields go in the query although there is a body.
+    pub query: &'a [&'a str],
+    /// Whether query parameters are sent that no field names.
+    pub any_query: bool,
+    /// How the body is written.
+    pub encoding: Encoding<'a>,
+    /// The field that is the whole body.
+    pub body_field: Option<&'a str>,
+    /// Whether nested objects and arrays are written with brackets.
+    pub brackets: bool,
+    /// Whether an answer is a success.
+    pub success: Option<fn(&Response) -> bool>,
+    /// What an answer means that is none.
+    pub error: Option<fn(&Response) -> Failure>,
+    /// Whether the host may send a request again.
+    pub repeat: Repeat<'a>,
+}
+
+/// How a request's body is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Encoding<'a> {
+    /// There is none: fields go in the query.
+    Query,
+    /// `application/json`, or the `Content-Type` of the route's headers.
+    Json,
+    /// `application/x-www-form-urlencoded` (WHATWG URL, section 5.2).
+    Form,
+    /// `multipart/form-data` (RFC 7578).
+    Multipart,
+    /// As it is, with one of these media types: the request's field `contentType`, or the first.
+    Raw(&'a [&'a str]),
 }
 
 /// Whether the host may send a request again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Repeat {
+pub enum Repeat<'a> {
+    /// Once, whatever happens.
     Never,
+    /// Twice is the same as once.
     Idempotent,
-    /// With this header field, which holds the call's idempotency key.
-    WithKey(&'static str),
+    /// Twice is the same as once, with a key in this header field.
+    WithKey(&'a str),
 }
 
 impl<Request, Answer> Route<Request, Answer> {
@@ -112,98 +159,239 @@ impl<Request, Answer> Route<Request, Answer> {
     const fn new(method: Method, id: &'static str, url: &'static str) -> Self {
         assert!(is_name(id), "a route's id is 1 to 64 lower-case letters, digits and `-`, as in `send-email`");
         assert!(is_url(url), "a route's URL is `/path` (relative to the base) or `https://host/path`, without ? and #");
-        let repeat = match method {
-            Method::Post | Method::Patch => Repeat::Never,
-            _ => Repeat::Idempotent,
-        };
-        let parts = Parts { id, description: "", method, url, slot: None, headers: &[], error: None, repeat };
-        Self { parts, types: PhantomData }
+        Self { untyped: UntypedRoute::new(method, id, url), types: PhantomData }
     }
 
     /// The slot whose secret the host adds.
     #[must_use]
     pub const fn slot(mut self, slot: &'static Slot) -> Self {
-        self.parts.slot = Some(slot);
+        self.untyped.slot = Some(slot);
         self
     }
 
     /// One sentence for the operator.
     #[must_use]
     pub const fn describe(mut self, description: &'static str) -> Self {
-        self.parts.description = description;
+        self.untyped.description = description;
         self
     }
 
     /// Headers sent with each request, beside `Accept: application/json` and a body's `Content-Type`:
-    /// `.headers(&[("Notion-Version", "2025-09-03")])`.
+    /// `.headers(&[("Notion-Version", "2025-09-03")])`. For those that depend on the config see `headers:` in
+    /// [`register!`](crate::register).
     #[must_use]
     pub const fn headers(mut self, headers: &'static [(&'static str, &'static str)]) -> Self {
-        self.parts.headers = headers;
+        self.untyped.headers = headers;
+        self
+    }
+
+    /// Header fields that are filled with fields of the request, and left out where those are null:
+    /// `.header_fields(&[("If-Match", "ifMatch")])`.
+    #[must_use]
+    pub const fn header_fields(mut self, fields: &'static [(&'static str, &'static str)]) -> Self {
+        self.untyped.header_fields = fields;
+        self
+    }
+
+    /// Fields that go in the query although there is a body: `.query(&["valueInputOption"])`.
+    #[must_use]
+    pub const fn query(mut self, fields: &'static [&'static str]) -> Self {
+        self.untyped.query = fields;
+        self
+    }
+
+    /// Query parameters are sent that no field names, because their names are open-ended, or because URLs of the
+    /// provider's own are followed. The operator reads this as `*`.
+    #[must_use]
+    pub const fn any_query(mut self) -> Self {
+        self.untyped.any_query = true;
+        self
+    }
+
+    /// The body is a JSON object of the fields that go nowhere else: for a DELETE with a body.
+    #[must_use]
+    pub const fn json(mut self) -> Self {
+        self.untyped.encoding = Encoding::Json;
+        self
+    }
+
+    /// The body is a form (`application/x-www-form-urlencoded`).
+    #[must_use]
+    pub const fn form(mut self) -> Self {
+        self.untyped.encoding = Encoding::Form;
+        self
+    }
+
+    /// The body is `multipart/form-data`: a field of type [`File`](crate::File) becomes a file, any other text.
+    #[must_use]
+    pub const fn multipart(mut self) -> Self {
+        self.untyped.encoding = Encoding::Multipart;
+        self
+    }
+
+    /// The body is the field `field` as it is, text or a [`File`](crate::File)'s bytes, with one of these media types: what
+    /// the file says, else the first. The other fields go in the query.
+    #[must_use]
+    pub const fn raw(mut self, field: &'static str, media_types: &'static [&'static str]) -> Self {
+        assert!(!media_types.is_empty(), "say which media types there are, as in `&[\"text/csv\"]`");
+        self.untyped.encoding = Encoding::Raw(media_types);
+        self.untyped.body_field = Some(field);
+        self
+    }
+
+    /// The body is this field's value alone; fields that go nowhere else go in the query.
+    #[must_use]
+    pub const fn body_field(mut self, field: &'static str) -> Self {
+        self.untyped.body_field = Some(field);
+        self
+    }
+
+    /// Nested objects and arrays are written with brackets in queries and forms, as Stripe, PHP and Rails read them:
+    /// `a[b]=1`, `a[]=1&a[]=2`, and `a[0][b]=1` for an array of objects.
+    #[must_use]
+    pub const fn brackets(mut self) -> Self {
+        self.untyped.brackets = true;
         self
     }
 
     /// Sending it twice is the same as sending it once, though its method does not say so: the host may try again.
     #[must_use]
     pub const fn idempotent(mut self) -> Self {
-        self.parts.repeat = Repeat::Idempotent;
+        self.untyped.repeat = Repeat::Idempotent;
         self
     }
 
-    /// The provider does a request once for each value of this header field, such as `Idempotency-Key`. Where the caller
-    /// gave an idempotency key it is sent in this field, and the host may try again.
+    /// The provider does a request once for each value of this header field, such as `Idempotency-Key`. Each request
+    /// carries one: the caller's key where there is one, else the call's id, with a number behind it from the second
+    /// request of a call on. The host may then try again.
     #[must_use]
     pub const fn idempotency_key(mut self, header: &'static str) -> Self {
-        self.parts.repeat = Repeat::WithKey(header);
+        self.untyped.repeat = Repeat::WithKey(header);
+        self
+    }
+
+    /// What answers are successes, where the status alone does not tell, for this route instead of the adapter's `success:`.
+    #[must_use]
+    pub const fn success(mut self, success: fn(&Response) -> bool) -> Self {
+        self.untyped.success = Some(success);
         self
     }
 
     /// What an answer that is no success means, for this route instead of the adapter's `error:`.
     #[must_use]
     pub const fn error(mut self, error: fn(&Response) -> Failure) -> Self {
-        self.parts.error = Some(error);
+        self.untyped.error = Some(error);
         self
     }
 
     /// The route's id.
     #[must_use]
     pub const fn id(&self) -> &'static str {
-        self.parts.id
+        self.untyped.id
+    }
+
+    /// The route without its types.
+    #[must_use]
+    pub const fn untyped(&self) -> &UntypedRoute<'static> {
+        &self.untyped
     }
 }
 
 impl<Request: JsonSchema, Answer: JsonSchema> Declare for Route<Request, Answer> {
-    fn declare(&self, declared: &mut Declared) -> Option<&'static str> {
-        declared.add_route(&self.parts, Declared::schema_of_sent::<Request>, Declared::schema_of_received::<Answer>);
-        Some(self.parts.id)
+    fn declare(&self, declared: &mut Declared) -> Option<String> {
+        declared.add_route(
+            &self.untyped,
+            &Declared::schema_of_sent::<Request>,
+            &Declared::schema_of_received::<Answer>,
+        );
+        Some(self.untyped.id.to_owned())
     }
 }
 
 impl<Request, Answer> fmt::Debug for Route<Request, Answer> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.parts.fmt(formatter)
+        self.untyped.fmt(formatter)
     }
 }
 
-impl Parts {
-    /// Whether fields go in a JSON body rather than in the query.
-    pub(crate) const fn has_body(&self) -> bool {
-        !matches!(self.method, Method::Get | Method::Head | Method::Delete)
-    }
-
-    /// Whether doing it twice is the same as doing it once (RFC 9110, section 9.2.2).
-    pub(crate) const fn is_idempotent(&self) -> bool {
-        matches!(self.repeat, Repeat::Idempotent)
+impl<'a> UntypedRoute<'a> {
+    /// A route with nothing but its method and URL. Fields go in the query of GET, HEAD and DELETE and in a JSON body of the
+    /// others.
+    #[must_use]
+    pub const fn new(method: Method, id: &'a str, url: &'a str) -> Self {
+        let repeat = match method {
+            Method::Post | Method::Patch => Repeat::Never,
+            _ => Repeat::Idempotent,
+        };
+        let encoding = match method {
+            Method::Get | Method::Head | Method::Delete => Encoding::Query,
+            _ => Encoding::Json,
+        };
+        Self {
+            id,
+            description: "",
+            method,
+            url,
+            slot: None,
+            headers: &[],
+            header_fields: &[],
+            query: &[],
+            any_query: false,
+            encoding,
+            body_field: None,
+            brackets: false,
+            success: None,
+            error: None,
+            repeat,
+        }
     }
 
     /// The absolute URL template for this base.
     pub(crate) fn template(&self, base: &str) -> String {
-        if self.url.starts_with('/') { [base.trim_end_matches('/'), self.url].concat() } else { self.url.to_owned() }
+        match self.url {
+            "" => base.to_owned(),
+            url if url.starts_with('/') => [base.trim_end_matches('/'), url].concat(),
+            url => url.to_owned(),
+        }
     }
 
     /// The names in `{…}`, in the order of the path.
-    pub(crate) fn parameters(&self) -> impl Iterator<Item = &'static str> {
+    pub(crate) fn parameters(&self) -> impl Iterator<Item = &'a str> {
         self.url.split('/').filter_map(parameter)
     }
+
+    /// Where a field of the request goes.
+    pub(crate) fn place(&self, field: &str) -> Place {
+        if self.parameters().any(|name| name == field) {
+            Place::Path
+        } else if self.header_fields.iter().any(|(_, name)| *name == field) {
+            Place::Header
+        } else if self.body_field == Some(field) {
+            Place::Body
+        } else if self.encoding == Encoding::Query || self.body_field.is_some() || self.query.contains(&field) {
+            Place::Query
+        } else {
+            Place::Body
+        }
+    }
+
+    /// Whether every field goes in the body, so that a request need not be taken apart.
+    pub(crate) fn is_all_body(&self) -> bool {
+        self.encoding != Encoding::Query
+            && self.body_field.is_none()
+            && self.header_fields.is_empty()
+            && self.query.is_empty()
+            && self.parameters().next().is_none()
+    }
+}
+
+/// Where a field of a request goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Place {
+    Path,
+    Header,
+    Query,
+    Body,
 }
 
 /// `name`, if this segment is `{name}`, `{name:SHAPE}` or `{name..}`.
@@ -219,7 +407,7 @@ pub(crate) fn is_rest(segment: &str) -> bool {
 
 const fn is_url(url: &str) -> bool {
     let mut rest = url.as_bytes();
-    if !matches!(rest, [b'/', ..] | [b'h', b't', b't', b'p', b's', b':', b'/', b'/', _, ..]) {
+    if !matches!(rest, [] | [b'/', ..] | [b'h', b't', b't', b'p', b's', b':', b'/', b'/', _, ..]) {
         // Plain http is for tests on one machine; the host refuses it elsewhere.
         if !matches!(rest, [b'h', b't', b't', b'p', b':', b'/', b'/', _, ..]) {
             return false;
@@ -240,18 +428,20 @@ mod tests {
 
     const RELATIVE: Route<(), ()> = Route::get("one", "/items/{id}/parts/{part}");
     const ABSOLUTE: Route<(), ()> = Route::post("two", "https://other.example/x");
+    const BASE: Route<(), ()> = Route::post("three", "");
 
     #[test]
     fn a_path_is_relative_to_the_base_and_an_absolute_url_stays() {
-        assert_eq!(RELATIVE.parts.template("https://a.example/v1"), "https://a.example/v1/items/{id}/parts/{part}");
-        assert_eq!(RELATIVE.parts.template("https://a.example/v1/"), "https://a.example/v1/items/{id}/parts/{part}");
-        assert_eq!(ABSOLUTE.parts.template("https://a.example"), "https://other.example/x");
+        assert_eq!(RELATIVE.untyped.template("https://a.example/v1"), "https://a.example/v1/items/{id}/parts/{part}");
+        assert_eq!(RELATIVE.untyped.template("https://a.example/v1/"), "https://a.example/v1/items/{id}/parts/{part}");
+        assert_eq!(ABSOLUTE.untyped.template("https://a.example"), "https://other.example/x");
+        assert_eq!(BASE.untyped.template("https://a.example/v1"), "https://a.example/v1");
     }
 
     #[test]
     fn parameters_are_whole_segments() {
-        assert_eq!(RELATIVE.parts.parameters().collect::<Vec<_>>(), ["id", "part"]);
-        assert_eq!(ABSOLUTE.parts.parameters().count(), 0);
+        assert_eq!(RELATIVE.untyped.parameters().collect::<Vec<_>>(), ["id", "part"]);
+        assert_eq!(ABSOLUTE.untyped.parameters().count(), 0);
         assert_eq!(
             [parameter("{id:digits(1..9)}"), parameter("{path..}"), parameter("id")],
             [Some("id"), Some("path"), None]
@@ -260,11 +450,29 @@ mod tests {
     }
 
     #[test]
+    fn each_field_goes_to_one_place() {
+        const MIXED: Route<(), ()> =
+            Route::put("mixed", "/items/{id}").header_fields(&[("If-Match", "version")]).query(&["mode"]);
+        const WHOLE: Route<(), ()> = Route::put("whole", "/items/{id}").body_field("item");
+        let places = |route: &UntypedRoute, names: [&str; 4]| names.map(|name| route.place(name));
+        assert_eq!(
+            places(MIXED.untyped(), ["id", "version", "mode", "x"]),
+            [Place::Path, Place::Header, Place::Query, Place::Body]
+        );
+        assert_eq!(
+            places(WHOLE.untyped(), ["id", "item", "mode", "x"]),
+            [Place::Path, Place::Body, Place::Query, Place::Query]
+        );
+        assert_eq!(RELATIVE.untyped.place("x"), Place::Query);
+        assert!(ABSOLUTE.untyped.is_all_body() && !MIXED.untyped.is_all_body() && !WHOLE.untyped.is_all_body());
+    }
+
+    #[test]
     fn urls_without_scheme_or_with_a_query_are_refused() {
-        for good in ["/", "/a/{b}", "https://a.example", "http://127.0.0.1:8080/x"] {
+        for good in ["", "/", "/a/{b}", "https://a.example", "http://127.0.0.1:8080/x"] {
             assert!(is_url(good), "{good}");
         }
-        for bad in ["", "a/b", "ftp://a", "https://", "/a?b=c", "/a#b", "/a b"] {
+        for bad in ["a/b", "ftp://a", "https://", "/a?b=c", "/a#b", "/a b"] {
             assert!(!is_url(bad), "{bad}");
         }
     }

@@ -5,7 +5,7 @@ use crate::{
     describe::{Declare, Declared},
 };
 
-/// A named secret the adapter needs. A constant; the secret itself never reaches the adapter.
+/// A named secret the adapter needs. A constant, or made from a config; the secret itself never reaches the adapter.
 ///
 /// Names are lower-case letters, digits and `-`, 1 to 64 bytes, unique in the adapter; another name does not compile.
 ///
@@ -22,56 +22,56 @@ use crate::{
 /// const TOKEN: Slot = Slot::bearer("API token");
 /// ```
 #[derive(Debug, Clone, Copy)]
-pub struct Slot {
-    name: &'static str,
-    description: &'static str,
-    placement: Placement,
+pub struct Slot<'a> {
+    name: &'a str,
+    description: &'a str,
+    placement: Placement<'a>,
 }
 
 #[derive(Debug, Clone, Copy)]
-enum Placement {
+enum Placement<'a> {
     Bearer,
     Basic,
-    Header { name: &'static str, prefix: &'static str },
-    Query(&'static str),
+    Header { name: &'a str, prefix: &'a str },
+    Query(&'a str),
     SigningKey,
 }
 
-impl Slot {
+impl<'a> Slot<'a> {
     /// `Authorization: Bearer SECRET` (RFC 6750, section 2.1).
     #[must_use]
-    pub const fn bearer(name: &'static str) -> Self {
+    pub const fn bearer(name: &'a str) -> Self {
         Self::new(name, Placement::Bearer)
     }
 
     /// `Authorization: Basic base64(SECRET)`, where the secret is `user:password` (RFC 7617).
     #[must_use]
-    pub const fn basic(name: &'static str) -> Self {
+    pub const fn basic(name: &'a str) -> Self {
         Self::new(name, Placement::Basic)
     }
 
     /// A header of the provider's own: `header: SECRET`. See [`Slot::prefix`] for a word before the secret.
     #[must_use]
-    pub const fn header(name: &'static str, header: &'static str) -> Self {
+    pub const fn header(name: &'a str, header: &'a str) -> Self {
         Self::new(name, Placement::Header { name: header, prefix: "" })
     }
 
     /// A query parameter of this name. Only where a provider offers nothing better: URLs end up in logs.
     #[must_use]
-    pub const fn query(name: &'static str, parameter: &'static str) -> Self {
+    pub const fn query(name: &'a str, parameter: &'a str) -> Self {
         Self::new(name, Placement::Query(parameter))
     }
 
     /// A key for [`Context::sign`](crate::Context::sign) and [`Context::verify`](crate::Context::verify); it is never
     /// sent. List the constant in the operation's `uses`.
     #[must_use]
-    pub const fn signing_key(name: &'static str) -> Self {
+    pub const fn signing_key(name: &'a str) -> Self {
         Self::new(name, Placement::SigningKey)
     }
 
     /// Put before the secret in a header, as it is: `Slot::header("key", "Authorization").prefix("Token ")`.
     #[must_use]
-    pub const fn prefix(mut self, prefix: &'static str) -> Self {
+    pub const fn prefix(mut self, prefix: &'a str) -> Self {
         let header = matches!(self.placement, Placement::Header { .. });
         assert!(header, "a prefix is for header slots; write Slot::header(name, header).prefix(…)");
         if let Placement::Header { name, .. } = self.placement {
@@ -82,25 +82,25 @@ impl Slot {
 
     /// One sentence for the operator: which secret, and where to find it.
     #[must_use]
-    pub const fn describe(mut self, description: &'static str) -> Self {
+    pub const fn describe(mut self, description: &'a str) -> Self {
         self.description = description;
         self
     }
 
     /// The slot's name.
     #[must_use]
-    pub const fn name(&self) -> &'static str {
+    pub const fn name(&self) -> &'a str {
         self.name
     }
 
-    const fn new(name: &'static str, placement: Placement) -> Self {
+    const fn new(name: &'a str, placement: Placement<'a>) -> Self {
         assert!(is_name(name), "a slot's name is 1 to 64 lower-case letters, digits and `-`, as in `server-token`");
         Self { name, description: "", placement }
     }
 }
 
-impl Declare for Slot {
-    fn declare(&self, declared: &mut Declared) -> Option<&'static str> {
+impl Declare for Slot<'_> {
+    fn declare(&self, declared: &mut Declared) -> Option<String> {
         let scheme = match self.placement {
             Placement::Bearer => Scheme::Bearer,
             Placement::Basic => Scheme::Basic,

@@ -33,14 +33,18 @@ use crate::{
         credentials::CredentialError,
         http::{Denial, Error as HttpError},
     },
+    context::CallFacts,
     host::{Host, Outgoing},
 };
+
+/// The id of calls in tests.
+pub const CALL_ID: &str = "00000000-0000-4000-8000-000000000001";
 
 /// A host that answers from functions. One for each test.
 pub struct Fake<C> {
     config: Rc<C>,
     idempotency_key: Option<String>,
-    answers: BTreeMap<&'static str, Answer>,
+    answers: BTreeMap<String, Answer>,
     records: Rc<RefCell<Records>>,
 }
 
@@ -50,9 +54,9 @@ type Answer = Rc<dyn Fn(&Request) -> Result<Response, HttpError>>;
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sent {
     /// The route it was made from.
-    pub route: &'static str,
+    pub route: String,
     /// The slot whose secret the host would have added.
-    pub slot: Option<&'static str>,
+    pub slot: Option<String>,
     /// The method.
     pub method: Method,
     /// The URL with path and query filled in.
@@ -86,15 +90,21 @@ impl<C: Adapter> Fake<C> {
 
     /// Answers requests of this route.
     #[must_use]
-    pub fn on<Req, Res>(mut self, route: &Route<Req, Res>, answer: impl Fn(&Request) -> Response + 'static) -> Self {
-        self.answers.insert(route.id(), Rc::new(move |request| Ok(answer(request))));
+    pub fn on<Req, Res>(self, route: &Route<Req, Res>, answer: impl Fn(&Request) -> Response + 'static) -> Self {
+        self.on_id(route.id(), answer)
+    }
+
+    /// Answers requests of the route with this id, for routes that are data.
+    #[must_use]
+    pub fn on_id(mut self, id: &str, answer: impl Fn(&Request) -> Response + 'static) -> Self {
+        self.answers.insert(id.to_owned(), Rc::new(move |request| Ok(answer(request))));
         self
     }
 
     /// Answers requests of this route with what the host says where there is no response.
     #[must_use]
     pub fn failing<Req, Res>(mut self, route: &Route<Req, Res>, error: HttpError) -> Self {
-        self.answers.insert(route.id(), Rc::new(move |_| Err(error.clone())));
+        self.answers.insert(route.id().to_owned(), Rc::new(move |_| Err(error.clone())));
         self
     }
 
@@ -107,7 +117,7 @@ impl<C: Adapter> Fake<C> {
 
     /// Calls an operation's function with a typed input.
     pub fn call<I, O, E>(&self, operation: impl Fn(&Context<C>, I) -> Result<O, E>, input: I) -> Result<O, E> {
-        operation(&Context::new(Rc::clone(&self.config), self.idempotency_key.clone(), self.host(None)), input)
+        operation(&Context::new(Rc::clone(&self.config), self.facts(), self.host(None)), input)
     }
 
     /// Calls an operation by its name with JSON, the way the real host does. Routes it did not declare are denied.
@@ -115,8 +125,7 @@ impl<C: Adapter> Fake<C> {
         let declared = self.describe()?.operations.into_iter().find(|declared| declared.name == operation);
         let host = self.host(declared.map(|declared| declared.routes));
         let config = Rc::clone(&self.config);
-        let output =
-            adapter::call(operation.to_owned(), &input.to_string(), config, self.idempotency_key.clone(), host)?;
+        let output = adapter::call(operation, &input.to_string(), config, self.facts(), host)?;
         Ok(serde_json::from_str(&output).unwrap_or_default())
     }
 
@@ -138,6 +147,10 @@ impl<C: Adapter> Fake<C> {
         self.records.borrow().logged.clone()
     }
 
+    fn facts(&self) -> CallFacts {
+        CallFacts { id: CALL_ID.to_owned(), idempotency_key: self.idempotency_key.clone() }
+    }
+
     fn host(&self, open: Option<Vec<String>>) -> Rc<dyn Host> {
         Rc::new(FakeHost { open, answers: self.answers.clone(), records: Rc::clone(&self.records) })
     }
@@ -145,12 +158,12 @@ impl<C: Adapter> Fake<C> {
 
 struct FakeHost {
     open: Option<Vec<String>>,
-    answers: BTreeMap<&'static str, Answer>,
+    answers: BTreeMap<String, Answer>,
     records: Rc<RefCell<Records>>,
 }
 
 impl Host for FakeHost {
-    fn send(&self, Outgoing { route, slot, request }: Outgoing) -> Result<Response, HttpError> {
+    fn send(&self, Outgoing { route, slot, request }: Outgoing<'_>) -> Result<Response, HttpError> {
         let denied = |rule: &str, message: String| {
             Err(HttpError::Denied(Denial { rule: rule.to_owned(), message, allow_with: None }))
         };
@@ -158,8 +171,8 @@ impl Host for FakeHost {
             return denied("route-not-declared", format!("add the route `{route}` to the operation's `uses(…)`"));
         }
         self.records.borrow_mut().sent.push(Sent {
-            route,
-            slot,
+            route: route.to_owned(),
+            slot: slot.map(str::to_owned),
             method: request.method,
             url: request.url.clone(),
             headers: request
@@ -175,7 +188,7 @@ impl Host for FakeHost {
         }
     }
 
-    fn send_all(&self, outgoing: Vec<Outgoing>) -> Vec<Result<Response, HttpError>> {
+    fn send_all(&self, outgoing: Vec<Outgoing<'_>>) -> Vec<Result<Response, HttpError>> {
         outgoing.into_iter().map(|one| self.send(one)).collect()
     }
 

@@ -19,6 +19,23 @@ impl CallId {
     pub fn generate() -> Self {
         Self(Uuid::now_v7())
     }
+
+    /// The id that an adapter is told in sandbox mode: always the same for a seed, and of the same form as any other.
+    pub fn of_seed(seed: u64) -> Self {
+        // Some time in 2026, and the seed where other ids have random bits.
+        Self(
+            uuid::Builder::from_unix_timestamp_millis(1_780_000_000_000 + (seed >> 54), &random_bytes(seed))
+                .into_uuid(),
+        )
+    }
+}
+
+fn random_bytes(seed: u64) -> [u8; 10] {
+    let mut bytes = [0x5a; 10];
+    for (byte, of_seed) in bytes.iter_mut().rev().zip(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_le_bytes()) {
+        *byte = of_seed;
+    }
+    bytes
 }
 
 impl fmt::Display for CallId {

@@ -16,6 +16,11 @@ struct Registration {
     config: Option<Type>,
     base: Option<Expr>,
     operations: Option<Punctuated<Path, Token![,]>>,
+    describe: Option<Expr>,
+    run: Option<Expr>,
+    headers: Option<Expr>,
+    check: Option<Expr>,
+    success: Option<Expr>,
     error: Option<Expr>,
     name: Option<Expr>,
     version: Option<Expr>,
@@ -31,6 +36,11 @@ impl Parse for Registration {
             let fresh = match key.to_string().as_str() {
                 "config" => all.config.replace(input.parse()?).is_none(),
                 "base" => all.base.replace(input.parse()?).is_none(),
+                "describe" => all.describe.replace(input.parse()?).is_none(),
+                "run" => all.run.replace(input.parse()?).is_none(),
+                "headers" => all.headers.replace(input.parse()?).is_none(),
+                "check" => all.check.replace(input.parse()?).is_none(),
+                "success" => all.success.replace(input.parse()?).is_none(),
                 "error" => all.error.replace(input.parse()?).is_none(),
                 "name" => all.name.replace(input.parse()?).is_none(),
                 "version" => all.version.replace(input.parse()?).is_none(),
@@ -44,8 +54,8 @@ impl Parse for Registration {
                     return Err(Error::new(
                         key.span(),
                         format!(
-                            "`{other}` is not known here; the keys are `config`, `base`, `operations`, `error`, \
-                             `name`, `version` and `description`"
+                            "`{other}` is not known here; the keys are `config`, `base`, `operations` (or `describe` and \
+                             `run`), `headers`, `check`, `success`, `error`, `name`, `version` and `description`"
                         ),
                     ));
                 }
@@ -66,14 +76,32 @@ pub(crate) fn expand(input: TokenStream) -> Result<TokenStream> {
     let missing = |key: &str| Error::new(Span::call_site(), format!("`{key}` is missing; {SHAPE}"));
     let config = registration.config.ok_or_else(|| missing("config"))?;
     let base = base_of(registration.base.ok_or_else(|| missing("base"))?)?;
-    let operations = registration.operations.ok_or_else(|| missing("operations"))?;
-    if operations.is_empty() {
-        return Err(Error::new(
-            Span::call_site(),
-            "an adapter without operations can do nothing; list them: `operations: [send_email]`",
-        ));
-    }
-    let operations = operations.iter();
+    let (describe, run) = match (registration.operations, registration.describe, registration.run) {
+        (Some(operations), None, None) if !operations.is_empty() => {
+            let operations = operations.iter();
+            let entries = quote!(&[#(::portcullis_sdk::Entry::of::<#operations>()),*]);
+            (
+                quote!(::core::result::Result::Ok(::portcullis_sdk::describe_entries(#entries, declared))),
+                quote!(::portcullis_sdk::run_entry(#entries, cx, operation, input)),
+            )
+        }
+        (None, Some(describe), Some(run)) => {
+            (quote!((#describe)(self, declared)), quote!((#run)(cx, operation, input)))
+        }
+        (Some(operations), None, None) if operations.is_empty() => {
+            return Err(Error::new(
+                Span::call_site(),
+                "an adapter without operations can do nothing; list them: `operations: [send_email]`",
+            ));
+        }
+        (None, None, None) => return Err(missing("operations")),
+        _ => {
+            return Err(Error::new(
+                Span::call_site(),
+                "operations are a list, or made from the config: write `operations: […]`, or `describe: f, run: g`",
+            ));
+        }
+    };
     let name = registration.name.map_or_else(|| quote!(env!("CARGO_PKG_NAME")), |given| quote!(#given));
     let version = registration.version.map_or_else(|| quote!(env!("CARGO_PKG_VERSION")), |given| quote!(#given));
     let description =
@@ -85,19 +113,56 @@ pub(crate) fn expand(input: TokenStream) -> Result<TokenStream> {
             }
         }
     });
+    let success = registration.success.map(|is| {
+        quote! {
+            fn success(response: &::portcullis_sdk::Response) -> bool {
+                (#is)(response)
+            }
+        }
+    });
+    let check = registration.check.map(|check| {
+        quote! {
+            fn check(&self) -> ::core::result::Result<(), ::portcullis_sdk::Error> {
+                (#check)(self)
+            }
+        }
+    });
+    let headers = registration.headers.map(|headers| {
+        quote! {
+            fn headers(&self) -> ::std::vec::Vec<(&'static str, ::std::string::String)> {
+                let headers: fn(&Self) -> _ = #headers;
+                headers(self)
+            }
+        }
+    });
 
     Ok(quote! {
         impl ::portcullis_sdk::Adapter for #config {
             const NAME: &'static str = #name;
             const VERSION: &'static str = #version;
             const DESCRIPTION: &'static str = #description;
-            const OPERATIONS: &'static [::portcullis_sdk::Entry<Self>] =
-                &[#(::portcullis_sdk::Entry::of::<#operations>()),*];
-
             fn base_url(&self) -> ::std::borrow::Cow<'_, str> {
                 #base
             }
 
+            fn describe(
+                &self,
+                declared: &mut ::portcullis_sdk::Declared,
+            ) -> ::core::result::Result<::std::vec::Vec<::portcullis_sdk::DescribedOperation>, ::portcullis_sdk::Error> {
+                #describe
+            }
+
+            fn run(
+                cx: &::portcullis_sdk::Context<Self>,
+                operation: &str,
+                input: &str,
+            ) -> ::core::result::Result<::std::string::String, ::portcullis_sdk::Error> {
+                #run
+            }
+
+            #headers
+            #check
+            #success
             #error
         }
 

@@ -1,0 +1,240 @@
+//! The typed layer as an adapter meets it: what goes out, and what is made of what comes back.
+
+use std::cell::Cell;
+
+use serde_json::Map;
+
+use crate::{
+    Header, Method, UntypedRoute,
+    paging::{Next, Paging},
+    prelude::*,
+    testing::{CALL_ID, Fake},
+};
+
+#[model]
+struct Config {
+    base_url: String,
+    account: Option<String>,
+}
+
+#[model]
+struct Item {
+    id: u32,
+}
+
+#[model]
+#[derive(Default)]
+struct Query {
+    #[serde(default)]
+    limit: Option<u32>,
+    after: Option<u32>,
+}
+
+const LIST: Route<Query, Value> = Route::get("list", "/items");
+const ADD: Route<Vec<Item>, Json<Item>> = Route::post("add", "/items").idempotency_key("Idempotency-Key");
+const SOFT: Route<(), Json<Item>> = Route::get("soft", "/soft")
+    .success(|response| response.is_success() && !response.text().contains("\"ok\":false"))
+    .error(|response| Errors::new("soft", &["/error"]).failure(response));
+
+/// Reads all items.
+#[operation(read, uses(LIST))]
+fn list_items(cx: &Context<Config>, query: Query) -> Result<Vec<Json<Item>>, Failure> {
+    Ok(cx.collect(&LIST, &query, &LAST_ID, 100)?.items)
+}
+
+/// Adds items, twice.
+#[operation(write, uses(ADD))]
+fn add_items(cx: &Context<Config>, item: Item) -> Result<Json<Item>, Failure> {
+    cx.send(&ADD, &vec![Item { id: 0 }])?;
+    cx.send(&ADD, &vec![item])
+}
+
+/// Reads what fails with 200.
+#[operation(read, uses(SOFT))]
+fn read_soft(cx: &Context<Config>, _input: Value) -> Result<Json<Item>, Failure> {
+    cx.send(&SOFT, &())
+}
+
+register!(
+    config: Config,
+    base: |config| &config.base_url,
+    headers: |config| config.account.iter().map(|account| ("X-Account", account.clone())).collect(),
+    check: |config: &Config| match config.base_url.as_str() {
+        "" => Err(Error::invalid_config("/base_url", "write where the server is")),
+        _ => Ok(()),
+    },
+    operations: [list_items, add_items, read_soft],
+    name: "tests",
+    description: "For tests.",
+);
+
+const LAST_ID: Paging =
+    Paging::new("/data", Next::LastId { id: "/id", field: "after", more: Some("/more") }).max_pages(4);
+
+fn fake() -> Fake<Config> {
+    Fake::new(Config { base_url: "https://a.example".to_owned(), account: Some("7".to_owned()) })
+}
+
+fn header<'s>(sent: &'s crate::testing::Sent, name: &str) -> Option<&'s str> {
+    sent.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+}
+
+/// Answers with `pages`, one after the other, and then with the last again.
+fn pages(pages: &[Value]) -> impl Fn(&crate::Request) -> Response + use<> {
+    let (pages, at) = (pages.to_vec(), Cell::new(0));
+    move |_| {
+        let page = &pages[at.get().min(pages.len() - 1)];
+        at.set(at.get() + 1);
+        Response::with_json(200, page)
+    }
+}
+
+fn ids(items: &[Json<Item>]) -> Vec<u64> {
+    items.iter().map(|item| item.value["id"].as_u64().unwrap()).collect()
+}
+
+fn collect(paging: Paging<'static>, answers: &[Value], at_most: usize) -> (Vec<u64>, bool, Vec<String>) {
+    let fake = fake().on(&LIST, pages(answers));
+    let found = fake.call(
+        |cx, query: Query| cx.collect::<_, _, Item>(&LIST, &query, &paging, at_most),
+        Query { limit: Some(2), after: None },
+    );
+    let found = found.unwrap();
+    let base = "https://a.example/items";
+    let queries = fake.sent().into_iter().map(|sent| sent.url.strip_prefix(base).unwrap_or(&sent.url).to_owned());
+    (ids(&found.items), found.more, queries.collect())
+}
+
+#[test]
+fn the_configs_headers_are_on_every_request_and_declared_with_their_values() {
+    let fake = fake().on(&LIST, |_| Response::with_json(200, &json!({"data": [], "more": false})));
+    fake.invoke("listItems", &json!({})).unwrap();
+    assert_eq!(header(&fake.sent()[0], "X-Account"), Some("7"));
+    let route = fake.describe().unwrap().routes.remove(0);
+    assert!(format!("{:?}", route.headers).contains(r#"name: "X-Account", values: Values::OneOf(["7"])"#));
+}
+
+#[test]
+fn a_config_that_cannot_be_right_is_refused() {
+    let fake = Fake::new(Config { base_url: String::new(), account: None });
+    assert!(matches!(fake.describe().unwrap_err(), Error::InvalidConfig { pointer, .. } if pointer == "/base_url"));
+}
+
+#[test]
+fn each_request_carries_a_key_of_its_own_made_from_the_callers_or_the_calls_id() {
+    let keys = |fake: Fake<Config>| {
+        let fake = fake.on(&ADD, |_| Response::with_json(200, &json!({"id": 1})));
+        fake.invoke("addItems", &json!({"id": 2})).unwrap();
+        fake.sent().iter().map(|sent| header(sent, "Idempotency-Key").unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(keys(fake()), [CALL_ID.to_owned(), format!("{CALL_ID}-2")]);
+    assert_eq!(keys(fake().idempotency_key("mine")), ["mine", "mine-2"]);
+    let long = "é".repeat(127);
+    let [first, second] = keys(fake().idempotency_key(long.clone())).try_into().unwrap();
+    assert_eq!((first, second.len()), (long, 254));
+}
+
+#[test]
+fn success_can_be_told_by_the_body() {
+    let answer =
+        |body: Value| fake().on(&SOFT, move |_| Response::with_json(200, &body)).invoke("readSoft", &json!(null));
+    assert_eq!(answer(json!({"id": 1})), Ok(json!({"id": 1})));
+    let Err(Error::Failed(failure)) = answer(json!({"ok": false, "error": "not_there"})) else { panic!("a failure") };
+    assert_eq!(failure.code, "soft.not-there");
+}
+
+#[test]
+fn a_failure_says_when_to_try_again() {
+    let slow = Response {
+        headers: vec![Header { name: "Retry-After".to_owned(), value: b"3".to_vec() }],
+        ..Response::with_json(429, &json!({}))
+    };
+    let fake = fake().on(&LIST, move |_| slow.clone());
+    let Err(Error::Failed(failure)) = fake.invoke("listItems", &json!({})) else { panic!("a failure") };
+    assert_eq!((failure.code.as_ref(), failure.retryable, failure.retry_after_ms), ("http.429", true, Some(3_000)));
+}
+
+#[test]
+fn pages_are_walked_by_the_last_id() {
+    let answers = [json!({"data": [{"id": 1}, {"id": 2}], "more": true}), json!({"data": [{"id": 3}], "more": false})];
+    let (items, more, queries) = collect(LAST_ID, &answers, 100);
+    assert_eq!((items, more), (vec![1, 2, 3], false));
+    assert_eq!(queries, ["?limit=2", "?after=2&limit=2"]);
+}
+
+#[test]
+fn pages_are_walked_by_cursor_page_offset_and_url() {
+    const CURSOR: Paging = Paging::new("/data", Next::Cursor { cursor: "/next", field: "after" });
+    const PAGE: Paging = Paging::new("/data", Next::Page { field: "page", first: 1, size: Some("limit") });
+    const OFFSET: Paging =
+        Paging::new("/data", Next::Offset { field: "skip", size: Some("limit"), total: Some("/total") });
+    const URL: Paging = Paging::new("/data", Next::Url("/next"));
+    const URL_IN: Paging = Paging::new("/data", Next::UrlIn(|answer| Some(answer["next"].as_str()?.to_owned())));
+    let two = json!([{"id": 1}, {"id": 2}]);
+    for (paging, first, second) in [
+        (CURSOR, json!({"data": two, "next": "c"}), "?after=c&limit=2"),
+        (CURSOR, json!({"data": two, "next": 7}), "?after=7&limit=2"),
+        (PAGE, json!({"data": two}), "?limit=2&page=2"),
+        (OFFSET, json!({"data": two}), "?limit=2&skip=2"),
+        (URL, json!({"data": two, "next": "https://b.example/p2"}), "https://b.example/p2"),
+        (URL_IN, json!({"data": two, "next": "?p=2"}), "?p=2"),
+    ] {
+        let answers = [first, json!({"data": [{"id": 3}], "next": "", "total": 3})];
+        let (items, more, queries) = collect(paging, &answers, 100);
+        assert_eq!((items, more), (vec![1, 2, 3], false), "{paging:?}");
+        assert_eq!(queries, ["?limit=2", second], "{paging:?}");
+    }
+    let all = json!({"data": two, "total": 2});
+    assert_eq!(collect(OFFSET, &[all], 100).2.len(), 1);
+}
+
+#[test]
+fn a_list_ends_with_what_was_asked_for_its_pages_or_a_circle() {
+    let page = |id: u32, next: u32| json!({"data": [{"id": id}, {"id": id + 1}], "more": true, "next": next});
+    let many: Vec<Value> = (0..9).map(|n| page(n * 2, n)).collect();
+    let (items, more, _) = collect(LAST_ID, &many, 3);
+    assert_eq!((items, more), (vec![0, 1, 2], true));
+    let (items, more, queries) = collect(LAST_ID, &many, 100);
+    assert_eq!((items.len(), more, queries.len()), (8, true, 4));
+    const CURSOR: Paging = Paging::new("/data", Next::Cursor { cursor: "/next", field: "after" });
+    let (items, more, queries) = collect(CURSOR, &[page(0, 5)], 100);
+    assert_eq!((items.len(), more, queries.len()), (4, true, 2));
+}
+
+#[test]
+fn an_answer_without_a_list_is_no_page() {
+    let fake = fake().on(&LIST, |_| Response::with_json(200, &json!({"data": {}})));
+    let Err(Error::Failed(failure)) = fake.invoke("listItems", &json!({})) else { panic!("a failure") };
+    assert_eq!(failure.code, "http.unexpected-body");
+    assert!(failure.message.contains("no list of items at `/data`"));
+}
+
+#[test]
+fn batches_have_so_many_items_and_one_failing_does_not_stop_the_others() {
+    let fake = fake().on(&ADD, |request| {
+        let items: Vec<Value> = serde_json::from_slice(request.body.as_deref().unwrap()).unwrap();
+        Response::with_json(if items.len() == 2 { 200 } else { 500 }, &json!({"id": items.len()}))
+    });
+    let items: Vec<u32> = (0..5).collect();
+    let answers = fake.call(
+        |cx, ()| -> Result<_, Failure> {
+            Ok(cx.send_in_batches(&ADD, &items, 2, |chunk| chunk.iter().map(|id| Item { id: *id }).collect()))
+        },
+        (),
+    );
+    let answers = answers.unwrap();
+    assert_eq!(answers.iter().map(Result::is_ok).collect::<Vec<_>>(), [true, true, false]);
+    assert_eq!(fake.sent()[2].json(), json!([{"id": 4}]));
+}
+
+#[test]
+fn a_route_can_be_data() {
+    let id = "from-config".to_owned();
+    let route = UntypedRoute { slot: Some(&Slot::bearer("token")), ..UntypedRoute::new(Method::Get, &id, "/x/{id}") };
+    let fake = fake().on_id(&id, |_| Response::with_json(200, &json!({"id": 1})));
+    let request = Map::from_iter([("id".to_owned(), json!(3)), ("q".to_owned(), json!("a"))]);
+    let response = fake.call(|cx, ()| cx.exchange_untyped(&route, request.clone()), ()).unwrap();
+    assert_eq!(response.status, 200);
+    let sent = &fake.sent()[0];
+    assert_eq!((sent.url.as_str(), sent.slot.as_deref()), ("https://a.example/x/3?q=a", Some("token")));
+}
