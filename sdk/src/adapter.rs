@@ -1,4 +1,4 @@
-//! An adapter as a whole: its config type, and what the component's two exports do with it.
+//! An adapter as a whole: its config type, and what the component's exports do with it.
 
 use std::{borrow::Cow, rc::Rc};
 
@@ -58,6 +58,10 @@ pub const fn check<C: Adapter>() {
     );
 }
 
+pub(crate) fn config_schema_of<C: Adapter>() -> String {
+    Declared::schema_of_received::<C>().to_string()
+}
+
 pub(crate) fn descriptor_of<C: Adapter>(config: &str) -> Result<Descriptor, Error> {
     let config: C = parse_config(config)?;
     config.check()?;
@@ -70,7 +74,6 @@ pub(crate) fn descriptor_of<C: Adapter>(config: &str) -> Result<Descriptor, Erro
         name: C::NAME.to_owned(),
         version: C::VERSION.to_owned(),
         description: C::DESCRIPTION.to_owned(),
-        config: Declared::schema_of_received::<C>().to_string(),
         slots: declared.slots,
         routes: declared.routes,
         operations,
@@ -114,8 +117,13 @@ pub(crate) fn parse_config<C: Adapter>(config: &str) -> Result<C, Error> {
 
 #[cfg(target_arch = "wasm32")]
 mod exports {
-    use super::{Adapter, CallFacts, Descriptor, Rc, call, descriptor_of, parse_config};
+    use super::{Adapter, CallFacts, Descriptor, Rc, call, config_schema_of, descriptor_of, parse_config};
     use crate::{bindings::exports::portcullis::adapter::operations as contract, host::Live};
+
+    /// The export `config-schema`.
+    pub fn config_schema<C: Adapter>() -> String {
+        config_schema_of::<C>()
+    }
 
     /// The export `describe`.
     pub fn describe<C: Adapter>(config: &str) -> Result<Descriptor, contract::Error> {
@@ -130,4 +138,4 @@ mod exports {
     }
 }
 #[cfg(target_arch = "wasm32")]
-pub use exports::{describe, invoke};
+pub use exports::{config_schema, describe, invoke};

@@ -101,7 +101,7 @@
 //! # What a call costs
 //!
 //! `invoke` finds the operation by name, parses config and input once each, and runs the function. Schemas are made by
-//! `describe` only. Nothing here uses hash maps, clocks or random numbers, so an adapter imports none of them.
+//! `config-schema` and `describe` only. Nothing here uses hash maps, clocks or random numbers, so an adapter imports none of them.
 
 #[cfg(test)]
 extern crate self as portcullis_sdk;
@@ -162,5 +162,5 @@ pub mod prelude {
 #[doc(hidden)]
 #[cfg(target_arch = "wasm32")]
 pub mod export {
-    pub use crate::adapter::{describe, invoke};
+    pub use crate::adapter::{config_schema, describe, invoke};
 }

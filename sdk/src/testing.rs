@@ -129,6 +129,12 @@ impl<C: Adapter> Fake<C> {
         Ok(serde_json::from_str(&output).unwrap_or_default())
     }
 
+    /// The schema that the adapter gives for its config.
+    #[must_use]
+    pub fn config_schema() -> Value {
+        adapter::config_schema_of::<C>().parse().unwrap_or_default()
+    }
+
     /// What the adapter says about itself for this config.
     pub fn describe(&self) -> Result<Descriptor, Error> {
         let config = serde_json::to_string(&*self.config).map_err(|error| Error::invalid_config("", error.to_string()));

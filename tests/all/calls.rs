@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use portcullis_runtime::{Call, CallError, Caller, Grant, IntegrateError, MemoryVault, NewIntegration, Secret, Status};
+use portcullis_runtime::{
+    Call, CallError, Caller, DescribeError, Grant, IntegrateError, MemoryVault, NewIntegration, Secret, Status,
+};
 use portcullis_tests::{
     folder,
     upstream::{Answer, Received},
@@ -228,10 +230,30 @@ async fn a_config_that_the_adapter_does_not_know_is_refused_with_its_place() {
     let case = Case::new().await;
     let adapter = case.runtime.load(&folder::adapter("postmark").unwrap()).await.unwrap();
     let error = case.runtime.describe(&adapter, &json!({"baseUrl": 7})).await.unwrap_err().to_string();
-    assert!(error.contains("baseUrl"), "{error}");
+    assert!(error.contains("at /baseUrl: "), "{error}");
     let error =
         case.runtime.describe(&adapter, &json!({"baseURL": "https://a.example"})).await.unwrap_err().to_string();
-    assert!(error.contains("baseURL"), "{error}");
+    assert!(error.contains("at /baseURL: is not a known property"), "{error}");
+}
+
+#[tokio::test]
+async fn a_config_is_judged_before_the_adapter_sees_it() {
+    let case = Case::new().await;
+    // This one would never answer.
+    let adapter = case.load(guests::HOSTILE_ENDLESS_DESCRIBE).await;
+    let error = case.runtime.describe(&adapter, &json!({"baseUrl": 7})).await.unwrap_err();
+    assert!(matches!(&error, DescribeError::Config(_)), "{error:?}");
+    case.refusal_is_recorded("describe", &error.to_string());
+}
+
+#[tokio::test]
+async fn an_adapter_is_asked_once_which_configs_it_takes() {
+    let case = Case::new().await;
+    let adapter = case.load(guests::PUPPET_PROBE).await;
+    let first = case.runtime.config_schema(&adapter).await.unwrap();
+    assert_eq!(first.value()["properties"]["elsewhere"], json!({"type": "string"}));
+    let again = case.runtime.config_schema(&adapter.clone()).await.unwrap();
+    assert!(std::ptr::eq(first.value(), again.value()), "one compiled schema for all");
 }
 
 #[tokio::test]

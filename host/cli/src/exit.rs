@@ -121,9 +121,10 @@ fn classify(error: &anyhow::Error) -> (Code, &'static str) {
 fn classify_describe(error: &DescribeError) -> (Code, &'static str) {
     match error {
         DescribeError::Config(_) => (USAGE, "config"),
-        DescribeError::Descriptor(_) | DescribeError::Schema { .. } | DescribeError::Patterns { .. } => {
-            (ADAPTER_FAILED, "descriptor")
-        }
+        DescribeError::Descriptor(_)
+        | DescribeError::ConfigSchema(_)
+        | DescribeError::Schema { .. }
+        | DescribeError::Patterns { .. } => (ADAPTER_FAILED, "descriptor"),
         DescribeError::Failed(error) if error.is_bound() => (BOUND_HIT, "describe-bound"),
         DescribeError::Failed(_) => (ADAPTER_FAILED, "describe"),
     }

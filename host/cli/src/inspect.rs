@@ -4,7 +4,7 @@ use std::{path::Path, sync::Arc};
 
 use anyhow::Context;
 use portcullis_runtime::{
-    Adapter, Ceiling, Descriptor, Discard, Grant, Ledger, Limits, Parameter, Repeat, Route, Runtime, Scheme,
+    Adapter, Ceiling, Descriptor, Discard, Grant, Ledger, Limits, Parameter, Repeat, Route, Runtime, Schema, Scheme,
     SystemResolver, printable,
 };
 use serde_json::{Value, json};
@@ -20,12 +20,13 @@ pub(crate) async fn run(arguments: &Arguments, wanted: &Inspect) -> anyhow::Resu
     let runtime = start(arguments, Arc::new(Discard), Ceiling::default())?;
     let adapter = load(&runtime, &wanted.adapter).await?;
     let config = read_json("config", &wanted.config)?;
+    let schema = runtime.config_schema(&adapter).await?;
     let descriptor = runtime.describe(&adapter, &config).await?;
     let grant = whole_grant(&adapter, &descriptor);
     if wanted.grant {
         anstream::print!("{}", commented(&descriptor, &grant));
     } else if arguments.json {
-        look::print_json(&as_json(&adapter, &descriptor, &grant)?);
+        look::print_json(&as_json(&adapter, &schema, &descriptor, &grant)?);
     } else {
         print(&wanted.adapter, &adapter, &descriptor);
     }
@@ -125,17 +126,16 @@ fn commented(descriptor: &Descriptor, grant: &Grant) -> String {
     text
 }
 
-fn as_json(adapter: &Adapter, descriptor: &Descriptor, grant: &Grant) -> anyhow::Result<Value> {
-    let mut value = json!({ "upload": adapter.upload(), "descriptor": descriptor, "grant": grant });
+fn as_json(adapter: &Adapter, config_schema: &Schema, descriptor: &Descriptor, grant: &Grant) -> anyhow::Result<Value> {
+    let mut value = json!({
+        "upload": adapter.upload(), "config_schema": config_schema.value(), "descriptor": descriptor, "grant": grant,
+    });
     // Schemas are text in the contract; a machine that reads this wants them as what they are.
     let parse = |value: &mut Value| {
         if let Some(parsed) = value.as_str().and_then(|text| serde_json::from_str(text).ok()) {
             *value = parsed;
         }
     };
-    if let Some(config) = value.pointer_mut("/descriptor/config") {
-        parse(config);
-    }
     for (list, names) in [("routes", ["request/schema", "response"]), ("operations", ["input", "output"])] {
         let items = value.pointer_mut(&format!("/descriptor/{list}")).and_then(Value::as_array_mut);
         for item in items.into_iter().flatten() {

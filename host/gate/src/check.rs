@@ -150,7 +150,7 @@ fn text_bytes(descriptor: &Descriptor) -> usize {
             + o.output.len()
             + o.routes.iter().map(String::len).sum::<usize>()
     });
-    descriptor.description.len() + descriptor.config.len() + slots.chain(routes).chain(operations).sum::<usize>()
+    descriptor.description.len() + slots.chain(routes).chain(operations).sum::<usize>()
 }
 
 fn parameter_bytes(parameter: &Parameter) -> usize {
@@ -289,7 +289,7 @@ mod tests {
             (|d| d.operations[0].routes = vec!["none".into()], "operations[0].routes"),
             (|d| d.operations[0].name = "a-b".into(), "operations[0].name"),
             (|d| d.operations[1].name = "readItem".into(), "operations[1].name"),
-            (|d| d.config = "x".repeat(2 << 20), ""),
+            (|d| d.routes[0].response = "x".repeat(2 << 20), ""),
             (|d| d.operations[0].routes = vec!["open".into(); 2], "operations[0].routes"),
             (
                 |d| {

@@ -148,8 +148,6 @@ pub struct Descriptor {
     pub version: String,
     /// What it connects to.
     pub description: String,
-    /// JSON Schema of the config, as text.
-    pub config: String,
     /// Secrets it needs.
     pub slots: Vec<Slot>,
     /// Exchanges it needs.
@@ -228,7 +226,6 @@ pub(crate) mod tests {
             name: "sample".into(),
             version: "1.0.0".into(),
             description: "A sample.".into(),
-            config: "{}".into(),
             slots: vec![
                 Slot {
                     name: "key".into(),

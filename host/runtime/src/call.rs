@@ -260,7 +260,8 @@ impl Running<'_> {
         };
         let host = bridge.clone();
         let terms = Terms { limits: &inner.limits, deadline, meter: self.meter };
-        let ended = inner.shared.sandbox.invoke(&inner.adapter, host, call.sight.clone(), terms, guest_call).await;
+        let ended =
+            inner.shared.sandbox.invoke(inner.adapter.loaded(), host, call.sight.clone(), terms, guest_call).await;
         let (denials, refused, last) =
             bridge.seen(|seen| (std::mem::take(&mut seen.denials), seen.refused, seen.last.take()));
         let result = match ended.result {

@@ -13,7 +13,6 @@ pub(crate) fn descriptor(described: wit::Descriptor) -> Result<Descriptor, Descr
         name: described.name,
         version: described.version,
         description: described.description,
-        config: described.config,
         slots: described
             .slots
             .into_iter()

@@ -24,6 +24,9 @@ pub enum DescribeError {
     /// The config is not one it accepts.
     #[error("the config is not one that the adapter accepts (`--config` gives one): {0}")]
     Config(String),
+    /// The schema that it gives for its config.
+    #[error("the adapter's config schema: {0}")]
+    ConfigSchema(SchemaError),
     /// It broke, hit a bound, or said no.
     #[error("the adapter cannot describe itself: {0}")]
     Failed(sandbox::CallError),

@@ -5,13 +5,13 @@ use std::{collections::HashMap, fmt, sync::Arc};
 use aws_lc_rs::digest::{SHA256, digest};
 use portcullis_egress::{Connections, Traffic};
 use portcullis_gate::{Descriptor, Explanation, Grant, Limits, Powers, explain};
-use portcullis_sandbox::Adapter;
 use portcullis_schema::Schema;
 use portcullis_vault::{MemoryVault, Vault};
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 
 use crate::{
+    adapter::Adapter,
     error::{DescribeError, IntegrateError},
     runtime::Shared,
 };
@@ -96,15 +96,10 @@ pub(crate) struct Schemas {
 }
 
 impl Schemas {
-    /// Compiles one.
-    pub(crate) fn compile(at: &str, text: &str) -> Result<Schema, DescribeError> {
-        Schema::compile(text).map_err(|error| DescribeError::Schema { at: at.to_owned(), error })
-    }
-
-    pub(crate) fn new(descriptor: &Descriptor) -> Result<Self, DescribeError> {
-        let mut patterns = 0;
+    /// Compiles them. `patterns` counts those of the config's schema, which is held beside them.
+    pub(crate) fn new(descriptor: &Descriptor, mut patterns: usize) -> Result<Self, DescribeError> {
         let mut compile = |at: String, text: &str| {
-            let schema = Self::compile(&at, text)?;
+            let schema = Schema::compile(text).map_err(|error| DescribeError::Schema { at: at.clone(), error })?;
             patterns += schema.patterns();
             if patterns > MAX_PATTERNS {
                 return Err(DescribeError::Patterns { at, limit: MAX_PATTERNS });

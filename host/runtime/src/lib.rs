@@ -2,6 +2,7 @@
 //!
 //! | file | what it does |
 //! | --- | --- |
+//! | `adapter.rs` | a loaded adapter, with the schema of its config once it was asked for it |
 //! | `runtime.rs` | the runtime: sandbox, egress, ledger and clock, put together once |
 //! | `integration.rs` | an integration: adapter, config, credentials and grant, checked against each other |
 //! | `call.rs` | one call, from the caller's question to the outcome in the ledger |
@@ -40,6 +41,7 @@
 //! }
 //! ```
 
+mod adapter;
 mod bridge;
 mod call;
 mod describe;
@@ -47,6 +49,7 @@ mod error;
 mod integration;
 mod runtime;
 
+pub use adapter::Adapter;
 pub use call::{Call, Outcome};
 pub use error::{CallError, DescribeError, IntegrateError, StartError};
 pub use integration::{Integration, NewIntegration};
@@ -62,7 +65,8 @@ pub use portcullis_ledger::{
     Subject,
 };
 pub use portcullis_sandbox::{
-    Adapter, CompileError, Compiler, Import, Journal, Line, LoadError, Sight, Upload, UploadError, compile_if_asked,
+    CompileError, Compiler, Import, Journal, Line, LoadError, Sight, Upload, UploadError, compile_if_asked,
 };
+pub use portcullis_schema::{Schema, SchemaError, Violation, Violations};
 pub use portcullis_vault::{MemoryVault, Secret, SecretError, Source, SourceError, Vault};
 pub use rustls::{RootCertStore, pki_types::CertificateDer};

@@ -6,11 +6,13 @@ use jiff::Timestamp;
 use portcullis_egress::{Egress, Resolver, system_resolver};
 use portcullis_gate::{Ceiling, Descriptor, Limits, printable};
 use portcullis_ledger::{Event, Ledger, Record, Step};
-use portcullis_sandbox::{Adapter, CallError, Compiler, LoadError, Sandbox, SandboxOptions, wit};
+use portcullis_sandbox::{CallError, Compiler, LoadError, Sandbox, SandboxOptions, wit};
+use portcullis_schema::Schema;
 use rustls::{ClientConfig, RootCertStore, crypto::aws_lc_rs};
 use serde_json::Value;
 
 use crate::{
+    adapter::Adapter,
     describe::descriptor,
     error::{DescribeError, IntegrateError, StartError},
     integration::{Integration, NewIntegration, Schemas, sha256},
@@ -147,14 +149,25 @@ impl Runtime {
 
     /// Inspects, compiles (or takes from the cache) and links an adapter. A refusal is recorded.
     pub async fn load(&self, component: &[u8]) -> Result<Adapter, LoadError> {
-        let loaded = self.shared.sandbox.load(component).await;
+        let loaded = self.shared.sandbox.load(component).await.map(Adapter::new);
         if let Err(error) = &loaded {
             self.refused(Step::Load, None, &sha256(component), error).await;
         }
         loaded
     }
 
-    /// Asks an adapter what it needs and offers for this config. It has no powers while it answers. A refusal is recorded.
+    /// Asks an adapter which configs it takes, the first time; then it is known. The adapter has no powers while it answers.
+    /// A refusal is recorded.
+    pub async fn config_schema(&self, adapter: &Adapter) -> Result<Schema, DescribeError> {
+        let asked = adapter.config_schema(&self.shared.sandbox).await;
+        if let Err(error) = &asked {
+            self.refused(Step::Describe, None, adapter.digest(), error).await;
+        }
+        asked
+    }
+
+    /// Asks an adapter what it needs and offers for this config, once its schema allows the config. The adapter has no
+    /// powers while it answers. A refusal is recorded.
     pub async fn describe(&self, adapter: &Adapter, config: &Value) -> Result<Descriptor, DescribeError> {
         let described = self.ask(adapter, config).await;
         if let Err(error) = &described {
@@ -181,7 +194,9 @@ impl Runtime {
     }
 
     async fn ask(&self, adapter: &Adapter, config: &Value) -> Result<Descriptor, DescribeError> {
-        let ended = self.shared.sandbox.describe(adapter, &config.to_string(), &Limits::default()).await;
+        let schema = adapter.config_schema(&self.shared.sandbox).await?;
+        schema.validate(config).map_err(|violations| DescribeError::Config(violations.to_string()))?;
+        let ended = self.shared.sandbox.describe(adapter.loaded(), &config.to_string(), &Limits::default()).await;
         let described = ended.result.map_err(|error| match error {
             CallError::Adapter(wit::Error::InvalidConfig(at)) if at.pointer.is_empty() => {
                 DescribeError::Config(printable(&at.message, 400))
@@ -190,26 +205,10 @@ impl Runtime {
                 DescribeError::Config(format!("at {}: {}", printable(&at.pointer, 200), printable(&at.message, 400)))
             }
             other => DescribeError::Failed(other),
-        });
-        let described = match described {
-            // An adapter may not know the place of what it does not accept; its schema does.
-            Err(DescribeError::Config(said)) => {
-                return Err(DescribeError::Config(self.places(adapter, config).await.unwrap_or(said)));
-            }
-            described => described?,
-        };
+        })?;
         let descriptor = descriptor(described)?;
         descriptor.check()?;
-        let schema = Schemas::compile("config", &descriptor.config)?;
-        schema.validate(config).map_err(|violations| DescribeError::Config(violations.to_string()))?;
         Ok(descriptor)
-    }
-
-    /// Where a config differs from the schema that the adapter gives for an empty one.
-    async fn places(&self, adapter: &Adapter, config: &Value) -> Option<String> {
-        let ended = self.shared.sandbox.describe(adapter, "{}", &Limits::default()).await;
-        let schema = Schemas::compile("config", &ended.result.ok()?.config).ok()?;
-        schema.validate(config).err().map(|violations| violations.to_string())
     }
 
     /// Makes an integration: checks config, grant and schemas against what the adapter says. A refusal is recorded.
@@ -224,9 +223,11 @@ impl Runtime {
 
     async fn make(&self, new: NewIntegration) -> Result<Integration, IntegrateError> {
         let descriptor = self.ask(&new.adapter, &new.config).await?;
+        let patterns = new.adapter.config_schema(&self.shared.sandbox).await?.patterns();
         // A stranger's schemas can take a second to compile.
-        let compiling =
-            tokio::task::spawn_blocking(move || Schemas::new(&descriptor).map(|schemas| (descriptor, schemas)));
+        let compiling = tokio::task::spawn_blocking(move || {
+            Schemas::new(&descriptor, patterns).map(|schemas| (descriptor, schemas))
+        });
         let (descriptor, schemas) = compiling.await.map_err(|error| DescribeError::Config(error.to_string()))??;
         Integration::new(self.shared.clone(), new, descriptor, schemas)
     }

@@ -78,6 +78,19 @@ pub struct Ended<T> {
 }
 
 impl Sandbox {
+    /// Asks an adapter which configs it takes, without powers: the text of a JSON Schema.
+    pub async fn config_schema(&self, adapter: &Adapter, limits: &Limits) -> Ended<String> {
+        let meter = Arc::new(Meter::default());
+        let asked = self.run(
+            adapter,
+            State::new(None, None, limits, meter.clone()),
+            limits,
+            within(limits),
+            async |instance, store| instance.portcullis_adapter_operations().call_config_schema(store).await.map(Ok),
+        );
+        meter.measure(asked).await
+    }
+
     /// Asks an adapter to describe itself for a config, without powers.
     pub async fn describe(&self, adapter: &Adapter, config: &str, limits: &Limits) -> Ended<Descriptor> {
         let config = config.to_owned();

@@ -18,7 +18,7 @@ pub(crate) const MAX_HANDLES: usize = 1_000;
 
 /// The state of one store, which lives for one call.
 pub(crate) struct State {
-    /// None while an adapter describes itself: then there are no powers.
+    /// None while an adapter describes itself or its config: then there are no powers.
     pub(crate) host: Option<Arc<dyn Host>>,
     pub(crate) sight: Option<Arc<dyn Sight>>,
     pub(crate) table: ResourceTable,
@@ -58,9 +58,11 @@ impl State {
     }
 
     pub(crate) fn host(&self) -> wasmtime::Result<Arc<dyn Host>> {
-        self.host
-            .clone()
-            .ok_or_else(|| wasmtime::Error::msg("`describe` has no powers: it cannot send and has no credentials"))
+        self.host.clone().ok_or_else(|| {
+            wasmtime::Error::msg(
+                "`describe` and `config-schema` have no powers: they cannot send and have no credentials",
+            )
+        })
     }
 }
 

@@ -176,6 +176,10 @@ pub(crate) fn expand(input: TokenStream) -> Result<TokenStream> {
             struct Component;
 
             impl Guest for Component {
+                fn config_schema() -> ::std::string::String {
+                    ::portcullis_sdk::export::config_schema::<#config>()
+                }
+
                 fn describe(config: ::std::string::String) -> ::core::result::Result<Descriptor, Error> {
                     ::portcullis_sdk::export::describe::<#config>(&config)
                 }

@@ -49,6 +49,7 @@ async fn an_endless_loop_does_not_keep_others_from_their_turn() {
 async fn a_loop_anywhere_before_an_operation_ends_too() {
     let case = Case::new().await;
     for guest in [
+        guests::HOSTILE_LOOP_IN_CONFIG_SCHEMA,
         guests::HOSTILE_ENDLESS_DESCRIBE,
         guests::HOSTILE_LOOP_IN_START,
         guests::HOSTILE_LOOP_IN_REALLOC,
@@ -64,6 +65,17 @@ async fn a_loop_anywhere_before_an_operation_ends_too() {
         assert!(started.elapsed() < Duration::from_secs(5));
         case.goes_on().await;
     }
+}
+
+#[tokio::test]
+async fn a_config_schema_that_would_never_be_done_is_refused() {
+    let case = Case::new().await;
+    let adapter = case.load(guests::HOSTILE_ENDLESS_CONFIG_SCHEMA).await;
+    let error = case.runtime.config_schema(&adapter).await.unwrap_err();
+    case.refusal_is_recorded("describe", &error.to_string());
+    assert!(matches!(&error, DescribeError::ConfigSchema(_)), "{error:?}");
+    assert!(error.to_string().contains("applies itself to the same value for ever"), "{error}");
+    case.goes_on().await;
 }
 
 #[tokio::test]

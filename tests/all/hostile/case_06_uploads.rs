@@ -129,7 +129,7 @@ async fn a_component_of_another_world_is_told_which() {
     }
     // One that has the right name on the outside and nothing inside.
     match load(&case.runtime, &folder::guest(guests::HOSTILE_HOLLOW_ADAPTER).unwrap()).await {
-        Err(error @ LoadError::Contract(_)) => assert!(error.to_string().contains("describe"), "{error}"),
+        Err(error @ LoadError::Contract(_)) => assert!(error.to_string().contains("config-schema"), "{error}"),
         other => panic!("{other:?}"),
     }
     case.goes_on().await;

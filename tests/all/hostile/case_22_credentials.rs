@@ -55,6 +55,18 @@ async fn a_slot_name_that_the_guest_chose_opens_nothing() {
 }
 
 #[tokio::test]
+async fn there_are_no_credentials_before_anything_was_granted() {
+    let case = Case::new().await;
+    let adapter = case.load(guests::HOSTILE_POWERS_IN_CONFIG_SCHEMA).await;
+    let asked = case.vault.asked();
+    let error = case.runtime.config_schema(&adapter).await.unwrap_err().to_string();
+    case.refusal_is_recorded("describe", &error);
+    assert!(error.contains("`config-schema` have no powers"), "{error}");
+    assert_eq!(case.vault.asked(), asked, "the vault was asked");
+    case.goes_on().await;
+}
+
+#[tokio::test]
 async fn each_integration_sends_its_own_credential() {
     let case = Case::new().await;
     let base = case.upstream.origin();

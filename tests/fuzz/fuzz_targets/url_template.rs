@@ -76,7 +76,6 @@ fn powers(templates: &[Template]) -> Powers {
         name: "made-up".to_owned(),
         version: "1".to_owned(),
         description: String::new(),
-        config: "{}".to_owned(),
         slots: Vec::new(),
         routes,
         operations: vec![operation],

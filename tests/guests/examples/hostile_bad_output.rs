@@ -1,12 +1,16 @@
 //! Returns JSON that its output schema does not allow.
 #![cfg(target_arch = "wasm32")]
 
-use portcullis_guests::{Call, Error, Guest, descriptor};
+use portcullis_guests::{Call, Error, Guest, config_schema, descriptor};
 use portcullis_sdk::{Descriptor, bindings};
 
 struct Component;
 
 impl Guest for Component {
+    fn config_schema() -> String {
+        config_schema()
+    }
+
     fn describe(config: String) -> Result<Descriptor, Error> {
         let mut descriptor = descriptor("hostile-bad-output", "answer", &config);
         for operation in &mut descriptor.operations {

@@ -3,12 +3,16 @@
 
 use std::hint::black_box;
 
-use portcullis_guests::{Call, Error, Guest, descriptor};
+use portcullis_guests::{Call, Error, Guest, config_schema, descriptor};
 use portcullis_sdk::{Descriptor, bindings};
 
 struct Component;
 
 impl Guest for Component {
+    fn config_schema() -> String {
+        config_schema()
+    }
+
     fn describe(config: String) -> Result<Descriptor, Error> {
         let mut turns = 0_u64;
         while black_box(turns) != u64::MAX {

@@ -6,7 +6,7 @@
 use std::sync::Mutex;
 
 use portcullis_guests::{
-    Call, Error, Guest,
+    Call, Error, Guest, config_schema,
     credentials::{self, Credential},
     descriptor, only,
 };
@@ -24,6 +24,10 @@ static KEPT: Mutex<Option<Credential>> = Mutex::new(None);
 struct Component;
 
 impl Guest for Component {
+    fn config_schema() -> String {
+        config_schema()
+    }
+
     fn describe(config: String) -> Result<Descriptor, Error> {
         let mut descriptor = descriptor("hostile-kept-handle", "keep", &config);
         descriptor.slots.push(Slot {

@@ -41,6 +41,15 @@ use portcullis_sdk::{
 struct Component;
 
 impl Guest for Component {
+    fn config_schema() -> String {
+        json!({
+            "type": "object",
+            "properties": {"baseUrl": {"type": "string"}, "elsewhere": {"type": "string"}},
+            "additionalProperties": false,
+        })
+        .to_string()
+    }
+
     fn describe(config: String) -> Result<Descriptor, Error> {
         let mut declared = routes(&base_url(&config));
         if let Some(elsewhere) = parse(&config).get("elsewhere").and_then(Value::as_str) {
@@ -52,12 +61,6 @@ impl Guest for Component {
             name: "puppet-probe".to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             description: "A guest for tests that does what it is told.".to_owned(),
-            config: json!({
-                "type": "object",
-                "properties": {"baseUrl": {"type": "string"}, "elsewhere": {"type": "string"}},
-                "additionalProperties": false,
-            })
-            .to_string(),
             slots: slots(),
             operations: vec![Operation {
                 name: "probe".to_owned(),

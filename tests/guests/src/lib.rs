@@ -20,6 +20,10 @@ macro_rules! guest {
         struct Component;
 
         impl $crate::Guest for Component {
+            fn config_schema() -> String {
+                $crate::config_schema()
+            }
+
             fn describe(config: String) -> Result<::portcullis_sdk::Descriptor, $crate::Error> {
                 Ok($crate::descriptor($name, $operation, &config))
             }
@@ -41,7 +45,6 @@ pub fn descriptor(name: &str, operation: &str, config: &str) -> Descriptor {
         name: name.to_owned(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         description: format!("A guest for tests: {name}."),
-        config: config_schema(),
         slots: Vec::new(),
         routes: vec![route("allowed", Method::Get, &format!("{}/allowed", base_url(config)))],
         operations: vec![Operation {

@@ -168,7 +168,6 @@ fn empty() -> Descriptor {
         name: "made-up".to_owned(),
         version: "1".to_owned(),
         description: String::new(),
-        config: "{}".to_owned(),
         slots: Vec::new(),
         routes: Vec::new(),
         operations: Vec::new(),

@@ -136,7 +136,6 @@ fn decision(name: &'static str, routes: usize, origins: usize) -> Result<Figure,
         name: "bench".to_owned(),
         version: "1.0.0".to_owned(),
         description: String::new(),
-        config: "{}".to_owned(),
         slots: Vec::new(),
         routes: (0..routes).map(route).collect(),
         operations: vec![Operation {

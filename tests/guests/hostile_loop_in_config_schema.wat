@@ -1,0 +1,16 @@
+;; Never comes out of saying which configs it takes.
+(module
+  (memory (export "memory") 1)
+  (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32)
+    (i32.const 1024))
+  (func (export "portcullis:adapter/operations@0.1.0#config-schema") (result i32)
+    (loop $again (br $again))
+    (i32.const 16))
+  (func (export "portcullis:adapter/operations@0.1.0#describe") (param i32 i32) (result i32)
+    (i32.store8 (i32.const 16) (i32.const 1))
+    (i32.const 16))
+  (func (export "portcullis:adapter/operations@0.1.0#invoke")
+    (param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32) (result i32)
+    (i32.store8 (i32.const 16) (i32.const 1))
+    (i32.const 16))
+)

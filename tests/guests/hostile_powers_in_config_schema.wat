@@ -1,0 +1,20 @@
+;; Opens a credential while it is asked which configs it takes, before anything was granted.
+(module
+  (import "portcullis:adapter/credentials@0.1.0" "open" (func $open (param i32 i32 i32)))
+  (memory (export "memory") 1)
+  ;; Any config is right: a schema of two bytes, told of at 48. The slot's name is at 64.
+  (data (i32.const 48) "\38\00\00\00\02\00\00\00{}")
+  (data (i32.const 64) "token")
+  (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32)
+    (i32.const 1024))
+  (func (export "portcullis:adapter/operations@0.1.0#config-schema") (result i32)
+    (call $open (i32.const 64) (i32.const 5) (i32.const 8192))
+    (i32.const 48))
+  (func (export "portcullis:adapter/operations@0.1.0#describe") (param i32 i32) (result i32)
+    (i32.store8 (i32.const 16) (i32.const 1))
+    (i32.const 16))
+  (func (export "portcullis:adapter/operations@0.1.0#invoke")
+    (param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32) (result i32)
+    (i32.store8 (i32.const 16) (i32.const 1))
+    (i32.const 16))
+)
