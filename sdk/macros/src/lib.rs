@@ -39,8 +39,12 @@ pub fn operation(arguments: TokenStream, item: TokenStream) -> TokenStream {
 /// | --- | --- | --- |
 /// | `config` | the config type, a `#[model]` | required |
 /// | `base` | the URL that routes starting with `/` are relative to: `\|config\| &config.base_url`, a function, or a literal | required |
-/// | `operations` | `[send_email, …]` | required |
+/// | `operations` | `[send_email, …]` | required, or `describe` and `run` |
+/// | `headers` | header fields of every request that depend on the config: `\|config\| vec![("X-Account", config.account.clone())]` | none |
+/// | `check` | `fn(&Config) -> Result<(), Error>`, to refuse a config that its schema allows: `Error::invalid_config("/pointer", "…")` | all are taken |
+/// | `success` | `fn(&Response) -> bool`, where the status alone does not tell | a status of 2xx |
 /// | `error` | `fn(&Response) -> Failure`, for answers that are no success | `http.STATUS` |
+/// | `describe`, `run` | `fn(&Config, &mut Declared) -> Result<Vec<DescribedOperation>, Error>` and `fn(&Context<Config>, &str, &str) -> Result<String, Error>`, for operations that are made from the config | `operations` |
 /// | `name`, `version`, `description` | the adapter's own | the package's, from `Cargo.toml` |
 #[proc_macro]
 pub fn register(input: TokenStream) -> TokenStream {
