@@ -17,6 +17,25 @@ pub fn cache() -> PathBuf {
     workspace().join("target/portcullis-cache")
 }
 
+/// The folder in which the conformance suites keep packages, logs and what else they need.
+pub fn conformance() -> PathBuf {
+    workspace().join("target/conformance")
+}
+
+/// The scripts by which the conformance suites start counterparts and ask second opinions.
+pub fn conformance_scripts() -> PathBuf {
+    workspace().join("tests/conformance")
+}
+
+/// The folder with descriptions of other people's APIs, beside the checkout unless `PORTCULLIS_SPECS` says where. It is no
+/// part of the project and may not be there.
+pub fn specs() -> PathBuf {
+    match env::var_os("PORTCULLIS_SPECS") {
+        Some(folder) => folder.into(),
+        None => workspace().join("../shared/specs"),
+    }
+}
+
 /// A built adapter.
 pub fn adapter(name: &str) -> io::Result<Vec<u8>> {
     read(components().join(format!("{name}.wasm")))

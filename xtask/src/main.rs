@@ -58,6 +58,12 @@ const COMMANDS: &[Command] = &[
         run: |layout, flags| programs::run(layout, Program::Bench, &flags.0),
     },
     Command {
+        name: "conformance",
+        flags: &["SUITE", "--json"],
+        about: "hold the adapters against servers and clients of other people (needs npm and PyPI; `test` never does)",
+        run: |layout, flags| programs::run(layout, Program::Conformance, &flags.0),
+    },
+    Command {
         name: "test",
         flags: &[],
         about: "formatting, lints and all tests of all workspaces; ends with the counts (what .ci/run runs)",

@@ -1,4 +1,4 @@
-//! `cargo xtask demo` and `cargo xtask bench`: builds what they need, then becomes them.
+//! `cargo xtask demo`, `bench` and `conformance`: builds what they need, then becomes them.
 //!
 //! Their stdout is theirs alone. What the building says goes to stderr, and nothing where there was nothing to build.
 
@@ -15,6 +15,7 @@ use crate::{cargo, wasm};
 pub(crate) enum Program {
     Demo,
     Bench,
+    Conformance,
 }
 
 impl Program {
@@ -22,6 +23,7 @@ impl Program {
         match self {
             Self::Demo => "demo",
             Self::Bench => "bench",
+            Self::Conformance => "conformance",
         }
     }
 
