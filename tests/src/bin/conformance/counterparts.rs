@@ -2,7 +2,13 @@
 //!
 //! Every one binds a loopback port that was free a moment ago, and ends with its [`Running`].
 
+pub(crate) mod awkward;
+pub(crate) mod fhir_validator;
+pub(crate) mod httpbin;
+pub(crate) mod localstripe;
+pub(crate) mod medplum;
 pub(crate) mod prism;
+pub(crate) mod stripe_client;
 
 use std::{
     io,

@@ -13,7 +13,6 @@
 //! | `suites.rs` | the list of suites |
 //!
 //! It is no part of the tests: it needs package registries and a minute or two. It uses the runtime as any embedder does.
-#![allow(dead_code, reason = "the counterparts are here before the suites that use them")]
 
 mod arguments;
 mod bench;

@@ -1,5 +1,6 @@
 //! The list of suites. One more is a file below `suites`, a `mod` line and an entry here.
 
+mod counterparts;
 mod postmark;
 
 use async_trait::async_trait;
@@ -10,7 +11,7 @@ use crate::{
 };
 
 /// All suites, in the order in which they run.
-pub(crate) const SUITES: &[&dyn Suite] = &[&postmark::Postmark];
+pub(crate) const SUITES: &[&dyn Suite] = &[&counterparts::Counterparts, &postmark::Postmark];
 
 /// Checks of one subject.
 ///

@@ -10,9 +10,9 @@ use crate::{
     bench::{Bench, Setup},
     cache::Cache,
     counterparts::prism,
-    expect::{done, failed, holds, same, statuses},
+    expect::{done, failed, holds, same, statuses, within},
     report::{Checked, Checks, Stop},
-    tap::Tap,
+    tap::{Passed, Tap},
 };
 
 const SERVER_TOKEN: &str = "pm-server-5d2c7a90";
@@ -124,9 +124,10 @@ async fn against(
         let Case { operation, input, .. } = case;
         tap.change(&[]);
         let live = bench.call(operation, input.clone()).await;
-        let sent = arrived(&tap, case, field, token);
+        let passed = tap.take();
+        let sent = arrived(&passed, case, field, token);
         checks.check(&format!("{operation}: what arrives is what was meant, has its token, and is valid"), sent);
-        checks.check(&format!("{operation}: the answer that is described is an output"), answered(&live));
+        checks.check(&format!("{operation}: the answer that is described is the output"), answered(&live, &passed));
 
         tap.change(&[("prefer", Some("dynamic=true"))]);
         let made_up = bench.call(operation, input.clone()).await;
@@ -154,9 +155,8 @@ async fn against(
 }
 
 /// What reached the counterpart is what the case says.
-fn arrived(tap: &Tap, case: &Case, field: &str, token: &str) -> Checked {
-    let passed = tap.take();
-    let [passed] = passed.as_slice() else {
+fn arrived(passed: &[Passed], case: &Case, field: &str, token: &str) -> Checked {
+    let [passed] = passed else {
         return Err(Stop::Failed(format!("{} requests arrived instead of one", passed.len())));
     };
     if let Some(violations) = prism::violations(passed) {
@@ -172,9 +172,11 @@ fn arrived(tap: &Tap, case: &Case, field: &str, token: &str) -> Checked {
     }
 }
 
-fn answered(outcome: &Outcome) -> Checked {
+/// The output is the answer, with nothing made up; an answer may have more than an output.
+fn answered(outcome: &Outcome, passed: &[Passed]) -> Checked {
     statuses(outcome, &[200])?;
-    done(outcome).map(drop)
+    let answer = passed.last().filter(|passed| passed.status == 200).map(Passed::answered_json);
+    within(done(outcome)?, &answer.unwrap_or_default())
 }
 
 /// Made-up answers are in shape and make little sense: minus seven servers, a success with an error's code. Each ends as an
