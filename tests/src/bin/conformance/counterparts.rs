@@ -112,16 +112,19 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_server_is_healthy_when_it_answers_http_and_not_when_it_only_listens() {
+    async fn a_server_is_healthy_when_it_answers_http_and_not_when_it_speaks_something_else() {
         let upstream =
             Upstream::start(|_| Answer { status: 404, headers: Vec::new(), body: Vec::new() }).await.unwrap();
         assert_eq!(answers(upstream.address, "/").await.as_deref(), Some("404 Not Found"));
         assert_eq!(upstream.received()[0].target, "/");
-        let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = silent.local_addr().unwrap();
+        let other = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = other.local_addr().unwrap();
         let closing = tokio::spawn(async move {
-            let (mut stream, _) = silent.accept().await.unwrap();
+            let (mut stream, _) = other.accept().await.unwrap();
+            // Closed with its request unread, the connection would break off, and that is no answer either.
+            let read = stream.read(&mut [0; 4096]).await.unwrap();
             stream.write_all(b"220 ready\r\n").await.unwrap();
+            assert!(read > 0);
         });
         assert_eq!(answers(address, "/").await, None);
         closing.await.unwrap();

@@ -217,7 +217,7 @@ mod tests {
 
     #[test]
     fn a_child_that_ends_gives_its_exit_code_and_what_it_left_behind_is_ended() {
-        let (code, _, ids) = guarded("ends", "sleep 30 & exit 7", Duration::from_secs(2));
+        let (code, _, ids) = guarded("ends", "sleep 30 & exit 7", Duration::from_secs(1));
         assert_eq!(code, 7);
         assert!(!is_there(ids[0]), "its `sleep` is still there");
     }

@@ -94,7 +94,12 @@ async fn node_itself(cache: &Cache, least: u32) -> Checked<[PathBuf; 2]> {
     if is_enough(version(node).as_deref(), least) && version(npm).is_some() {
         return Ok(known);
     }
-    let python = python(cache, "node", &[NODE]).await?;
+    let python = python(cache, "node", &[NODE]).await.map_err(|stop| match stop {
+        Stop::Skipped(why) => {
+            Stop::Skipped(format!("there is no Node.js {least} with npm, and none can be brought: {why}"))
+        }
+        failed @ Stop::Failed(_) => failed,
+    })?;
     let from_pypi = ["node", "npm"].map(|name| python.with_file_name(name));
     let [node, _] = &from_pypi;
     let found = version(node);
@@ -118,11 +123,13 @@ fn is_enough(version: Option<&str>, least: u32) -> bool {
 async fn install(cache: &Cache, name: &str, folder: &Path, wanted: &[&str], task: &Task) -> Checked {
     let label = format!("install {}", wanted.join(", "));
     let (good, said) = cache.run(&label, &format!("install-{name}"), task).await?;
-    match (good, is_unreachable(&said)) {
-        (true, _) => Ok(fs::write(marker(folder), marked(wanted).to_string())?),
-        (false, true) => Err(Stop::Skipped(format!("{label}: the registry cannot be reached: {}", brief(&said)))),
-        (false, false) => Err(Stop::Failed(format!("{label}: {}", brief(&said)))),
+    if good {
+        return Ok(fs::write(marker(folder), marked(wanted).to_string())?);
     }
+    Err(match unreachable(&said) {
+        Some(line) => Stop::Skipped(format!("{label}: the registry cannot be reached: {line}")),
+        None => Stop::Failed(format!("{label}: {}", brief(&said))),
+    })
 }
 
 /// An empty folder.
@@ -147,9 +154,9 @@ fn is_installed(folder: &Path, wanted: &[&str]) -> bool {
     found == Some(marked(wanted))
 }
 
-/// Whether an installer failed for want of a network, by what it says.
-fn is_unreachable(said: &str) -> bool {
-    // Node.js and npm name the system's error; pip describes it.
+/// The line by which an installer says that it failed for want of a network.
+fn unreachable(said: &str) -> Option<&str> {
+    // npm names the system's error. pip describes it, or finds no version at all of what is pinned because it was there.
     let signs = [
         "ENOTFOUND",
         "EAI_AGAIN",
@@ -158,15 +165,12 @@ fn is_unreachable(said: &str) -> bool {
         "ETIMEDOUT",
         "ENETUNREACH",
         "EHOSTUNREACH",
-        "Failed to establish a new connection",
-        "Temporary failure in name resolution",
-        "Connection to",
-        "Network is unreachable",
+        "NewConnectionError",
         "ReadTimeoutError",
         "ProxyError",
-        "NewConnectionError",
+        "(from versions: none)",
     ];
-    signs.iter().any(|sign| said.contains(sign))
+    said.lines().map(str::trim).find(|line| signs.iter().any(|sign| line.contains(sign)))
 }
 
 /// The last lines, in one.
@@ -181,18 +185,18 @@ mod tests {
 
     #[test]
     fn want_of_a_network_is_told_from_a_package_that_is_not_there() {
-        for said in [
-            "npm error code ENOTFOUND\nnpm error network request to https://registry.npmjs.org/x failed",
-            "npm error code EAI_AGAIN",
-            "WARNING: Retrying after connection broken by 'NewConnectionError('<pip>: Failed to establish a new \
-             connection: [Errno 111] Connection refused')'\nERROR: No matching distribution found for httpbin==0.10.4",
+        for (said, line) in [
+            ("npm error code ENOTFOUND\nnpm error network request to … failed", "npm error code ENOTFOUND"),
+            ("npm error\n  npm error code EAI_AGAIN\n", "npm error code EAI_AGAIN"),
+            ("WARNING: … 'NewConnectionError('<pip>…\nERROR: No matching", "WARNING: … 'NewConnectionError('<pip>…"),
+            ("ERROR: httpbin==0.10.4 (from versions: none)", "ERROR: httpbin==0.10.4 (from versions: none)"),
         ] {
-            assert!(is_unreachable(said), "{said}");
+            assert_eq!(unreachable(said), Some(line));
         }
         for said in
-            ["npm error code E404", "ERROR: No matching distribution found for httpbin==99", "npm error code EACCES"]
+            ["npm error code E404", "ERROR: … httpbin==99 (from versions: 0.10.3, 0.10.4)", "npm error code EACCES"]
         {
-            assert!(!is_unreachable(said), "{said}");
+            assert_eq!(unreachable(said), None);
         }
     }
 
