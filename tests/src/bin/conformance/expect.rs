@@ -35,7 +35,8 @@ pub(crate) fn failed<'a>(outcome: &'a Outcome, code: &str) -> Checked<&'a CallEr
 pub(crate) fn statuses(outcome: &Outcome, expected: &[u16]) -> Checked {
     let found: Vec<Option<u16>> = outcome.exchanges.iter().map(|exchange| exchange.status).collect();
     holds(found.iter().copied().eq(expected.iter().copied().map(Some)), || {
-        format!("expected the statuses {expected:?}, found {found:?}: {:?}", outcome.result.as_ref().err())
+        let why = outcome.result.as_ref().err().map(|error| format!(": {}", told(error, outcome))).unwrap_or_default();
+        format!("expected the statuses {expected:?}, found {found:?}{why}")
     })
 }
 
