@@ -247,6 +247,22 @@ async fn a_config_is_judged_before_the_adapter_sees_it() {
 }
 
 #[tokio::test]
+async fn an_adapter_that_needs_a_config_says_which_before_it_has_one() {
+    let case = Case::new().await;
+    let adapter = case.load(guests::PUPPET_CLINIC).await;
+    let schema = case.runtime.config_schema(&adapter).await.unwrap();
+    assert_eq!(schema.value()["required"], json!(["baseUrl", "auth"]));
+    let error = case.runtime.describe(&adapter, &json!({"auth": "none"})).await.unwrap_err().to_string();
+    assert!(error.contains("at /baseUrl: is required"), "{error}");
+    let config = json!({"baseUrl": "https://ehr.example/r4", "auth": "none", "pageSize": 0});
+    let error = case.runtime.describe(&adapter, &config).await.unwrap_err().to_string();
+    assert!(error.contains("at /pageSize: a page has at least one entry"), "the adapter has the last word: {error}");
+    let config = json!({"baseUrl": "https://ehr.example/r4", "auth": "none"});
+    let descriptor = case.runtime.describe(&adapter, &config).await.unwrap();
+    assert_eq!(descriptor.routes[0].url, "https://ehr.example/r4/Patient/{id}", "origins follow the config");
+}
+
+#[tokio::test]
 async fn an_adapter_is_asked_once_which_configs_it_takes() {
     let case = Case::new().await;
     let adapter = case.load(guests::PUPPET_PROBE).await;

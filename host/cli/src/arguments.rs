@@ -71,13 +71,29 @@ pub(crate) struct Inspect {
     /// The adapter's `.wasm`.
     pub(crate) adapter: PathBuf,
 
-    /// The adapter's config: JSON, or `@FILE`.
-    #[arg(long, default_value = "{}", value_name = "JSON")]
-    pub(crate) config: String,
+    /// The adapter's config: JSON, or `@FILE`. Some adapters cannot say much without one.
+    #[arg(long, value_name = "JSON")]
+    pub(crate) config: Option<String>,
 
     /// Print nothing but a grant for all that it asks for, as TOML, to be read and cut down.
     #[arg(long, conflicts_with = "json")]
     pub(crate) grant: bool,
+
+    /// Print nothing but the JSON Schema of its config, for editors.
+    #[arg(long, conflicts_with = "grant")]
+    pub(crate) config_schema: bool,
+
+    /// Also say what holds under this grant file; without one, under a grant for all of it.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["grant", "config_schema"])]
+    pub(crate) under: Option<PathBuf>,
+
+    /// Also say what holds below this ceiling, TOML or JSON.
+    #[arg(long, env = "PORTCULLIS_CEILING", value_name = "FILE")]
+    pub(crate) ceiling: Option<PathBuf>,
+
+    /// The integration's name; the ceiling knows it as `local/NAME`. The adapter's file name unless given.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) integration: Option<String>,
 }
 
 #[derive(Debug, Args)]

@@ -8,8 +8,8 @@ use serde_json::json;
 use crate::{
     arguments::{Arguments, Diff},
     exit::{Code, DENIED, DONE},
-    inspect::{load, read_json, start},
     look,
+    read::{load, read_json, start},
 };
 
 pub(crate) async fn run(arguments: &Arguments, wanted: &Diff) -> anyhow::Result<Code> {

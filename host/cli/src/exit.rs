@@ -68,6 +68,11 @@ pub(crate) fn report(error: &anyhow::Error, json: bool) -> Code {
         look::print_json(&json!({ "error": { "code": word, "message": format!("{error:#}") } }));
     } else {
         tell(word, &format!("{error:#}"), None);
+        if word == "config" {
+            anstream::eprintln!(
+                "\n  `portcullis inspect ADAPTER` lists what its config holds; `--config @FILE` gives one."
+            );
+        }
     }
     code
 }

@@ -1,14 +1,14 @@
 //! `portcullis explain`: descriptor ∩ grant ∩ ceiling, and which of the three takes what away.
 
-use std::sync::Arc;
+use std::{path::Path, sync::Arc};
 
-use portcullis_runtime::{Discard, Explained, IntegrateError, explain};
+use portcullis_runtime::{Adapter, Discard, Explained, Explanation, Grant, IntegrateError, explain};
 
 use crate::{
     arguments::{Arguments, Explain},
     exit::{self, Code, DONE, USAGE, Usage},
-    inspect::{integration_name, load, read_ceiling, read_grant, read_json, start},
     look,
+    read::{integration_name, load, read_ceiling, read_grant, read_json, start},
 };
 
 pub(crate) async fn run(arguments: &Arguments, wanted: &Explain) -> anyhow::Result<Code> {
@@ -18,12 +18,7 @@ pub(crate) async fn run(arguments: &Arguments, wanted: &Explain) -> anyhow::Resu
     let runtime = start(arguments, Arc::new(Discard), ceiling.clone())?;
     let adapter = load(&runtime, &wanted.adapter).await?;
     let descriptor = runtime.describe(&adapter, &config).await?;
-    if grant.adapter != adapter.digest() {
-        let (granted, actual) = (&grant.adapter, adapter.digest());
-        let (file, grant) = (wanted.adapter.display(), wanted.grant.display());
-        let todo = "read what it asks for (`portcullis diff OLD NEW`), then write the new digest";
-        return Err(Usage(format!("{grant} is for adapter {granted}, {file} is {actual}; {todo}")).into());
-    }
+    fits(&grant, &wanted.grant, &adapter, &wanted.adapter)?;
     let name = integration_name(wanted.integration.as_ref(), &wanted.adapter);
     let told = explain(&format!("local/{name}"), &descriptor, &grant, &ceiling).map_err(IntegrateError::from)?;
     let code = if told.refused.is_some() { USAGE } else { DONE };
@@ -31,7 +26,31 @@ pub(crate) async fn run(arguments: &Arguments, wanted: &Explain) -> anyhow::Resu
         look::print_json(&told);
         return Ok(code);
     }
+    anstream::print!("{}", text(&told).trim_start_matches('\n'));
+    tell_refused(&told);
+    Ok(code)
+}
 
+/// Whether a grant is for this adapter at all.
+pub(crate) fn fits(grant: &Grant, grant_file: &Path, adapter: &Adapter, file: &Path) -> anyhow::Result<()> {
+    if grant.adapter == adapter.digest() {
+        return Ok(());
+    }
+    let (granted, actual) = (&grant.adapter, adapter.digest());
+    let (file, grant) = (file.display(), grant_file.display());
+    let todo = "read what it asks for (`portcullis diff OLD NEW`), then write the new digest";
+    Err(Usage(format!("{grant} is for adapter {granted}, {file} is {actual}; {todo}")).into())
+}
+
+/// Says where the grant is refused as a whole.
+pub(crate) fn tell_refused(told: &Explanation) {
+    if let Some(why) = &told.refused {
+        exit::tell("grant", &format!("nothing of this holds, for the grant is refused as a whole: {why}"), None);
+    }
+}
+
+/// What holds, as tables, each with an empty line before it.
+pub(crate) fn text(told: &Explanation) -> String {
     let mut text = String::new();
     let mut section = |heading: &str, columns: [&str; 2], rows: Vec<Vec<String>>| {
         if !rows.is_empty() {
@@ -71,11 +90,7 @@ pub(crate) async fn run(arguments: &Arguments, wanted: &Explain) -> anyhow::Resu
         let table = look::table(&["limit", "granted", "ceiling", "holds"], rows);
         text += &format!("{}\n{table}\n", look::heading("Limits that are not the default"));
     }
-    anstream::print!("{}", text.trim_start_matches('\n'));
-    if let Some(why) = &told.refused {
-        exit::tell("grant", &format!("nothing of this holds, for the grant is refused as a whole: {why}"), None);
-    }
-    Ok(code)
+    text
 }
 
 /// Two columns of the item's own, whether it holds, and who took it away.

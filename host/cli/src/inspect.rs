@@ -1,83 +1,94 @@
 //! `portcullis inspect`: what an adapter can do, before it does anything.
 
-use std::{path::Path, sync::Arc};
+use std::sync::Arc;
 
-use anyhow::Context;
 use portcullis_runtime::{
-    Adapter, Ceiling, Descriptor, Discard, Grant, Ledger, Limits, Parameter, Repeat, Route, Runtime, Schema, Scheme,
-    SystemResolver, printable,
+    Adapter, Ceiling, DescribeError, Descriptor, Discard, Explanation, Grant, IntegrateError, Limits, Parameter,
+    Repeat, Route, Schema, Scheme, explain, printable,
 };
 use serde_json::{Value, json};
 
 use crate::{
     arguments::{Arguments, Inspect},
-    exit::{Code, DONE, Usage},
+    config,
+    exit::{Code, DONE, USAGE},
+    explain::{fits, tell_refused, text as effective},
     look,
-    progress::Spinner,
+    read::{integration_name, load, read_ceiling, read_grant, read_json, start},
+    sensitive,
 };
 
 pub(crate) async fn run(arguments: &Arguments, wanted: &Inspect) -> anyhow::Result<Code> {
+    let ceiling = read_ceiling(wanted.ceiling.as_deref())?;
+    let given = wanted.config.as_deref().map(|text| read_json("config", text)).transpose()?;
     let runtime = start(arguments, Arc::new(Discard), Ceiling::default())?;
     let adapter = load(&runtime, &wanted.adapter).await?;
-    let config = read_json("config", &wanted.config)?;
     let schema = runtime.config_schema(&adapter).await?;
-    let descriptor = runtime.describe(&adapter, &config).await?;
+    if wanted.config_schema {
+        look::print_json(schema.value());
+        return Ok(DONE);
+    }
+    let described = runtime.describe(&adapter, given.as_ref().unwrap_or(&json!({}))).await;
+    let descriptor = match described {
+        // Nobody said that nothing is its config, so this is no mistake, unless more was asked for.
+        Err(DescribeError::Config(why)) if given.is_none() && !wanted.grant && wanted.under.is_none() => {
+            if arguments.json {
+                look::print_json(&config::json_without(&adapter, &schema, &why));
+            } else {
+                config::print_without(&wanted.adapter, &adapter, &schema, &why);
+            }
+            return Ok(DONE);
+        }
+        described => described?,
+    };
     let grant = whole_grant(&adapter, &descriptor);
     if wanted.grant {
         anstream::print!("{}", commented(&descriptor, &grant));
-    } else if arguments.json {
-        look::print_json(&as_json(&adapter, &schema, &descriptor, &grant)?);
-    } else {
-        print(&wanted.adapter, &adapter, &descriptor);
+        return Ok(DONE);
     }
-    Ok(DONE)
-}
-
-/// A runtime with its cache in the data folder.
-pub(crate) fn start(arguments: &Arguments, ledger: Arc<dyn Ledger>, ceiling: Ceiling) -> anyhow::Result<Runtime> {
-    let builder = Runtime::builder(ledger).cache(arguments.data.join("cache")).calls_at_once(8).ceiling(ceiling);
-    Ok(builder.resolver(Arc::new(SystemResolver::default())).build()?)
-}
-
-/// Reads and loads an adapter.
-pub(crate) async fn load(runtime: &Runtime, path: &Path) -> anyhow::Result<Adapter> {
-    let bytes = std::fs::read(path).map_err(|error| Usage(format!("{} cannot be read: {error}", path.display())))?;
-    let _spinner = Spinner::start("loading the adapter");
-    runtime.load(&bytes).await.with_context(|| path.display().to_string())
-}
-
-/// Reads a grant file.
-pub(crate) fn read_grant(path: &Path) -> anyhow::Result<Grant> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| Usage(format!("the grant {} cannot be read: {error}", path.display())))?;
-    Ok(Grant::parse(&text).map_err(|error| Usage(format!("{}: {error}", path.display())))?)
-}
-
-/// Reads the ceiling's file; without one there is no ceiling.
-pub(crate) fn read_ceiling(path: Option<&Path>) -> anyhow::Result<Ceiling> {
-    let Some(path) = path else { return Ok(Ceiling::default()) };
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| Usage(format!("the ceiling {} cannot be read: {error}", path.display())))?;
-    Ok(Ceiling::parse(&text).map_err(|error| Usage(format!("{}: {error}", path.display())))?)
-}
-
-/// The integration's name: as given, or the adapter's file name.
-pub(crate) fn integration_name(given: Option<&String>, adapter: &Path) -> String {
-    let stem = || adapter.file_stem().map(|stem| stem.to_string_lossy().into_owned());
-    given.cloned().or_else(stem).unwrap_or_else(|| "adapter".to_owned())
-}
-
-/// JSON as it was written after an option: itself, `@FILE`, or `-`.
-pub(crate) fn read_json(what: &str, text: &str) -> anyhow::Result<Value> {
-    let text = match text.strip_prefix('@') {
-        Some(path) => {
-            std::fs::read_to_string(path).map_err(|error| Usage(format!("{what}: {path} cannot be read: {error}")))?
-        }
-        None if text == "-" => std::io::read_to_string(std::io::stdin())
-            .map_err(|error| Usage(format!("{what}: standard input cannot be read: {error}")))?,
-        None => text.to_owned(),
+    let held = holds(wanted, &adapter, &descriptor, &grant, &ceiling)?;
+    let code = if held.as_ref().is_some_and(|held| held.refused.is_some()) { USAGE } else { DONE };
+    if arguments.json {
+        look::print_json(&as_json(&adapter, &schema, &descriptor, &grant, held.as_ref()));
+        return Ok(code);
+    }
+    print(&adapter, &schema, &descriptor);
+    if let Some(held) = &held {
+        anstream::println!("\n{}\n{}", look::heading("What holds").trim_start(), effective(held).trim_end());
+        tell_refused(held);
+    }
+    let config = match wanted.config.as_deref() {
+        None => String::new(),
+        Some(file) if file.starts_with('@') => format!(" --config {file}"),
+        Some(_) => " --config …".to_owned(),
     };
-    Ok(serde_json::from_str(&text).map_err(|error| Usage(format!("{what} is not JSON: {error}")))?)
+    let file = wanted.adapter.display();
+    anstream::println!("\nA grant for all of it, to be cut down:  portcullis inspect {file}{config} --grant");
+    Ok(code)
+}
+
+/// What is left of it under a grant or a ceiling, where one of them was named.
+fn holds(
+    wanted: &Inspect,
+    adapter: &Adapter,
+    descriptor: &Descriptor,
+    whole: &Grant,
+    ceiling: &Ceiling,
+) -> anyhow::Result<Option<Explanation>> {
+    let read = match &wanted.under {
+        Some(path) => {
+            let grant = read_grant(path)?;
+            fits(&grant, path, adapter, &wanted.adapter)?;
+            Some(grant)
+        }
+        None => None,
+    };
+    if read.is_none() && wanted.ceiling.is_none() {
+        return Ok(None);
+    }
+    let name = integration_name(wanted.integration.as_ref(), &wanted.adapter);
+    let held = explain(&format!("local/{name}"), descriptor, read.as_ref().unwrap_or(whole), ceiling);
+    Ok(Some(held.map_err(IntegrateError::from)?))
 }
 
 /// A grant for everything that is declared.
@@ -126,10 +137,22 @@ fn commented(descriptor: &Descriptor, grant: &Grant) -> String {
     text
 }
 
-fn as_json(adapter: &Adapter, config_schema: &Schema, descriptor: &Descriptor, grant: &Grant) -> anyhow::Result<Value> {
+fn as_json(
+    adapter: &Adapter,
+    schema: &Schema,
+    descriptor: &Descriptor,
+    grant: &Grant,
+    held: Option<&Explanation>,
+) -> Value {
     let mut value = json!({
-        "upload": adapter.upload(), "config_schema": config_schema.value(), "descriptor": descriptor, "grant": grant,
+        "upload": adapter.upload(), "config_schema": schema.value(), "descriptor": descriptor, "grant": grant, "holds": held,
     });
+    let operations = value.pointer_mut("/descriptor/operations").and_then(Value::as_array_mut);
+    for (told, operation) in operations.into_iter().flatten().zip(&descriptor.operations) {
+        if let Some(told) = told.as_object_mut() {
+            told.insert("sensitive".to_owned(), sensitive::as_json(operation));
+        }
+    }
     // Schemas are text in the contract; a machine that reads this wants them as what they are.
     let parse = |value: &mut Value| {
         if let Some(parsed) = value.as_str().and_then(|text| serde_json::from_str(text).ok()) {
@@ -146,21 +169,15 @@ fn as_json(adapter: &Adapter, config_schema: &Schema, descriptor: &Descriptor, g
             }
         }
     }
-    Ok(value)
+    value
 }
 
-fn print(path: &Path, adapter: &Adapter, descriptor: &Descriptor) {
-    let upload = adapter.upload();
+fn print(adapter: &Adapter, schema: &Schema, descriptor: &Descriptor) {
     let mut text = look::heading(&format!("{} {}", descriptor.name, descriptor.version)).trim_start().to_owned();
     text += &format!("  {}\n", descriptor.description);
-    let facts = [
-        vec!["digest".to_owned(), upload.digest.clone()],
-        vec!["size".to_owned(), look::bytes(upload.bytes as u64)],
-        vec!["contract".to_owned(), format!("portcullis:adapter@{}", upload.contract)],
-    ];
-    text += &look::table(&[], facts);
+    text += &look::facts(adapter);
 
-    text += &format!("\n{}\n", look::heading("Operations: what callers can ask of it"));
+    text += &format!("{}\n", look::heading("Operations: what callers can ask of it"));
     text += &look::table(
         &["operation", "effect", "routes", "what it does"],
         descriptor.operations.iter().map(|operation| {
@@ -168,6 +185,7 @@ fn print(path: &Path, adapter: &Adapter, descriptor: &Descriptor) {
             vec![operation.name.clone(), operation.effect.as_str().to_owned(), operation.routes.join(", "), does]
         }),
     );
+    text += &sensitive::section(&descriptor.operations);
     text += &format!("\n{}\n", look::heading("Routes: what it asks to send, and nothing else"));
     text += &look::table(
         &["route", "method", "url", "slot", "body", "headers", "query parameters"],
@@ -186,13 +204,8 @@ fn print(path: &Path, adapter: &Adapter, descriptor: &Descriptor) {
         &["slot", "on the wire", "what it is"],
         descriptor.slots.iter().map(|slot| vec![slot.name.clone(), wire(&slot.scheme), first_line(&slot.description)]),
     );
-    text += &format!("\n{}\n", look::heading("Imports: what it can call at all"));
-    text += &look::table(
-        &["import", "power"],
-        upload.imports.iter().map(|import| vec![import.name.clone(), import.power.to_owned()]),
-    );
+    text += &format!("\n{}\n{}", config::table(schema), look::imports(adapter));
     anstream::println!("{text}");
-    anstream::println!("\nA grant for all of it, to be cut down:  portcullis inspect {} --grant", path.display());
 }
 
 fn parameters(parameters: &[Parameter]) -> String {

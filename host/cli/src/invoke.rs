@@ -12,8 +12,8 @@ use serde_json::{Value, json};
 use crate::{
     arguments::{Arguments, Invoke},
     exit::{self, Code, DONE, Usage},
-    inspect::{integration_name, load, read_ceiling, read_grant, read_json, start},
     look,
+    read::{integration_name, load, read_ceiling, read_grant, read_json, start},
 };
 
 pub(crate) async fn run(arguments: &Arguments, wanted: &Invoke) -> anyhow::Result<Code> {

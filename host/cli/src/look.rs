@@ -2,6 +2,7 @@
 
 use anstyle::{AnsiColor, Style};
 use comfy_table::{ColumnConstraint, ContentArrangement, Table, presets::NOTHING};
+use portcullis_runtime::Adapter;
 use serde::Serialize;
 
 /// Prints a value as one JSON document.
@@ -37,6 +38,19 @@ pub(crate) fn table(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>
         column.set_constraint(ColumnConstraint::ContentWidth);
     }
     table.lines().map(|line| format!(" {}", line.trim_end())).collect::<Vec<_>>().join("\n")
+}
+
+/// What an adapter's file is. Never broken to fit, for the digest is copied.
+pub(crate) fn facts(adapter: &Adapter) -> String {
+    let upload = adapter.upload();
+    let size = bytes(upload.bytes as u64);
+    format!("  digest    {}\n  size      {size}\n  contract  portcullis:adapter@{}\n", upload.digest, upload.contract)
+}
+
+/// What an adapter's file imports.
+pub(crate) fn imports(adapter: &Adapter) -> String {
+    let rows = adapter.upload().imports.iter().map(|import| vec![import.name.clone(), import.power.to_owned()]);
+    format!("{}\n{}", heading("Imports: what it can call at all"), table(&["import", "power"], rows))
 }
 
 /// The terminal's width, or COLUMNS, or 120.

@@ -1,6 +1,7 @@
 //! The `portcullis` command: says what an adapter can do, and calls it under a grant.
 
 mod arguments;
+mod config;
 mod diff;
 mod exit;
 mod explain;
@@ -8,6 +9,8 @@ mod inspect;
 mod invoke;
 mod look;
 mod progress;
+mod read;
+mod sensitive;
 
 use std::process::ExitCode;
 

@@ -2,82 +2,18 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests may fail")]
 
+mod place;
+
 use std::{
     io::{Read, Write},
     net::TcpListener,
-    path::{Path, PathBuf},
-    process::{Command, Stdio},
+    path::Path,
     sync::{Arc, Mutex},
 };
 
 use serde_json::{Value, json};
-use tempfile::TempDir;
 
-const SECRET: &str = "pm-0123456789-secret";
-
-struct Ran {
-    code: i32,
-    out: String,
-    err: String,
-}
-
-impl Ran {
-    fn json(&self) -> Value {
-        serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error}: {}{}", self.out, self.err))
-    }
-}
-
-struct Place {
-    folder: TempDir,
-}
-
-impl Place {
-    fn new() -> Self {
-        Self { folder: tempfile::tempdir().unwrap() }
-    }
-
-    fn run(&self, arguments: &[&str]) -> Ran {
-        self.run_with(arguments, "")
-    }
-
-    fn run_with(&self, arguments: &[&str], input: &str) -> Ran {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_portcullis"))
-            .args(arguments)
-            .env("PORTCULLIS_DATA", self.folder.path().join("data"))
-            .env("PM_TOKEN", SECRET)
-            .env_remove("RUST_LOG")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
-        let output = child.wait_with_output().unwrap();
-        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-        let ran = Ran { code: output.status.code().unwrap_or(-1), out: text(output.stdout), err: text(output.stderr) };
-        assert!(!ran.out.contains(SECRET) && !ran.err.contains(SECRET), "the secret was printed");
-        ran
-    }
-
-    fn write(&self, name: &str, text: &str) -> String {
-        let path = self.folder.path().join(name);
-        std::fs::write(&path, text).unwrap();
-        path.display().to_string()
-    }
-
-    /// A grant for everything that an adapter declares for a config, with these lines changed.
-    fn grant(&self, adapter: &str, config: &str, change: impl Fn(String) -> String) -> String {
-        let ran = self.run(&["inspect", adapter, "--config", config, "--grant"]);
-        assert_eq!(ran.code, 0, "{}", ran.err);
-        self.write("grant.toml", &change(ran.out))
-    }
-}
-
-fn built(name: &str) -> String {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../target/adapters/out").join(format!("{name}.wasm"));
-    assert!(path.exists(), "{} is missing; run `cargo xtask build` first", path.display());
-    path.display().to_string()
-}
+use crate::place::{Place, SECRET, built};
 
 /// Answers every request with this status and JSON; returns its address and what it receives.
 fn upstream(status: u16, body: &'static str) -> (String, Arc<Mutex<String>>) {

@@ -22,7 +22,7 @@ pub enum StartError {
 #[derive(Debug, thiserror::Error)]
 pub enum DescribeError {
     /// The config is not one it accepts.
-    #[error("the config is not one that the adapter accepts (`--config` gives one): {0}")]
+    #[error("the config is not one that the adapter accepts: {0}")]
     Config(String),
     /// The schema that it gives for its config.
     #[error("the adapter's config schema: {0}")]

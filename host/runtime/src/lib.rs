@@ -67,6 +67,6 @@ pub use portcullis_ledger::{
 pub use portcullis_sandbox::{
     CompileError, Compiler, Import, Journal, Line, LoadError, Sight, Upload, UploadError, compile_if_asked,
 };
-pub use portcullis_schema::{Schema, SchemaError, Violation, Violations};
+pub use portcullis_schema::{Field, Fields, Schema, SchemaError, Violation, Violations};
 pub use portcullis_vault::{MemoryVault, Secret, SecretError, Source, SourceError, Vault};
 pub use rustls::{RootCertStore, pki_types::CertificateDer};

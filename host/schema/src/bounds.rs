@@ -299,6 +299,6 @@ fn as_u64(length: usize) -> u64 {
 }
 
 /// Identity of a subschema: its place in memory, for as long as the document is borrowed.
-fn address(schema: &Value) -> usize {
+pub(crate) fn address(schema: &Value) -> usize {
     std::ptr::from_ref(schema).addr()
 }

@@ -26,6 +26,7 @@
 //! ```
 
 mod bounds;
+mod fields;
 mod mock;
 mod node;
 mod validate;
@@ -35,6 +36,7 @@ use std::sync::Arc;
 use jsonschema::{Draft, PatternOptions, Validator};
 use serde_json::Value;
 
+pub use fields::{Field, Fields};
 pub use mock::{MAX_MOCK_BYTES, MAX_MOCK_NODES, MockError};
 pub use validate::{MAX_VIOLATIONS, Violation, Violations};
 

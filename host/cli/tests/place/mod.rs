@@ -1,0 +1,81 @@
+//! Runs the command as a person or a script would: in a folder of its own, with its output taken.
+
+#![allow(unreachable_pub, reason = "shared by test programs, none of which is a library")]
+
+use std::{
+    io::Write,
+    path::PathBuf,
+    process::{Command, Stdio},
+};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+pub const SECRET: &str = "pm-0123456789-secret";
+
+/// How a command ended.
+pub struct Ran {
+    pub code: i32,
+    pub out: String,
+    pub err: String,
+}
+
+impl Ran {
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error}: {}{}", self.out, self.err))
+    }
+}
+
+/// A folder of its own to run the command in.
+pub struct Place {
+    pub folder: TempDir,
+}
+
+impl Place {
+    pub fn new() -> Self {
+        Self { folder: tempfile::tempdir().unwrap() }
+    }
+
+    pub fn run(&self, arguments: &[&str]) -> Ran {
+        self.run_with(arguments, "")
+    }
+
+    pub fn run_with(&self, arguments: &[&str], input: &str) -> Ran {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_portcullis"))
+            .args(arguments)
+            .env("PORTCULLIS_DATA", self.folder.path().join("data"))
+            .env("PM_TOKEN", SECRET)
+            .env_remove("RUST_LOG")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+        let output = child.wait_with_output().unwrap();
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        let ran = Ran { code: output.status.code().unwrap_or(-1), out: text(output.stdout), err: text(output.stderr) };
+        assert!(!ran.out.contains(SECRET) && !ran.err.contains(SECRET), "the secret was printed");
+        ran
+    }
+
+    pub fn write(&self, name: &str, text: &str) -> String {
+        let path = self.folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.display().to_string()
+    }
+
+    /// A grant for everything that an adapter declares for a config, with these lines changed.
+    pub fn grant(&self, adapter: &str, config: &str, change: impl Fn(String) -> String) -> String {
+        let ran = self.run(&["inspect", adapter, "--config", config, "--grant"]);
+        assert_eq!(ran.code, 0, "{}", ran.err);
+        self.write("grant.toml", &change(ran.out))
+    }
+}
+
+/// A built adapter's file.
+pub fn built(name: &str) -> String {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../target/adapters/out").join(format!("{name}.wasm"));
+    assert!(path.exists(), "{} is missing; run `cargo xtask build` first", path.display());
+    path.display().to_string()
+}
