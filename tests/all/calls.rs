@@ -104,6 +104,32 @@ pub(crate) async fn sandbox_mode_says_what_would_be_sent_and_nothing_leaves() {
 }
 
 #[tokio::test]
+async fn the_curl_line_of_sandbox_mode_sends_what_live_mode_sends() {
+    let case = Case::answering(postmark).await;
+    let mail = mail(&case).await;
+    let mut input = email("ada@example.com");
+    input["Subject"] = json!("It's $(id) `id` \"!\" \\ größe");
+    let would = mail.call(call("sendEmail", input.clone())).await.would_send.remove(0);
+    mail.call(call("sendEmail", input).live()).await.result.unwrap();
+    let sent = case.upstream.received().remove(0);
+    let curl = "curl() { printf '%s\\n' \"$@\"; }";
+    let mut shell = std::process::Command::new("sh");
+    let pasted = shell
+        .args(["-c", &format!("{curl}\n{}", would.curl)])
+        .env("SERVER_TOKEN", secret("server-token"))
+        .output()
+        .unwrap();
+    let pasted = String::from_utf8(pasted.stdout).unwrap();
+    let arguments: Vec<&str> = pasted.lines().collect();
+    assert_eq!(arguments[..3], ["-X", sent.method.as_str(), &format!("{}{}", case.upstream.origin(), sent.target)]);
+    assert_eq!(arguments.last().unwrap().as_bytes(), sent.body, "{}", would.curl);
+    for (name, value) in sent.headers.iter().filter(|(name, _)| name.starts_with("x-") || name == "content-type") {
+        let field = format!("{name}: {value}");
+        assert!(arguments.iter().any(|argument| argument.eq_ignore_ascii_case(&field)), "{field} is not in {pasted}");
+    }
+}
+
+#[tokio::test]
 pub(crate) async fn an_operation_that_is_not_granted_does_not_start() {
     let case = Case::answering(postmark).await;
     let outcome = mail(&case).await.call(call("getBounces", json!({"count": 1, "offset": 0})).live()).await;

@@ -122,6 +122,8 @@ fn as_json(outcome: &Outcome) -> Value {
 fn print(outcome: &Outcome) {
     for would in &outcome.would_send {
         anstream::eprintln!("{}\n{}", look::heading("would have sent"), http(would));
+        // Not moved in: what is pasted must have no more spaces than were sent.
+        anstream::eprintln!("{}\n{}", look::heading("the same, for a shell"), would.curl);
     }
     for line in &outcome.journal.lines {
         anstream::eprintln!("{} {}", line.source, line.text);
@@ -148,6 +150,10 @@ fn print(outcome: &Outcome) {
             message += "; give one with --credential SLOT=env:NAME or SLOT=file:PATH";
         }
         exit::tell(error.code(), &message, error.allow_with().as_deref());
+        if let CallError::Adapter { retryable: true, retry_after_ms, .. } = error {
+            let when = retry_after_ms.map_or_else(|| "later".to_owned(), |ms| format!("in {}", look::wait(ms)));
+            anstream::eprintln!("  try again {when}");
+        }
     }
 }
 

@@ -78,3 +78,23 @@ pub(crate) fn micros(count: u64) -> String {
         _ => format!("{:.1} s", count as f64 / 1e6),
     }
 }
+
+/// How long to wait, never told shorter than it is: `3 s`, `5 min`, `2 h`.
+pub(crate) fn wait(milliseconds: u64) -> String {
+    match milliseconds.div_ceil(1_000) {
+        seconds @ 0..=120 => format!("{seconds} s"),
+        seconds @ 121..=7_200 => format!("{} min", seconds.div_ceil(60)),
+        seconds => format!("{} h", seconds.div_ceil(3_600)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wait_is_never_told_shorter_than_it_is() {
+        assert_eq!([0, 1, 2_400, 120_000].map(wait), ["0 s", "1 s", "3 s", "120 s"]);
+        assert_eq!([120_001, 7_200_000, 7_200_001, u64::MAX].map(wait)[..3], ["3 min", "120 min", "3 h"]);
+    }
+}

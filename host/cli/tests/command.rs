@@ -88,12 +88,15 @@ fn a_sandbox_call_needs_no_secret_and_says_what_would_be_sent() {
     let value = ran.json();
     assert_eq!(value["would_send"][0]["url"], "https://api.postmarkapp.com/email");
     assert!(value["would_send"][0]["headers"].to_string().contains("{server-token}"));
+    let curl = value["would_send"][0]["curl"].as_str().unwrap();
+    assert!(curl.contains("-H \"X-Postmark-Server-Token: $SERVER_TOKEN\""), "{curl}");
     assert!(value["output"]["MessageID"].is_string());
     // For people: the output alone on standard output.
     let ran =
         place.run_with(&["invoke", &postmark, "--grant", &grant, "--operation", "sendEmail", "--input", "-"], EMAIL);
     assert_eq!(ran.json()["ErrorCode"], 0);
     assert!(ran.err.contains("POST https://api.postmarkapp.com/email") && ran.err.contains("fuel"), "{}", ran.err);
+    assert!(ran.err.contains(curl), "the same line for people, to be pasted: {}", ran.err);
 }
 
 #[test]
@@ -206,6 +209,24 @@ fn each_way_to_end_has_its_exit_code() {
     ]);
     assert_eq!(ran.code, 6, "{}", ran.err);
     assert!(ran.err.contains("refused"), "{}", ran.err);
+}
+
+#[test]
+fn a_failure_that_may_pass_says_when_to_try_again() {
+    let (place, clinic) = (Place::new(), built("guests/puppet_clinic"));
+    let config = r#"{"baseUrl": "https://ehr.example", "auth": "none"}"#;
+    let grant = place.grant(&clinic, config, |grant| grant);
+    for (input, told) in [
+        (r#"{"retryAfterMs": 2400}"#, "\n  try again in 3 s\n"),
+        ("{}", "\n  try again later\n"),
+        (r#"{"retryable": 0, "retryAfterMs": 2400}"#, ""),
+    ] {
+        let fail = ["invoke", &clinic, "--grant", &grant, "--config", config, "--operation", "fail", "--input", input];
+        let ran = place.run(&fail);
+        assert_eq!(ran.code, 4, "{}", ran.err);
+        assert!(ran.err.contains("error[clinic.busy]") && ran.err.ends_with(told), "{}", ran.err);
+        assert_eq!(ran.err.contains("try again"), !told.is_empty(), "{}", ran.err);
+    }
 }
 
 #[test]

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
+    curl::{Sent, Sketch, curl},
     error::{Fault, SendError},
     outbound::{HttpRequest, HttpResponse},
 };
@@ -30,6 +31,8 @@ pub struct WouldSend {
     /// The slot whose secret would have been added.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub slot: Option<String>,
+    /// The same as lines for a POSIX shell, where the secret is a variable with the slot's name.
+    pub curl: String,
 }
 
 /// A body, as readable as it can be shown.
@@ -68,6 +71,15 @@ impl Body {
 
 /// Says what would have been sent.
 pub(crate) fn would_send(request: &HttpRequest, url: &RequestUrl, route: &OpenRoute, room: &mut usize) -> WouldSend {
+    let body = request.body.as_deref().map(|body| Body::new(body, room));
+    let sent = match (&body, request.body.as_deref()) {
+        (Some(Body::Omitted(bytes)), _) => Sent::Omitted(*bytes),
+        (_, Some(bytes)) => Sent::Bytes(bytes),
+        (_, None) => Sent::None,
+    };
+    let slot = route.slot.as_ref().map(|(slot, scheme)| (slot.as_str(), scheme));
+    let sketch = Sketch { method: request.method, url: &url.to_string(), headers: &request.headers, body: sent, slot };
+    let curl = curl(&sketch);
     let text = |header: &Header| (header.name.clone(), String::from_utf8_lossy(&header.value).into_owned());
     let mut headers: Vec<(String, String)> = request.headers.iter().map(text).collect();
     let mut url = url.to_string();
@@ -88,8 +100,9 @@ pub(crate) fn would_send(request: &HttpRequest, url: &RequestUrl, route: &OpenRo
         method: request.method.to_string(),
         url,
         headers,
-        body: request.body.as_deref().map(|body| Body::new(body, room)),
+        body,
         slot: route.slot.as_ref().map(|(slot, _)| slot.clone()),
+        curl,
     }
 }
 

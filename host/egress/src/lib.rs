@@ -14,6 +14,7 @@
 //! | `resolve.rs` | names to addresses |
 //! | `connections.rs` | an integration's own connections, to judged addresses only |
 //! | `answer.rs` | sandbox mode: what would have been sent, and the answer from the declared schema |
+//! | `curl.rs` | a request as lines for a shell |
 //! | `error.rs` | why there is no response, told without addresses or secrets |
 //!
 //! The order is fixed. The gate sees the final request but for the secret; the secret is attached after it said yes; the
@@ -24,6 +25,7 @@
 mod answer;
 mod breaker;
 mod connections;
+mod curl;
 mod decode;
 mod error;
 mod exchange;
