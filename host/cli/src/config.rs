@@ -1,8 +1,12 @@
 //! The config of an adapter, as `portcullis inspect` tells it: what it holds, and what can be said without one.
 
-use std::path::Path;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+};
 
-use portcullis_runtime::{Adapter, Schema, printable};
+use portcullis_runtime::{Adapter, Field, Schema, printable};
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::look;
@@ -54,4 +58,35 @@ pub(crate) fn json_without(adapter: &Adapter, schema: &Schema, why: &str) -> Val
     json!({
         "upload": adapter.upload(), "config_schema": schema.value(), "descriptor": null, "grant": null, "needs_config": why,
     })
+}
+
+/// A place in the config that is not as it was.
+#[derive(Debug, Serialize)]
+pub(crate) struct Change {
+    pub(crate) place: String,
+    /// As it was; none if it was not there.
+    pub(crate) before: Option<String>,
+    /// As it is; none if it is no longer there.
+    pub(crate) after: Option<String>,
+}
+
+/// What a new version takes for its config that the old one did not, and the other way.
+pub(crate) fn changes(old: &Schema, new: &Schema) -> Vec<Change> {
+    let told = |field: &Field| {
+        let default = field.default.as_ref().map(|value| format!(", default {}", printable(&value.to_string(), 40)));
+        let required = if field.required { ", required" } else { "" };
+        format!("{}{required}{}", printable(&field.kind, 60), default.unwrap_or_default())
+    };
+    let places = |schema: &Schema| -> BTreeMap<String, String> {
+        let fields = schema.fields().list.into_iter().filter(|field| !field.pointer.is_empty());
+        fields.map(|field| (printable(&field.pointer, 200), told(&field))).collect()
+    };
+    let (old, new) = (places(old), places(new));
+    let all: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
+    let change = |place: &String| Change {
+        place: place.clone(),
+        before: old.get(place).cloned(),
+        after: new.get(place).cloned(),
+    };
+    all.into_iter().map(change).filter(|change| change.before != change.after).collect()
 }
