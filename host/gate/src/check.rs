@@ -12,6 +12,7 @@ use crate::{
     method::Method,
     parameter::{Parameter, Values},
     printable::{is_plain, printable},
+    query::{OTHERS, is_slots},
     repeat::Repeat,
     template::{Template, TemplateError},
 };
@@ -188,12 +189,14 @@ fn query_problem(name: &str, slot: Option<&Scheme>) -> Option<&'static str> {
     if name.is_empty() || name.len() > 128 || !name.bytes().all(|b| (b'!'..0x7f).contains(&b)) {
         return Some("is not 1 to 128 printable ASCII characters");
     }
-    matches!(slot, Some(Scheme::Query { name: own }) if own == name).then_some("is the slot's to write")
+    is_slots(slot.and_then(Scheme::query_name), name.bytes()).then_some("is the slot's to write")
 }
 
 /// Why a header field of this name cannot be declared.
 fn header_problem(name: &str, slot: Option<&Scheme>) -> Option<&'static str> {
-    if !is_token(name) || name.len() > 128 {
+    if name == OTHERS {
+        Some("stands for query parameters only; list each header field by its name")
+    } else if !is_token(name) || name.len() > 128 {
         Some("is not a header name")
     } else if is_reserved(name) {
         Some("is the host's to write")
@@ -207,6 +210,10 @@ fn header_problem(name: &str, slot: Option<&Scheme>) -> Option<&'static str> {
 fn check_scheme(at: &str, scheme: &Scheme) -> Result<(), DescriptorError> {
     match scheme {
         Scheme::Bearer | Scheme::Basic | Scheme::SigningKey => Ok(()),
+        Scheme::Query { name } if name == OTHERS => err(
+            at,
+            "`*` stands for every name that is not listed; a secret goes into a parameter of one name".to_owned(),
+        ),
         Scheme::Query { name } => match query_problem(name, None) {
             Some(problem) => err(at, format!("`{}` {problem}", shorten(name))),
             None => Ok(()),
@@ -310,6 +317,17 @@ mod tests {
             (|d| d.routes[0].query = (0..129).map(|i| Parameter::any(i.to_string())).collect(), "routes[0].query"),
             (|d| d.routes[0].query[0].values = Values::OneOf(Vec::new()), "routes[0].query"),
             (|d| d.routes[0].headers = vec![Parameter::any("Host")], "routes[0].headers"),
+            (|d| d.routes[0].query = vec![Parameter::any("*"); 2], "routes[0].query"),
+            (|d| d.slots[0].scheme = Scheme::Query { name: "*".into() }, "slots[0].scheme"),
+            (
+                |d| {
+                    d.slots[0].scheme = Scheme::Query { name: "key".into() };
+                    d.routes[0].query = vec![Parameter::any("KEY"), Parameter::any("*")];
+                },
+                "routes[0].query",
+            ),
+            (|d| d.routes[0].headers = vec![Parameter::any("*")], "routes[0].headers"),
+            (|d| d.routes[0].repeat = Repeat::WithKey("*".into()), "routes[0].repeat"),
             (|d| d.routes[0].headers = vec![Parameter::any("a b")], "routes[0].headers"),
             (|d| d.routes[0].headers = vec![Parameter::any("x-key")], "routes[0].headers"),
             (|d| d.routes[0].headers = vec![Parameter::any("Accept")], "routes[0].headers"),
@@ -340,6 +358,16 @@ mod tests {
             spoil(&mut descriptor);
             assert_eq!(descriptor.check().unwrap_err().at, *at);
         }
+    }
+
+    #[test]
+    fn headers_know_no_star_and_queries_do() {
+        let mut descriptor = sample();
+        descriptor.routes[0].query = vec![Parameter::any("*"), Parameter::any("q")];
+        descriptor.check().unwrap();
+        descriptor.routes[0].headers = vec![Parameter::any("*")];
+        let told = descriptor.check().unwrap_err().to_string();
+        assert!(told.contains("`*` stands for query parameters only; list each header field"), "{told}");
     }
 
     #[test]

@@ -16,7 +16,7 @@ use crate::{
     method::Method,
     parameter::Parameter,
     powers::{OpenRoute, OperationPowers, RouteId},
-    query::{Decoded, pairs},
+    query::{pairs, rules_for},
     url::RequestUrl,
 };
 
@@ -154,8 +154,9 @@ pub(crate) fn shortfall(request: &Request<'_>, route: &OpenRoute) -> Option<Reas
         (Some(_), _) => return Some(Reason::Slot),
     }
     let scheme = route.slot.as_ref().map(|(_, scheme)| scheme);
+    let own = scheme.and_then(Scheme::query_name);
     for (position, (name, value)) in pairs(request.url).enumerate() {
-        match judge_query(name, value, &route.query, scheme) {
+        match judge(rules_for(&route.query, own, name), value) {
             Some(true) => {}
             Some(false) => return Some(Reason::QueryValue(position)),
             None => return Some(Reason::Query(position)),
@@ -179,14 +180,6 @@ pub(crate) fn shortfall(request: &Request<'_>, route: &OpenRoute) -> Option<Reas
         }
     }
     None
-}
-
-/// Whether a parameter may be sent with this value; none if it may not be sent at all, or is the slot's to write.
-fn judge_query(name: Decoded<'_>, value: Decoded<'_>, allowed: &[Parameter], scheme: Option<&Scheme>) -> Option<bool> {
-    if matches!(scheme, Some(Scheme::Query { name: own }) if name.clone().eq(own.bytes())) {
-        return None;
-    }
-    judge(allowed.iter().filter(|parameter| name.clone().eq(parameter.name.bytes())), value)
 }
 
 /// Whether a header field that a guest may write may be sent with this value; none if not at all.

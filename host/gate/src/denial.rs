@@ -9,13 +9,14 @@ use crate::{
     address::AddressRefusal,
     body::BodyKind,
     decide::{Reason, Request, shortfall},
+    descriptor::Scheme,
     grant::GrantedRoute,
     header::HeaderRefusal,
     intersect::MAX_COVERING,
     method::Method,
     powers::OperationPowers,
     printable::printable,
-    query::{Decoded, pairs},
+    query::{Decoded, is_slots, pairs, rules_for},
     url::{RequestUrl, UrlRefusal},
 };
 
@@ -162,11 +163,15 @@ fn what(reason: Reason, request: &Request<'_>, powers: &OperationPowers) -> Stri
         Some((name, value)) if value.clone().next().is_some() => text(name),
         _ => "…".to_owned(),
     };
+    let own = request.slot.and_then(|slot| powers.slot(slot)).and_then(Scheme::query_name);
     let header = |position: usize| quote(headers.get(position).map(|h| h.name.as_str()).unwrap_or_default());
     match reason {
         Reason::Origin => format!("no route to {} is open during `{operation}`", quote(url.origin())),
         Reason::Method => format!("no {method} route to {} is open during `{operation}`", quote(url.origin())),
         Reason::Path => format!("no {method} route to this path is open during `{operation}`"),
+        Reason::Query(position) if pair(position).is_some_and(|(name, _)| is_slots(own, name)) => {
+            format!("the query parameter `{}` is the credential's to write", name(position))
+        }
         Reason::Query(position) => format!("the query parameter `{}` is not granted for this route", name(position)),
         Reason::QueryValue(position) => {
             format!("the query parameter `{}` may not have this value on this route", name(position))
@@ -209,8 +214,16 @@ fn granted(reason: Reason, request: &Request<'_>, powers: &OperationPowers) -> V
         Reason::Path => {
             here().filter(|route| route.method == method).map(|route| format!("{method} {}", route.template)).collect()
         }
-        Reason::Query(_) | Reason::QueryValue(_) => {
-            to_path().flat_map(|route| &route.query).map(ToString::to_string).collect()
+        Reason::Query(_) => to_path().flat_map(|route| &route.query).map(ToString::to_string).collect(),
+        // The rules that stand for its name: beside them a `*` says nothing.
+        Reason::QueryValue(position) => {
+            let rules = |(name, _): (Decoded<'_>, _)| {
+                to_path()
+                    .flat_map(move |route| rules_for(&route.query, None, name.clone()))
+                    .map(ToString::to_string)
+                    .collect()
+            };
+            pairs(url).nth(position).map(rules).unwrap_or_default()
         }
         Reason::HeaderName(_) | Reason::HeaderValue(_) => {
             to_path().flat_map(|route| &route.headers).map(ToString::to_string).collect()
@@ -344,6 +357,32 @@ mod tests {
         assert_eq!(denial.allow_with.unwrap(), format!("{open}query = [\"q\"]\n"));
         let denial = denied(&descriptor, "readItem", open, "https://open.example.com/status?y=1");
         assert!(denial.allow_with.is_none() && denial.message.contains("no route that allows this request"));
+    }
+
+    #[test]
+    fn a_refusal_beside_a_star_tells_the_rule_that_stands_for_the_name() {
+        let mut descriptor = sample();
+        descriptor.slots[0].scheme = Scheme::Query { name: "key".into() };
+        descriptor.routes[0].query = serde_json::from_str(r#"["*", { "name": "s", "one_of": ["x", "y"] }]"#).unwrap();
+        let route = "[[routes]]\nmethod = \"GET\"\nurl = \"https://api.example.com/items/{id}\"\nslot = \"key\"\n";
+        let denied = |rules: &str, query: &str| {
+            let grant = grant(&format!("{route}query = {rules}\n"));
+            let powers = crate::Powers::new(DIGEST, "sample", &descriptor, &grant, &crate::Ceiling::default()).unwrap();
+            let powers = powers.operation("readItem").unwrap();
+            let url = RequestUrl::parse(&format!("https://api.example.com/items/1?{query}"), 100).unwrap();
+            let request = Request { method: Method::Get, url: &url, headers: &[], body: false, slot: Some("key") };
+            let Decision::Deny(reason) = decide(&request, powers) else { panic!("allowed") };
+            Denial::new(reason, &request, powers)
+        };
+        let lines = descriptor.routes[0].as_granted().to_toml_lines();
+        let star = r#"["*", { name = "s", one_of = ["x"] }]"#;
+        let value = denied(star, "a=1&s=y");
+        assert_eq!((value.granted, value.allow_with), (vec!["s=x".to_owned()], Some(lines.clone())));
+        let name = denied(r#"["a"]"#, "a=1&b=2");
+        assert_eq!((name.granted, name.allow_with), (vec!["a".to_owned()], Some(lines)));
+        let slots = denied(star, "a=1&KEY=2");
+        assert!(slots.message.contains("the query parameter `KEY` is the credential's to write"), "{}", slots.message);
+        assert_eq!(slots.allow_with, None);
     }
 
     #[test]

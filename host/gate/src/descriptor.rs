@@ -58,6 +58,16 @@ pub enum Scheme {
     SigningKey,
 }
 
+impl Scheme {
+    /// The query parameter that it writes, if it writes one.
+    pub(crate) fn query_name(&self) -> Option<&str> {
+        match self {
+            Scheme::Query { name } => Some(name),
+            _ => None,
+        }
+    }
+}
+
 /// A named secret the adapter needs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Slot {
@@ -80,7 +90,7 @@ pub struct Route {
     pub method: Method,
     /// The URL template.
     pub url: String,
-    /// Query parameters it may send.
+    /// Query parameters it may send; the name `*` stands for every name that is not listed.
     pub query: Vec<Parameter>,
     /// Header fields it may send, beside those that every route may.
     pub headers: Vec<Parameter>,

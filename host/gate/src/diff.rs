@@ -18,6 +18,7 @@ use crate::{
     descriptor::{Descriptor, DescriptorError, Effect, Route, Scheme},
     method::Method,
     parameter::{Parameter, Values},
+    query::{OTHERS, beyond},
     repeat::Repeat,
     template::Template,
 };
@@ -110,6 +111,8 @@ struct Power {
     query: BTreeSet<Parameter>,
     headers: BTreeSet<Parameter>,
     slot: Option<(String, String)>,
+    /// The query parameter that the slot writes: no rule of the query stands for it.
+    own: Option<String>,
     body: Option<BodyKind>,
     repeat: Repeat,
 }
@@ -190,6 +193,7 @@ impl Power {
             query: route.query.iter().map(|p| in_order(p, p.name.clone())).collect(),
             headers: headers.collect(),
             slot: slot.map(|slot| (slot.name.clone(), scheme(&slot.scheme))),
+            own: slot.and_then(|slot| slot.scheme.query_name()).map(str::to_owned),
             body,
             repeat,
         })
@@ -301,7 +305,7 @@ fn changed(changes: &mut Vec<Change>, (before, old): (&Power, &Route), (after, n
         !new.iter().all(|new| old.iter().any(|old| old.name == new.name && old.covers(new)))
     };
     // What tells them apart may be cut off where lists are long; then they are told by their number.
-    let mut parameters = |kind, old: &BTreeSet<Parameter>, new: &BTreeSet<Parameter>| {
+    let mut parameters = |kind, more: bool, old: &BTreeSet<Parameter>, new: &BTreeSet<Parameter>| {
         if old == new {
             return;
         }
@@ -310,12 +314,15 @@ fn changed(changes: &mut Vec<Change>, (before, old): (&Power, &Route), (after, n
             before = Some(format!("{} of them", old.len()));
             after = Some(format!("{} of them, with other values", new.len()));
         }
-        change(kind, more(old, new), before, after);
+        change(kind, more, before, after);
     };
-    parameters(ChangeKind::Query, &before.query, &after.query);
-    parameters(ChangeKind::Headers, &before.headers, &after.headers);
+    let wider = beyond(after.query.iter(), before.query.iter(), before.own.as_deref()).is_some();
+    parameters(ChangeKind::Query, wider, &before.query, &after.query);
+    parameters(ChangeKind::Headers, more(&before.headers, &after.headers), &before.headers, &after.headers);
+    // The name that a slot wrote is one like any other when the slot is gone, and `*` stands for it.
+    let freed = before.own.is_some() && after.query.iter().any(|rule| rule.name == OTHERS);
     let slot = |power: &Power| power.slot.as_ref().map(|(name, scheme)| format!("{name} ({scheme})"));
-    change(ChangeKind::RouteSlot, after.slot.is_some(), slot(before), slot(after));
+    change(ChangeKind::RouteSlot, after.slot.is_some() || freed, slot(before), slot(after));
     let body = |power: &Power| power.body.as_ref().map(BodyKind::told);
     change(ChangeKind::Body, after.body.is_some(), body(before), body(after));
     let repeat = |power: &Power| {

@@ -13,6 +13,8 @@ use crate::{
     limits::Limits,
     parameter::{Parameter, told},
     powers::{GrantMismatch, undeclared},
+    printable::printable,
+    query::OTHERS,
 };
 
 /// What is effective, and what became of the rest.
@@ -207,23 +209,37 @@ fn narrowed(declared: &GrantedRoute, granted: &GrantedRoute) -> Option<String> {
     if declared.url != granted.url {
         words.push(format!("declared for {}", declared.url));
     }
-    for (what, declared, granted) in
-        [("query", &declared.query, &granted.query), ("headers", &declared.headers, &granted.headers)]
-    {
-        let same = |a: &Parameter, b: &Parameter| a.name.eq_ignore_ascii_case(&b.name);
-        let rest: Vec<_> = declared.iter().filter(|d| !granted.iter().any(|g| same(d, g))).cloned().collect();
-        if !rest.is_empty() {
-            words.push(format!("{what} without {}", told(&rest)));
-        }
-        for narrower in granted.iter().filter(|granted| !declared.contains(granted)) {
-            words.push(format!("{what} only {narrower}"));
-        }
-    }
+    let same_name = |a: &Parameter, b: &Parameter| a.name == b.name;
+    let same_header = |a: &Parameter, b: &Parameter| a.name.eq_ignore_ascii_case(&b.name);
+    narrowed_rules(&mut words, "query", (&declared.query, &granted.query), same_name);
+    narrowed_rules(&mut words, "headers", (&declared.headers, &granted.headers), same_header);
     let limits = granted.limits.told();
     if !limits.is_empty() {
         words.push(format!("at most {limits}"));
     }
     if words.is_empty() { None } else { Some(words.join("; ")) }
+}
+
+/// What granted rules leave out of declared ones.
+fn narrowed_rules(
+    words: &mut Vec<String>,
+    what: &str,
+    (declared, granted): (&[Parameter], &[Parameter]),
+    same: impl Fn(&Parameter, &Parameter) -> bool,
+) {
+    let unlisted = declared.iter().filter(|declared| !granted.iter().any(|granted| same(declared, granted)));
+    // What a grant does not list it leaves out, unless it has a `*`: then that stands for it.
+    let others: Vec<&Parameter> = granted.iter().filter(|rule| rule.name == OTHERS).collect();
+    let (rest, falls): (Vec<_>, Vec<_>) = unlisted.cloned().partition(|_| others.is_empty());
+    if !rest.is_empty() {
+        words.push(format!("{what} without {}", told(&rest)));
+    }
+    for rule in falls.iter().filter(|rule| !others.iter().any(|other| other.covers(rule))) {
+        words.push(format!("{what} {} only as *", printable(&rule.name, 128)));
+    }
+    for narrower in granted.iter().filter(|granted| !declared.contains(granted)) {
+        words.push(format!("{what} only {narrower}"));
+    }
 }
 
 fn slots(descriptor: &Descriptor, left: &Intersection) -> Vec<Explained<SlotLine>> {
@@ -347,6 +363,29 @@ mod tests {
             Some("query only q=open|closed; at most requests = 3")
         );
         assert_eq!(explained.refused, None);
+    }
+
+    #[test]
+    fn what_a_granted_star_stands_for_is_told_as_what_is_left() {
+        let narrowed = |declared: &str, granted: &str| {
+            let mut descriptor = sample();
+            descriptor.routes[1].query = serde_json::from_str(declared).unwrap();
+            let route = "[[routes]]\nmethod = \"POST\"\nurl = \"https://api.example.com/send\"\nslot = \"key\"\n";
+            let grant = grant(&format!("{route}query = {granted}\n"));
+            let explained = explain("sample", &descriptor, &grant, &Ceiling::default()).unwrap();
+            assert_eq!(explained.refused, None);
+            explained.routes[0].item.narrowed.clone().unwrap_or_default()
+        };
+        let wide = r#"["a", "*"]"#;
+        assert_eq!(narrowed(wide, r#"["a", "*"]"#), "");
+        assert_eq!(narrowed(wide, r#"["*"]"#), "", "`*` stands for `a`, too");
+        assert_eq!(narrowed(wide, r#"["a"]"#), "query without *");
+        assert_eq!(narrowed(wide, r#"["b"]"#), "query without a *; query only b");
+        assert_eq!(narrowed(wide, r#"[{ name = "*", shape = "digits" }]"#), "query a only as *; query only *:digits");
+        let digits = r#"["a", { "name": "*", "shape": "digits" }]"#;
+        assert_eq!(narrowed(digits, r#"[{ name = "*", shape = "digits" }]"#), "query a only as *");
+        // Names of query parameters are told apart by their case.
+        assert_eq!(narrowed(r#"["a", "A"]"#, r#"["a"]"#), "query without A");
     }
 
     #[test]

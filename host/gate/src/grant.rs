@@ -11,6 +11,7 @@ use crate::{
     limits::{Limits, LimitsError},
     method::Method,
     parameter::{Parameter, ParameterError},
+    query::OTHERS,
     template::{Template, TemplateError},
 };
 
@@ -50,7 +51,9 @@ pub struct GrantedRoute {
     /// Concrete origin and path; a path segment may be `{name}` or `{name:digits(1..9)}`, which stands for one segment, and
     /// the last one `{name..}`, which stands for one or more.
     pub url: String,
-    /// Query parameters that may be sent, with the values they may have. All others are refused.
+    /// Query parameters that may be sent, with the values they may have. All others are refused. The name `*` stands for
+    /// every name that is not listed, where the adapter declares `*`; a name that it declares beside `*` with fewer values
+    /// must be listed here too.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub query: Vec<Parameter>,
     /// Header fields that may be sent beside Accept, Accept-Language, Content-Type and User-Agent, with the values they
@@ -197,6 +200,9 @@ impl Grant {
                 .chain(&route.headers)
                 .try_for_each(Parameter::check_values)
                 .map_err(|error| GrantError::Parameter { index, error })?;
+            if route.headers.iter().any(|header| header.name == OTHERS) {
+                return Err(GrantError::Parameter { index, error: ParameterError::AnyHeader });
+            }
             route.limits.check()?;
         }
         Ok(self.limits.check()?)
@@ -255,7 +261,7 @@ mod tests {
         [[routes]]
         method = "GET"
         url = "http://localhost:8025/{id}"
-        query = ["a", { name = "limit", shape = "digits(1..3)" }]
+        query = ["a", { name = "limit", shape = "digits(1..3)" }, "*"]
         headers = [{ name = "X-Mode", one_of = ["a", "b"] }]
         limits = { requests = 3, response_bytes = 1000 }
         [limits]
@@ -295,6 +301,7 @@ mod tests {
             ("/send", "/../send", "routes[0].url"),
             ("digits(1..3)", "int", "`int`"),
             ("[\"a\", \"b\"]", "[]", "routes[1]"),
+            ("X-Mode", "*", "`routes[1]`: `*` stands for query parameters only"),
             ("requests = 3", "request = 3", "request"),
             ("requests = 3", "requests = 10_001", "limits.requests"),
         ];
@@ -311,5 +318,6 @@ mod tests {
         {
             assert!(schema.contains(&format!("\"{word}\"")), "{word}");
         }
+        assert!(schema.contains("The name `*` stands for"), "{schema}");
     }
 }

@@ -14,6 +14,8 @@ use crate::{
     limits::Limits,
     parameter::Parameter,
     powers::OpenRoute,
+    printable::printable,
+    query::{Beyond, beyond},
     template::Template,
 };
 
@@ -118,7 +120,7 @@ pub(crate) fn intersect(
         let allowed = ceiling.allows_carve_out(carve_out, integration);
         let why = || {
             let why = format!("`carve_outs` has nothing that holds it for the integration `{integration}`");
-            Removed { by: Layer::Ceiling, why: crate::printable(&why, 200) }
+            Removed { by: Layer::Ceiling, why: printable(&why, 200) }
         };
         (*carve_out, if allowed { Ok(()) } else { Err(why()) })
     });
@@ -175,7 +177,7 @@ fn open(
         if wide.open.method != granted.method || !wide.open.template.covers(template) {
             continue;
         }
-        if let Some(problem) = narrower(route, granted) {
+        if let Some(problem) = narrower(descriptor, route, granted) {
             why = problem;
             continue;
         }
@@ -188,21 +190,44 @@ fn open(
 }
 
 /// Why a granted route is not within a declared one of the same method and path, if it is not.
-fn narrower(route: &Route, granted: &GrantedRoute) -> Option<String> {
+fn narrower(descriptor: &Descriptor, route: &Route, granted: &GrantedRoute) -> Option<String> {
     if route.slot != granted.slot {
         let or_none = |slot: &Option<String>| slot.clone().unwrap_or_else(|| "none".to_owned());
         return Some(format!("`{}` has the slot {}, not {}", route.id, or_none(&route.slot), or_none(&granted.slot)));
     }
-    let outside = |granted: &[Parameter], declared: &[Parameter], what: &str, same: fn(&str, &str) -> bool| {
-        let parameter = granted.iter().find(|granted| {
-            !declared.iter().any(|declared| same(&declared.name, &granted.name) && declared.covers(granted))
-        })?;
-        let known = declared.iter().find(|declared| same(&declared.name, &parameter.name));
-        Some(match known {
-            Some(known) => format!("`{}` declares the {what} `{known}`, which does not cover `{parameter}`", route.id),
-            None => format!("`{}` does not declare the {what} `{}`", route.id, parameter.name),
+    outside_query(descriptor, route, granted).or_else(|| {
+        let declared = route.header_rules();
+        let same = |a: &Parameter, b: &Parameter| a.name.eq_ignore_ascii_case(&b.name);
+        let covered = |granted: &&Parameter| declared.iter().any(|d| same(d, granted) && d.covers(granted));
+        let parameter = granted.headers.iter().find(|granted| !covered(granted))?;
+        Some(match declared.iter().find(|declared| same(declared, parameter)) {
+            Some(known) => wider(route, "header", parameter, known),
+            None => unknown(route, "header", parameter),
         })
-    };
-    outside(&granted.query, &route.query, "query parameter", |a, b| a == b)
-        .or_else(|| outside(&granted.headers, &route.header_rules(), "header", str::eq_ignore_ascii_case))
+    })
+}
+
+/// Why a granted query is not within a declared one, if it is not.
+fn outside_query(descriptor: &Descriptor, route: &Route, granted: &GrantedRoute) -> Option<String> {
+    let slot = route.slot.as_deref().and_then(|name| descriptor.slot(name));
+    let own = slot.and_then(|slot| slot.scheme.query_name());
+    let what = "query parameter";
+    Some(match beyond(granted.query.iter(), route.query.iter(), own)? {
+        Beyond::Name(rule) => unknown(route, what, rule),
+        Beyond::Slots(rule) => format!("the {what} `{}` is the slot's to write", printable(&rule.name, 128)),
+        Beyond::Values(rule, known) => wider(route, what, rule, known),
+        Beyond::Unlisted(known) => format!(
+            "`{}` declares the {what} `{known}`, and the grant's `*` stands for it with more values; list it beside `*`, \
+             with no more than these",
+            route.id
+        ),
+    })
+}
+
+fn wider(route: &Route, what: &str, granted: &Parameter, known: &Parameter) -> String {
+    format!("`{}` declares the {what} `{known}`, which does not cover `{granted}`", route.id)
+}
+
+fn unknown(route: &Route, what: &str, granted: &Parameter) -> String {
+    format!("`{}` does not declare the {what} `{}`", route.id, printable(&granted.name, 128))
 }

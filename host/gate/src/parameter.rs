@@ -6,6 +6,9 @@
 //! ```toml
 //! query = ["cursor", { name = "limit", shape = "digits(1..3)" }, { name = "status", one_of = ["open", "closed"] }]
 //! ```
+//!
+//! In a query the name `*` stands for every name that is not listed: `"*"`, or `{ name = "*", shape = "word" }`. `query.rs`
+//! has what follows from it. Header fields know no `*`: among those that nobody listed are those that say on whose behalf.
 
 use std::fmt;
 
@@ -56,6 +59,9 @@ pub enum ParameterError {
         /// The value, fit to be shown.
         value: String,
     },
+    /// `*` among header fields.
+    #[error("`*` stands for query parameters only; list each header field by its name")]
+    AnyHeader,
 }
 
 impl Parameter {
@@ -134,7 +140,7 @@ pub(crate) fn told(parameters: &[Parameter]) -> String {
 #[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Limited {
-    /// The name.
+    /// The name; in a query, `*` stands for every name that is not listed.
     name: String,
     /// The values' shape: `text`, `word`, `hex`, `digits` or `uuid`, and a length, as in `digits(1..3)`.
     #[serde(default, skip_serializing_if = "Option::is_none")]

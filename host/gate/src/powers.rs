@@ -75,7 +75,7 @@ pub struct OpenRoute {
     pub method: Method,
     /// The granted template, as narrow as the operator made it.
     pub template: Template,
-    /// Query parameters that may be sent.
+    /// Query parameters that may be sent; the name `*` stands for every name that is not listed.
     pub query: Vec<Parameter>,
     /// Header fields that may be sent beside those that every route may.
     pub headers: Vec<Parameter>,
@@ -339,6 +339,62 @@ pub(crate) mod tests {
         ] {
             assert!(!accepts(line), "{line}");
         }
+    }
+
+    /// Why this query is not granted where that one is declared; none if it is.
+    fn refused(declared: &str, scheme: Scheme, granted: &str) -> Option<String> {
+        let mut descriptor = sample();
+        descriptor.slots[0].scheme = scheme;
+        descriptor.routes[1].query = serde_json::from_str(declared).unwrap();
+        let grant = grant(&format!("{SEND}query = {granted}\n"));
+        Powers::new(DIGEST, "sample", &descriptor, &grant, &Ceiling::default()).err().map(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_declared_star_lets_a_grant_list_names_one_by_one() {
+        let digits = r#"["a", { "name": "*", "shape": "digits" }]"#;
+        for (declared, granted) in [
+            (r#"["*"]"#, r#"["b", { name = "c", shape = "word" }, { name = "*", one_of = ["x"] }]"#),
+            (r#"["*"]"#, "[\"*\"]"),
+            (digits, r#"[{ name = "b", one_of = ["1"] }]"#),
+            (digits, r#"["a"]"#),
+            (digits, r#"["a", { name = "*", shape = "digits(2)" }]"#),
+            // Left out here, `a` is one of the others, with fewer values than are declared for it.
+            (digits, r#"[{ name = "*", shape = "digits" }]"#),
+        ] {
+            assert_eq!(refused(declared, Scheme::Bearer, granted), None, "{declared} {granted}");
+        }
+    }
+
+    #[test]
+    fn a_granted_star_has_no_more_than_is_declared_for_any_name() {
+        let status = r#"[{ "name": "status", "one_of": ["open"] }, "*"]"#;
+        let digits = r#"["a", { "name": "*", "shape": "digits" }]"#;
+        for (declared, granted, names) in [
+            (r#"["a"]"#, "[\"*\"]", "does not declare the query parameter `*`"),
+            ("[]", "[\"*\"]", "does not declare the query parameter `*`"),
+            (digits, "[\"*\"]", "`*:digits`, which does not cover `*`"),
+            (digits, "[\"b\"]", "`*:digits`, which does not cover `b`"),
+            (status, "[\"*\"]", "`status=open`, and the grant's `*` stands for it with more values; list it"),
+            (status, "[\"status\", \"*\"]", "`status=open`, which does not cover `status`"),
+            (status, r#"[{ name = "*", one_of = ["open", "x"] }]"#, "`*` stands for it"),
+        ] {
+            let error = refused(declared, Scheme::Bearer, granted).unwrap();
+            assert!(error.contains(names), "{error}");
+        }
+        let listed = r#"[{ name = "status", one_of = ["open"] }, "*"]"#;
+        assert_eq!(refused(status, Scheme::Bearer, listed), None);
+        assert_eq!(refused(status, Scheme::Bearer, r#"[{ name = "*", one_of = ["open"] }]"#), None);
+    }
+
+    #[test]
+    fn the_parameter_that_the_credential_writes_is_not_granted_by_a_star() {
+        let scheme = || Scheme::Query { name: "Key".into() };
+        for name in ["Key", "kEY"] {
+            let error = refused(r#"["*"]"#, scheme(), &format!("[\"{name}\"]")).unwrap();
+            assert!(error.contains("is the slot's to write") && error.contains(name), "{error}");
+        }
+        assert_eq!(refused(r#"["*"]"#, scheme(), r#"["keys", "*"]"#), None);
     }
 
     #[test]

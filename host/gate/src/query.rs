@@ -1,6 +1,70 @@
-//! A query as the gate reads it: pairs of names and values, decoded as servers do.
+//! A query as the gate reads it: pairs of names and values, decoded as servers do, and the rules that stand for a name.
+//!
+//! A name that is listed has the rules that list it and no others. Every other name has the rules of `*`, where there are
+//! any. So what stands beside `*` narrows it. The name that the route's slot writes has no rules at all, in any case: a
+//! guest that could write it beside the host would choose the credential for a server that reads the other one.
+//!
+//! A list goes beyond another where it allows one name with one value that the other does not. As `*` of a list stands
+//! for the names that the list leaves out, it stands for those that the other list has, too: they must be as wide there,
+//! or be listed here. Nothing is narrowed in silence: what is open is what the grant says, or the grant is refused.
 
-use crate::url::RequestUrl;
+use crate::{parameter::Parameter, url::RequestUrl};
+
+/// The name that stands for every name that is not listed.
+pub(crate) const OTHERS: &str = "*";
+
+/// Whether this is the name that the route's slot writes. Without regard to case, as some servers read it.
+pub(crate) fn is_slots(own: Option<&str>, name: impl Iterator<Item = u8>) -> bool {
+    let lower = |byte: u8| byte.to_ascii_lowercase();
+    own.is_some_and(|own| name.map(lower).eq(own.bytes().map(lower)))
+}
+
+/// The rules that stand for a name. `own` is the name that the route's slot writes. Allocates nothing.
+pub(crate) fn rules_for<'a, N>(
+    rules: &'a [Parameter],
+    own: Option<&str>,
+    name: N,
+) -> impl Iterator<Item = &'a Parameter> + use<'a, N>
+where
+    N: Iterator<Item = u8> + Clone,
+{
+    let lists = |rule: &Parameter, name: &N| name.clone().eq(rule.name.bytes());
+    let is_listed = rules.iter().any(|rule| lists(rule, &name));
+    let rules = if is_slots(own, name.clone()) { &[] } else { rules };
+    rules.iter().filter(move |rule| if is_listed { lists(rule, &name) } else { rule.name == OTHERS })
+}
+
+/// How a list of rules goes beyond a declared one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Beyond<'a> {
+    /// A name that is not declared.
+    Name(&'a Parameter),
+    /// The name that the slot writes.
+    Slots(&'a Parameter),
+    /// A rule, and the declared one that has fewer values.
+    Values(&'a Parameter, &'a Parameter),
+    /// A declared rule that is not listed, so that a `*` with more values stands for its name.
+    Unlisted(&'a Parameter),
+}
+
+/// The first respect in which rules go beyond declared ones; none if all that they allow is declared.
+pub(crate) fn beyond<'a>(
+    rules: impl Iterator<Item = &'a Parameter> + Clone,
+    declared: impl Iterator<Item = &'a Parameter> + Clone,
+    own: Option<&str>,
+) -> Option<Beyond<'a>> {
+    let listed = |name: &str| declared.clone().find(|rule| rule.name == name);
+    let problem = |rule: &'a Parameter| match listed(&rule.name).or_else(|| listed(OTHERS)) {
+        _ if is_slots(own, rule.name.bytes()) => Some(Beyond::Slots(rule)),
+        None => Some(Beyond::Name(rule)),
+        Some(wide) => (!wide.covers(rule)).then_some(Beyond::Values(rule, wide)),
+    };
+    let others = rules.clone().filter(|rule| rule.name == OTHERS);
+    let falls = |wide: &&'a Parameter| {
+        others.clone().any(|rule| !wide.covers(rule)) && !rules.clone().any(|rule| rule.name == wide.name)
+    };
+    rules.clone().find_map(problem).or_else(|| declared.clone().find(falls).map(Beyond::Unlisted))
+}
 
 /// The pairs of a query, in order. Between two `&` with nothing in between there is none.
 pub(crate) fn pairs(url: &RequestUrl) -> impl Iterator<Item = (Decoded<'_>, Decoded<'_>)> {
@@ -35,6 +99,7 @@ impl Iterator for Decoded<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::parameter::Values;
 
     fn decoded(text: &str) -> String {
         Decoded(text.as_bytes()).map(char::from).collect()
@@ -59,5 +124,65 @@ mod tests {
             pairs(&url).map(|(n, v)| (n.map(char::from).collect(), v.map(char::from).collect())).collect();
         let expected = [("a", "1"), ("b", ""), ("", "2"), ("c", "d=e")];
         assert_eq!(read, expected.map(|(n, v)| (n.to_owned(), v.to_owned())));
+    }
+
+    /// What one name may have, in a world of four values: nothing where no rule stands for it.
+    fn allowed(rules: &[Parameter], own: Option<&str>, name: &str) -> Vec<&'static str> {
+        let stand = || rules_for(rules, own, name.bytes());
+        ["", "x", "y", "z"].into_iter().filter(|value| stand().any(|rule| rule.allows(value.bytes()))).collect()
+    }
+
+    /// Every list of at most two rules of `a`, `b`, `c` and `*`, each with any value or some.
+    fn lists() -> Vec<Vec<Parameter>> {
+        let one_of = |values: &[&str]| Values::OneOf(values.iter().map(|value| (*value).to_owned()).collect());
+        let values = [Values::Any, one_of(&["x"]), one_of(&["x", "y"]), Values::Shape("text".parse().unwrap())];
+        let rule = |name: &str, values: &Values| Parameter { name: name.to_owned(), values: values.clone() };
+        let rules: Vec<Parameter> =
+            ["a", "b", "c", "*"].iter().flat_map(|name| values.iter().map(move |values| rule(name, values))).collect();
+        let pairs = rules.iter().flat_map(|one| rules.iter().map(move |two| vec![one.clone(), two.clone()]));
+        rules.iter().map(|one| vec![one.clone()]).chain(pairs).chain([Vec::new()]).collect()
+    }
+
+    #[test]
+    fn a_list_is_within_another_just_where_every_name_may_have_no_more() {
+        let all = lists();
+        let twice = |rules: &[Parameter]| rules.len() == 2 && rules[0].name == rules[1].name;
+        let (mut within, mut outside) = (0, 0);
+        for own in [None, Some("C")] {
+            // What is declared has each name once, and none that the slot writes; a grant may have both.
+            let slots = |rules: &[Parameter]| own.is_some() && rules.iter().any(|rule| rule.name == "c");
+            for declared in all.iter().filter(|rules| !twice(rules) && !slots(rules)) {
+                for rules in &all {
+                    let found = beyond(rules.iter(), declared.iter(), own);
+                    let is_within = ["a", "b", "c", "other", "*"].iter().all(|name| {
+                        let wide = allowed(declared, own, name);
+                        allowed(rules, own, name).iter().all(|value| wide.contains(value))
+                    });
+                    assert_eq!(
+                        found.is_none(),
+                        is_within && !slots(rules),
+                        "{rules:?} {declared:?} {own:?}: {found:?}"
+                    );
+                    *(if is_within { &mut within } else { &mut outside }) += 1;
+                }
+            }
+        }
+        assert!(within > 1_000 && outside > 1_000, "{within} {outside}");
+    }
+
+    #[test]
+    fn a_name_that_is_listed_has_its_own_rules_and_every_other_those_of_the_star() {
+        let rule =
+            |name: &str, shape: &str| Parameter { name: name.into(), values: Values::Shape(shape.parse().unwrap()) };
+        let rules = [rule("a", "digits"), rule("*", "word"), rule("a", "hex")];
+        let stand = |own, name: &str| {
+            rules_for(&rules, own, name.bytes()).map(ToString::to_string).collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(stand(None, "a"), "a:digits a:hex");
+        for other in ["A", "b", "", "a%", "*"] {
+            assert_eq!(stand(None, other), "*:word", "{other}");
+        }
+        assert_eq!((stand(Some("Key"), "kEY"), stand(Some("Key"), "keys")), (String::new(), "*:word".to_owned()));
+        assert_eq!(stand(Some("A"), "a"), "", "a slot's name has no rule, though it be listed");
     }
 }

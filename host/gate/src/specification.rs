@@ -76,8 +76,12 @@ fn wrongs(request: &Request<'_>, route: &OpenRoute) -> Vec<Reason> {
     for (position, pair) in query.split('&').filter(|pair| !pair.is_empty()).enumerate() {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
         let (name, value) = (decode(name), decode(value));
-        let rules: Vec<&Parameter> = route.query.iter().filter(|rule| rule.name.as_bytes() == name).collect();
-        let is_slots = matches!(&route.slot, Some((_, Scheme::Query { name: own })) if own.as_bytes() == name);
+        let mut rules: Vec<&Parameter> = route.query.iter().filter(|rule| rule.name.as_bytes() == name).collect();
+        if rules.is_empty() {
+            rules = route.query.iter().filter(|rule| rule.name == "*").collect();
+        }
+        let is_slots = matches!(&route.slot, Some((_, Scheme::Query { name: own }))
+            if own.to_ascii_lowercase().as_bytes() == name.to_ascii_lowercase());
         if rules.is_empty() || is_slots {
             wrongs.push(Reason::Query(position));
         } else if !rules.iter().any(|rule| may_have(rule, &value)) {

@@ -271,3 +271,54 @@ fn a_key_that_the_grant_leaves_out_is_not_sent() {
     let request = Request { method: Method::Post, url: &url, headers: &headers, body: false, slot: Some("key") };
     assert_eq!(decide(&request, powers.operation("send").unwrap()), Decision::Deny(Reason::HeaderName(0)));
 }
+
+/// What is said of a GET with this query, where the item's route declares and is granted these rules.
+fn starred_verdict(scheme: Scheme, rules: &str, query: &str) -> &'static str {
+    let mut descriptor = sample();
+    descriptor.slots[0].scheme = scheme;
+    descriptor.routes[0].query = serde_json::from_str(rules).unwrap();
+    let lines = descriptor.routes[0].as_granted().to_toml_lines();
+    let grant = Grant::parse(&format!("adapter = \"{DIGEST}\"\noperations = [\"readItem\"]\n{lines}")).unwrap();
+    let powers = Powers::new(DIGEST, "sample", &descriptor, &grant, &Ceiling::default()).unwrap();
+    let url = RequestUrl::parse(&format!("https://api.example.com/items/1?{query}"), 20_000).unwrap();
+    let request = Request { method: Method::Get, url: &url, headers: &[], body: false, slot: Some("key") };
+    match decide(&request, powers.operation("readItem").unwrap()) {
+        Decision::Allow(_) => "allow",
+        Decision::Deny(reason) => reason.rule(),
+    }
+}
+
+#[test]
+fn a_star_stands_for_every_query_parameter_that_is_not_listed() {
+    let long = format!("a={}", "x".repeat(8_193));
+    let star = r#"["*"]"#;
+    let listed = r#"[{ "name": "status", "one_of": ["open"] }, { "name": "*", "shape": "word(1..3)" }]"#;
+    for (rules, query, verdict) in [
+        (star, "_getpages=1&_has:Observation:patient:code=x&&=y&TOKEN&%00=%ff", "allow"),
+        (star, "*=x&%2a=x", "allow"),
+        (star, long.as_str(), "query-value-not-granted"),
+        (listed, "status=open&a=b&Status=x", "allow"),
+        (listed, "a=b&status=new", "query-value-not-granted"),
+        (listed, "%73tatus=new", "query-value-not-granted"),
+        (listed, "a=four", "query-value-not-granted"),
+        (listed, "a", "query-value-not-granted"),
+        (r#"["a"]"#, "*=x", "query-not-granted"),
+        ("[]", "a=x", "query-not-granted"),
+    ] {
+        assert_eq!(starred_verdict(Scheme::Bearer, rules, query), verdict, "{rules} {query}");
+    }
+}
+
+#[test]
+fn a_star_never_stands_for_the_parameter_that_the_credential_writes() {
+    let scheme = || Scheme::Query { name: "Key".into() };
+    for (query, verdict) in [
+        ("keys=1&ke=2", "allow"),
+        ("Key=mine", "query-not-granted"),
+        ("a=1&%4bey=mine", "query-not-granted"),
+        ("kEY=mine", "query-not-granted"),
+        ("key", "query-not-granted"),
+    ] {
+        assert_eq!(starred_verdict(scheme(), r#"["*"]"#, query), verdict, "{query}");
+    }
+}

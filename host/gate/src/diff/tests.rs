@@ -211,3 +211,34 @@ fn what_asks_for_more_comes_first() {
     });
     assert_eq!(changed.iter().map(|(.., more)| *more).collect::<Vec<_>>(), [true, false]);
 }
+
+#[test]
+fn a_star_asks_for_more_than_any_list_of_names() {
+    let query = |json: &str| {
+        let mut descriptor = sample();
+        descriptor.routes[0].query = serde_json::from_str(json).unwrap();
+        descriptor
+    };
+    let asks_more = |old: &str, new: &str| diff(&query(old), &query(new)).unwrap().asks_more();
+    let (digits, status) = (r#"[{ "name": "*", "shape": "digits" }]"#, r#"[{ "name": "s", "one_of": ["x"] }, "*"]"#);
+    assert_eq!(told(|d| d.routes[0].query.push(Parameter::any("*"))), [line("read-item", Some("q"), Some("* q"))]);
+    for (narrow, wide) in
+        [(r#"["q"]"#, r#"["*"]"#), (digits, r#"["*"]"#), (status, r#"["*"]"#), (digits, r#"["q", "*"]"#)]
+    {
+        assert!(asks_more(narrow, wide) && !asks_more(wide, narrow), "{narrow} {wide}");
+    }
+}
+
+#[test]
+fn a_star_beside_a_slot_that_is_gone_stands_for_its_parameter_and_asks_for_more() {
+    let with = |slot: Option<&str>, rules: &str| {
+        let mut descriptor = sample();
+        descriptor.slots[0].scheme = Scheme::Query { name: "key".into() };
+        descriptor.routes[0].query = serde_json::from_str(rules).unwrap();
+        descriptor.routes[0].slot = slot.map(str::to_owned);
+        descriptor
+    };
+    let asks_more = |old: &str, new: &str| diff(&with(Some("key"), old), &with(None, new)).unwrap().asks_more();
+    assert!(asks_more(r#"["*"]"#, r#"["*"]"#) && asks_more(r#"["*"]"#, r#"["key"]"#));
+    assert!(!asks_more(r#"["*"]"#, r#"["q"]"#) && !asks_more("[]", "[]"));
+}

@@ -56,7 +56,7 @@ pub(crate) const SHAPES: &[&str] = &[
     "word(36)",
     "hex(1..3)",
 ];
-pub(crate) const QUERY: &[&str] = &["a", "b", "a[0]", "key", "%61", "A"];
+pub(crate) const QUERY: &[&str] = &["a", "b", "*", "a[0]", "key", "%61", "A"];
 pub(crate) const HEADERS: &[&str] = &["X-A", "X-B", "X-Key", "Idempotency-Key", "x.a"];
 pub(crate) const LISTED: &[&str] = &["a", "1", "", "ab", "00", "ü", "x y"];
 pub(crate) const SLOTS: &[&str] = &["bear", "base", "head", "ask"];
@@ -252,7 +252,7 @@ fn edit(choices: &mut Choices<'_>, new: &mut Descriptor) {
         4 => changed.url = template(choices),
         5 => changed.query = parameters(choices, QUERY),
         6 => changed.headers = parameters(choices, HEADERS),
-        7 => changed.query = super::grants::narrow_all(choices, &changed.query),
+        7 => changed.query = super::grants::narrow_query(choices, &changed.query),
         8 => changed.headers = super::grants::narrow_all(choices, &changed.headers),
         9 => changed.slot = Some(names(choices, SLOTS)),
         10 => changed.slot = None,

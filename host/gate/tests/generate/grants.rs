@@ -59,7 +59,7 @@ pub(crate) fn narrowed(choices: &mut Choices<'_>, route: &GrantedRoute) -> Grant
     }
     GrantedRoute {
         url: narrow_template(choices, &route.url),
-        query: narrow_all(choices, &route.query),
+        query: narrow_query(choices, &route.query),
         headers: narrow_all(choices, &route.headers),
         limits,
         ..route.clone()
@@ -123,6 +123,28 @@ pub(crate) fn narrow_template(choices: &mut Choices<'_>, url: &str) -> String {
 /// Some of the parameters, each with all or some of its values.
 pub(crate) fn narrow_all(choices: &mut Choices<'_>, parameters: &[Parameter]) -> Vec<Parameter> {
     parameters.iter().flat_map(|wide| choices.list(2, |c| narrow(c, wide))).collect()
+}
+
+/// Part of a query. Where `*` is declared, other names may be listed; where it is granted, no name falls to it that is declared
+/// with less.
+pub(crate) fn narrow_query(choices: &mut Choices<'_>, declared: &[Parameter]) -> Vec<Parameter> {
+    let mut narrowed = narrow_all(choices, declared);
+    if let Some(others) = declared.iter().find(|rule| rule.name == "*") {
+        // None of these is a slot's.
+        for name in choices.list(2, |c| c.of(&["b", "c", "a[0]", "keys"])) {
+            if !declared.iter().any(|rule| rule.name == name) {
+                narrowed.push(Parameter { name: name.to_owned(), ..narrow(choices, others) });
+            }
+        }
+    }
+    let stars: Vec<Parameter> = narrowed.iter().filter(|rule| rule.name == "*").cloned().collect();
+    for wide in declared {
+        let is_listed = narrowed.iter().any(|rule| rule.name == wide.name);
+        if !is_listed && !stars.iter().all(|star| wide.covers(star)) {
+            narrowed.push(narrow(choices, wide));
+        }
+    }
+    narrowed
 }
 
 fn narrow(choices: &mut Choices<'_>, wide: &Parameter) -> Parameter {

@@ -141,7 +141,9 @@ pub(crate) fn grant_alone_allows(request: &Request<'_>, operation: &str, grant: 
             && url::form_urlencoded::parse(request.url.query().unwrap_or_default().as_bytes()).all(|(name, value)| {
                 // Text that is not UTF-8 has lost its bytes here: its name is judged, its value is not.
                 let lossy = value.contains('\u{fffd}');
-                route.query.iter().any(|rule| rule.name == name && (lossy || rule.allows(value.bytes())))
+                let listed = route.query.iter().any(|rule| rule.name == name);
+                let stands_for = if listed { name.as_ref() } else { "*" };
+                route.query.iter().any(|rule| rule.name == stands_for && (lossy || rule.allows(value.bytes())))
             })
     };
     grant.operations.iter().any(|name| name == operation) && grant.routes.iter().any(|route| fits(&route))

@@ -43,7 +43,10 @@ pub(crate) fn fitting_request(choices: &mut Choices<'_>, route: &OpenRoute) -> O
     let pairs = if usable.is_empty() { Vec::new() } else { choices.list(3, |c| c.of(&usable)) };
     for (i, parameter) in pairs.into_iter().enumerate() {
         text.push(if i == 0 { '?' } else { '&' });
-        text += &encoded(choices, parameter.name.as_bytes());
+        // What `*` stands for is any name that no other rule lists and no slot writes; among them `*` itself.
+        let others: Vec<&str> = OTHERS.iter().copied().filter(|name| !lists(route, name)).collect();
+        let name = if parameter.name == "*" { choices.of(&others) } else { &parameter.name };
+        text += &encoded(choices, name.as_bytes());
         let value = fitting_value(choices, parameter);
         if !(value.is_empty() && choices.one_in(2)) {
             text.push('=');
@@ -68,6 +71,13 @@ pub(crate) fn fitting_request(choices: &mut Choices<'_>, route: &OpenRoute) -> O
     }
     let url = RequestUrl::parse(&text, 2 * LIMIT).ok()?;
     Some(Made { method: route.method, url, headers, body, slot: route.slot.as_ref().map(|(name, _)| name.clone()) })
+}
+
+/// Names that no slot writes.
+const OTHERS: &[&str] = &["*", "c", "", "B", "keys", "a[1]", "ü", "_has:Observation:patient:code", "%", "b", "a[0]"];
+
+fn lists(route: &OpenRoute, name: &str) -> bool {
+    name != "*" && route.query.iter().any(|rule| rule.name == name)
 }
 
 fn content_type(choices: &mut Choices<'_>, kind: &BodyKind) -> String {
@@ -230,8 +240,11 @@ fn changed_url(choices: &mut Choices<'_>, url: &RequestUrl) -> String {
         }
         6 => return format!("{origin}{path}"),
         _ => {
-            let names: &[&str] =
-                if choices.one_in(4) { &["c", "", "a%5B0%5D", "%61", "%2561", "ke%79"] } else { QUERY };
+            let names: &[&str] = if choices.one_in(4) {
+                &["c", "", "a%5B0%5D", "%61", "%2561", "ke%79", "%2A", "KEY", "%00", "%FF"]
+            } else {
+                QUERY
+            };
             let name = choices.of(names);
             let value = choices.of(&["=a", "=1", "", "=", "=%31", "=x+y", "=%C3%BC", "=123", "=a=b", "=%", "=%zz"]);
             let joint = if query.is_empty() { "?" } else { "&" };

@@ -61,6 +61,8 @@ const OF_FILES: &[&str] = &[
     "url = \"https://a.example/{x}\"\n",
     "url = \"http://a.example:1/\"\n",
     "query = [\"a\", { name = \"b\", shape = \"digits\" }]\n",
+    "query = [\"*\", { name = \"*\", shape = \"word\" }]\n",
+    "headers = [\"*\"]\n",
     "headers = [{ name = \"b\", one_of = [\"\\u0000\"] }]\n",
     "limits = { requests = 1 }\n",
     "[limits]\n",
