@@ -132,6 +132,9 @@ fn commented(descriptor: &Descriptor, grant: &Grant) -> String {
         if let Repeat::WithKey(name) = &route.repeat {
             text += &format!("# With {} a request is known again, and may be repeated.\n", printable(name, 128));
         }
+        if granted.query.iter().any(|rule| rule.name == "*") {
+            text += "# `*` is every query parameter that is not listed, `_method` among them; list what is needed, if that is known.\n";
+        }
         text += &granted.to_toml_lines();
     }
     text
@@ -228,5 +231,36 @@ fn wire(scheme: &Scheme) -> String {
         Scheme::Header { name, prefix } => format!("{name}: {prefix}…"),
         Scheme::Query { name } => format!("?{name}=…"),
         Scheme::SigningKey => "never; signs and verifies".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_grant_to_cut_down_says_what_a_star_stands_for() {
+        let told = |query: Value| {
+            let route = json!({
+                "id": "search", "description": "Searches.", "method": "GET", "url": "https://a.example/", "query": query,
+                "headers": [], "slot": null, "request": null, "repeat": "never", "response": "{}"
+            });
+            let descriptor: Descriptor = serde_json::from_value(json!({
+                "name": "a", "version": "1", "description": "", "config": "{}", "slots": [], "routes": [route],
+                "operations": []
+            }))
+            .unwrap();
+            let grant = Grant {
+                adapter: String::new(),
+                operations: Vec::new(),
+                carve_outs: Vec::new(),
+                signing: Vec::new(),
+                routes: descriptor.routes.iter().map(Route::as_granted).collect(),
+                limits: Limits::default(),
+            };
+            commented(&descriptor, &grant)
+        };
+        assert!(told(json!(["a", "*"])).contains("# `*` is every query parameter that is not listed"));
+        assert!(!told(json!(["a"])).contains("`*`"));
     }
 }

@@ -153,7 +153,7 @@ async fn resolve(outbound: &Outbound, url: &RequestUrl, generation: u64) -> Resu
     let connections = &outbound.parts.connections;
     let carve_outs = &outbound.parts.powers.carve_outs;
     for address in addresses.iter() {
-        let denied = |refusal| SendError::Denied(Denial::address(url, refusal));
+        let denied = |refusal| SendError::Denied(Denial::address(url, refusal, &outbound.parts.powers));
         judge_address(*address, url.port(), secure, carve_outs).map_err(denied)?;
         // This host's own addresses come and go, so they are asked for whenever this origin has no connection there.
         if !connections.knows(url, *address, generation) {

@@ -130,11 +130,19 @@ impl Ceiling {
 
     /// Whether the grant of this integration may carve these addresses out.
     pub(crate) fn allows_carve_out(&self, carve_out: &CarveOut, integration: &str) -> bool {
+        self.leaves(integration, |allowed| allowed.covers(carve_out))
+    }
+
+    /// Whether it may carve some address out at this port.
+    pub(crate) fn allows_carve_out_of_port(&self, port: u16, integration: &str) -> bool {
+        self.leaves(integration, |allowed| allowed.port().is_none_or(|own| own == port))
+    }
+
+    fn leaves(&self, integration: &str, is_it: impl Fn(&CarveOut) -> bool) -> bool {
         let Some(allowed) = &self.carve_outs else { return true };
         allowed.iter().any(|allowed| {
             let names = allowed.integrations.as_ref();
-            names.is_none_or(|names| names.iter().any(|name| name == integration))
-                && allowed.addresses.covers(carve_out)
+            names.is_none_or(|names| names.iter().any(|name| name == integration)) && is_it(&allowed.addresses)
         })
     }
 

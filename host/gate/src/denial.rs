@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    address::AddressRefusal,
+    address::{AddressRefusal, judge_address},
     body::BodyKind,
     decide::{Reason, Request, shortfall},
     descriptor::Scheme,
@@ -25,6 +25,8 @@ const QUOTE: usize = 200;
 
 /// Most routes or origins that a denial lists.
 const LISTED: usize = 5;
+/// What the ceiling lacks where no grant can carve an address out.
+const NOT_CARVED: &str = "`carve_outs` has nothing that holds it for this integration";
 /// Longest lines that a denial gives, in bytes.
 const MAX_LINES: usize = 4 * 1024;
 
@@ -50,12 +52,14 @@ impl Denial {
     pub fn new(reason: Reason, request: &Request<'_>, powers: &OperationPowers) -> Self {
         let Request { method, url, .. } = *request;
         if let Reason::Address(refusal) = reason {
-            return Self { asked: asked(method, url), ..Self::address(url, refusal) };
+            return Self { asked: asked(method, url), ..Self::address(url, refusal, powers) };
         }
         let asked = asked(method, url);
         let granted = granted(reason, request, powers);
         let what = what(reason, request, powers);
-        let above = powers.declared(method, url).next().and_then(|declared| powers.above_ceiling(declared));
+        let above = powers.declared(method, url).next().and_then(|declared| {
+            powers.above_ceiling(declared).or_else(|| is_kept_closed(url, powers).then(|| NOT_CARVED.to_owned()))
+        });
         // What would help, and who would have to do it.
         let route_is_open = !matches!(reason, Reason::Origin | Reason::Method | Reason::Path);
         let (helps, allow_with) = match (reason, above, helping(reason, request, powers)) {
@@ -88,17 +92,21 @@ impl Denial {
     }
 
     /// Tells that a URL's address, or one that its name resolved to, may not be dialled. Resolved addresses are not told.
-    pub fn address(url: &RequestUrl, refusal: AddressRefusal) -> Self {
+    pub fn address(url: &RequestUrl, refusal: AddressRefusal, powers: &OperationPowers) -> Self {
         let (what, address) = match url.address() {
             Some(_) => ("is an address that may not be dialled", url.host()),
             None => ("resolves to an address that may not be dialled", "ADDRESS"),
+        };
+        let (above, allow_with) = match powers.may_be_carved_out(url) {
+            true => (String::new(), Some(format!("carve_outs = [\"{address}:{}\"]\n", url.port()))),
+            false => (format!(" The host's ceiling is below it: {NOT_CARVED}."), None),
         };
         Self {
             rule: "address-not-allowed".to_owned(),
             asked: quote(url.origin()),
             granted: Vec::new(),
-            message: format!("{} {what}: {refusal}.", quote(url.host())),
-            allow_with: Some(format!("carve_outs = [\"{address}:{}\"]\n", url.port())),
+            message: format!("{} {what}: {refusal}.{above}", quote(url.host())),
+            allow_with,
         }
     }
 
@@ -252,6 +260,13 @@ fn helping(reason: Reason, request: &Request<'_>, powers: &OperationPowers) -> O
     }
     let (_, route) = best?;
     Some(carve_out_lines(request.url, powers) + &route.to_toml_lines())
+}
+
+/// Whether a URL needs a carve-out that the ceiling leaves to no grant of this integration.
+fn is_kept_closed(url: &RequestUrl, powers: &OperationPowers) -> bool {
+    let secure = url.scheme() == "https";
+    let is_closed = |address| judge_address(address, url.port(), secure, &powers.carve_outs).is_err();
+    url.address().map_or(!secure, is_closed) && !powers.may_be_carved_out(url)
 }
 
 /// The line without which a grant of a plain http route is refused; none where an open route shows that it is there.
@@ -463,11 +478,68 @@ mod tests {
 
     #[test]
     fn a_resolved_address_is_not_told() {
+        let powers = powers_of(&grant("")).unwrap();
         let url = RequestUrl::parse("https://api.example.com/", 100).unwrap();
-        let denial = Denial::address(&url, AddressRefusal { range: "private", source: "RFC 1918" });
+        let refusal = AddressRefusal { range: "private", source: "RFC 1918" };
+        let denial = Denial::address(&url, refusal, powers.operation("send").unwrap());
         assert_eq!(
             denial.message,
             "api.example.com resolves to an address that may not be dialled: private (RFC 1918)."
         );
+    }
+
+    #[test]
+    fn no_carve_out_is_offered_that_the_ceiling_would_take_away() {
+        let refusal = AddressRefusal { range: "private", source: "RFC 1918" };
+        let offers = |ceiling: &str, text: &str| {
+            let ceiling = crate::Ceiling::parse(ceiling).unwrap();
+            let powers = crate::Powers::new(DIGEST, "sample", &sample(), &grant(""), &ceiling).unwrap();
+            let url = RequestUrl::parse(text, 100).unwrap();
+            let denial = Denial::address(&url, refusal, powers.operation("send").unwrap());
+            assert_eq!(denial.message.contains("ceiling"), denial.allow_with.is_none(), "{}", denial.message);
+            denial.allow_with.is_some()
+        };
+        let ours = "carve_outs = [{ addresses = \"10.0.0.0/8:80\", integrations = [\"sample\"] }]";
+        let theirs = ours.replace("sample", "other");
+        for (ceiling, url, offered) in [
+            ("", "http://10.0.0.1/", true),
+            ("carve_outs = []", "http://10.0.0.1/", false),
+            ("carve_outs = []", "http://a.example/", false),
+            (ours, "http://10.0.0.1/", true),
+            (ours, "http://11.0.0.1/", false),
+            (ours, "http://10.0.0.1:81/", false),
+            (ours, "http://a.example/", true),
+            (ours, "https://a.example/", false),
+            ("carve_outs = [{ addresses = \"10.0.0.0/8\" }]", "https://a.example/", true),
+            (theirs.as_str(), "http://10.0.0.1/", false),
+            (theirs.as_str(), "http://a.example/", false),
+        ] {
+            assert_eq!(offers(ceiling, url), offered, "{ceiling} {url}");
+        }
+    }
+
+    #[test]
+    fn no_route_is_offered_whose_carve_out_the_ceiling_would_take_away() {
+        let offers = |declared: &str, ceiling: &str| {
+            let mut descriptor = sample();
+            descriptor.routes[2].url = declared.into();
+            let ceiling = crate::Ceiling::parse(ceiling).unwrap();
+            let powers = crate::Powers::new(DIGEST, "sample", &descriptor, &grant(""), &ceiling).unwrap();
+            let url = RequestUrl::parse(declared, 100).unwrap();
+            let request = Request { method: Method::Get, url: &url, headers: &[], body: false, slot: None };
+            let denial = Denial::new(Reason::Origin, &request, powers.operation("readItem").unwrap());
+            assert_eq!(denial.message.contains("ceiling"), denial.allow_with.is_none(), "{}", denial.message);
+            denial.allow_with.is_some()
+        };
+        for (url, when_closed) in [
+            ("http://127.0.0.1:8025/", false),
+            ("http://a.example:8025/", false),
+            ("https://10.0.0.1/", false),
+            ("https://1.1.1.1/", true),
+            ("https://a.example/", true),
+        ] {
+            assert!(offers(url, ""), "{url}");
+            assert_eq!(offers(url, "carve_outs = []"), when_closed, "{url}");
+        }
     }
 }

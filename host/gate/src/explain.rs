@@ -3,7 +3,13 @@
 //! Made from the very intersection that powers are compiled from, so that what is told is what holds. Shapes: sentences
 //! are for people; `by` is `descriptor`, `grant` or `ceiling`.
 
+mod usable;
+
+use std::collections::HashSet;
+
 use serde::Serialize;
+
+use self::usable::Usable;
 
 use crate::{
     ceiling::Ceiling,
@@ -58,7 +64,7 @@ pub struct OperationLine {
     /// What it does to the world; none if it is not declared.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub effect: Option<Effect>,
-    /// Routes that it needs and that are not open.
+    /// Routes that it needs and by which no request can leave.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub missing_routes: Vec<String>,
 }
@@ -119,12 +125,13 @@ pub fn explain(
     descriptor.check()?;
     grant.check()?;
     let left = intersect(integration, descriptor, grant, ceiling)?;
+    let usable = Usable::of(descriptor, grant, &left);
     Ok(Explanation {
         integration: integration.to_owned(),
         refused: undeclared(&left, grant).err().map(|mismatch| mismatch.to_string()),
-        operations: operations(descriptor, &left),
-        routes: routes(descriptor, grant, ceiling, &left),
-        slots: slots(descriptor, &left),
+        operations: operations(descriptor, &usable, &left),
+        routes: routes((descriptor, grant, ceiling), &usable, &left),
+        slots: slots(descriptor, &usable, &left),
         carve_outs: left
             .carve_outs
             .iter()
@@ -147,8 +154,14 @@ fn open_ids(left: &Intersection) -> Vec<&str> {
     left.routes.iter().flat_map(|fate| &fate.open).map(|route| route.id.as_str()).collect()
 }
 
-fn operations(descriptor: &Descriptor, left: &Intersection) -> Vec<Explained<OperationLine>> {
-    let open = open_ids(left);
+/// Ids of the routes by which a request can leave.
+fn usable_ids<'a>(usable: &Usable<'_>, left: &'a Intersection) -> HashSet<&'a str> {
+    let open = left.routes.iter().flat_map(|fate| &fate.open);
+    open.filter(|open| usable.judge(open).is_ok()).map(|open| open.id.as_str()).collect()
+}
+
+fn operations(descriptor: &Descriptor, usable: &Usable<'_>, left: &Intersection) -> Vec<Explained<OperationLine>> {
+    let open = usable_ids(usable, left);
     let mut lines = Vec::new();
     for operation in &descriptor.operations {
         let granted = left.operations.iter().any(|(name, _)| *name == operation.name);
@@ -169,13 +182,17 @@ fn operations(descriptor: &Descriptor, left: &Intersection) -> Vec<Explained<Ope
     lines
 }
 
-fn routes(descriptor: &Descriptor, grant: &Grant, ceiling: &Ceiling, left: &Intersection) -> Vec<Explained<RouteLine>> {
+fn routes(
+    (descriptor, grant, ceiling): (&Descriptor, &Grant, &Ceiling),
+    usable: &Usable<'_>,
+    left: &Intersection,
+) -> Vec<Explained<RouteLine>> {
     let mut lines = Vec::new();
     for (granted, fate) in grant.routes.iter().zip(&left.routes) {
         for open in &fate.open {
             let narrowed = descriptor.route(&open.id).and_then(|declared| narrowed(&declared.as_granted(), granted));
             let item = RouteLine { route: Some(open.id.clone()), granted: granted.clone(), narrowed };
-            lines.push(line(item, Ok::<(), Removed>(())));
+            lines.push(line(item, usable.judge(open)));
         }
         if let Some((removed, ids)) = &fate.removed {
             let item = |route| RouteLine { route, granted: granted.clone(), narrowed: None };
@@ -242,11 +259,12 @@ fn narrowed_rules(
     }
 }
 
-fn slots(descriptor: &Descriptor, left: &Intersection) -> Vec<Explained<SlotLine>> {
+fn slots(descriptor: &Descriptor, usable: &Usable<'_>, left: &Intersection) -> Vec<Explained<SlotLine>> {
+    let open = left.routes.iter().flat_map(|fate| &fate.open).filter(|open| usable.judge(open).is_ok());
+    let sent: HashSet<&str> = open.filter_map(|open| Some(open.slot.as_ref()?.0.as_str())).collect();
     let mut lines = Vec::new();
     for slot in &descriptor.slots {
-        let sends =
-            left.routes.iter().flat_map(|fate| &fate.open).any(|r| r.slot.as_ref().is_some_and(|s| s.0 == slot.name));
+        let sends = sent.contains(slot.name.as_str());
         let signs = left.signing.iter().any(|(name, fate)| *name == slot.name && fate.is_ok());
         let item = SlotLine { slot: slot.name.clone(), scheme: Some(slot.scheme.clone()) };
         lines.push(line(item, if sends || signs { Ok(()) } else { not_granted() }));
@@ -278,126 +296,4 @@ fn limits(grant: &Grant, ceiling: &Ceiling, effective: &Limits) -> Vec<LimitLine
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{descriptor::tests::sample, powers::tests::grant};
-
-    const ROUTES: &str = r#"
-        [[routes]]
-        method = "GET"
-        url = "https://api.example.com/items/me"
-        slot = "key"
-        [[routes]]
-        method = "POST"
-        url = "https://api.example.com/send"
-        slot = "key"
-        [[routes]]
-        method = "GET"
-        url = "https://evil.example/"
-        [limits]
-        requests = 100
-        fuel = 5_000_000
-    "#;
-
-    fn explained() -> Explanation {
-        let mut grant = grant(ROUTES);
-        grant.operations = vec!["send".into(), "drop".into()];
-        grant.signing = vec!["key".into(), "none".into()];
-        grant.carve_outs = vec!["127.0.0.1:80".parse().unwrap(), "127.0.0.1:81".parse().unwrap()];
-        let ceiling = "methods = [\"GET\"]\ncarve_outs = [{ addresses = \"127.0.0.1:80\" }]\n[limits]\nrequests = 10\nwall_ms = 100";
-        explain("sample", &sample(), &grant, &Ceiling::parse(ceiling).unwrap()).unwrap()
-    }
-
-    #[test]
-    fn each_item_says_who_took_it_away() {
-        let explained = explained();
-        let by = |effective: bool, removed: &Option<Removed>| match removed {
-            None => {
-                if effective {
-                    "effective"
-                } else {
-                    "?"
-                }
-            }
-            Some(removed) => removed.by.as_str(),
-        };
-        let ids: Vec<_> = explained.routes.iter().map(|r| r.item.route.as_deref()).collect();
-        assert_eq!(ids, [Some("read-item"), Some("send"), None, Some("open")]);
-        let routes: Vec<_> =
-            explained.routes.iter().map(|r| (r.item.granted.url.as_str(), by(r.effective, &r.removed))).collect();
-        assert_eq!(
-            routes,
-            [
-                ("https://api.example.com/items/me", "effective"),
-                ("https://api.example.com/send", "ceiling"),
-                ("https://evil.example/", "descriptor"),
-                ("https://open.example.com/status", "grant"),
-            ]
-        );
-        let operations: Vec<_> =
-            explained.operations.iter().map(|o| (o.item.operation.as_str(), by(o.effective, &o.removed))).collect();
-        assert_eq!(operations, [("readItem", "grant"), ("send", "effective"), ("drop", "descriptor")]);
-        assert_eq!(explained.operations[1].item.missing_routes, ["send"]);
-        let slots: Vec<_> =
-            explained.slots.iter().map(|s| (s.item.slot.as_str(), by(s.effective, &s.removed))).collect();
-        let signing = [("key (to sign with)", "descriptor"), ("none (to sign with)", "descriptor")];
-        assert_eq!(slots, [&[("key", "effective"), ("mac", "grant")][..], &signing].concat());
-        assert!(explained.refused.as_ref().unwrap().contains("signing slot `key`"), "{:?}", explained.refused);
-        let carve_outs: Vec<_> = explained.carve_outs.iter().map(|c| by(c.effective, &c.removed)).collect();
-        assert_eq!(carve_outs, ["effective", "ceiling"]);
-    }
-
-    #[test]
-    fn what_the_grant_narrows_is_told() {
-        let narrowed = explained().routes[0].item.narrowed.clone().unwrap();
-        assert_eq!(narrowed, "declared for https://api.example.com/items/{id}; query without q");
-    }
-
-    #[test]
-    fn values_that_the_grant_narrows_are_told_as_what_is_left() {
-        let lines = "[[routes]]\nmethod = \"GET\"\nurl = \"https://api.example.com/items/{id}\"\nslot = \"key\"\n\
-                     query = [{ name = \"q\", one_of = [\"open\", \"closed\"] }]\nlimits = { requests = 3 }\n";
-        let explained = explain("sample", &sample(), &grant(lines), &Ceiling::default()).unwrap();
-        assert_eq!(
-            explained.routes[0].item.narrowed.as_deref(),
-            Some("query only q=open|closed; at most requests = 3")
-        );
-        assert_eq!(explained.refused, None);
-    }
-
-    #[test]
-    fn what_a_granted_star_stands_for_is_told_as_what_is_left() {
-        let narrowed = |declared: &str, granted: &str| {
-            let mut descriptor = sample();
-            descriptor.routes[1].query = serde_json::from_str(declared).unwrap();
-            let route = "[[routes]]\nmethod = \"POST\"\nurl = \"https://api.example.com/send\"\nslot = \"key\"\n";
-            let grant = grant(&format!("{route}query = {granted}\n"));
-            let explained = explain("sample", &descriptor, &grant, &Ceiling::default()).unwrap();
-            assert_eq!(explained.refused, None);
-            explained.routes[0].item.narrowed.clone().unwrap_or_default()
-        };
-        let wide = r#"["a", "*"]"#;
-        assert_eq!(narrowed(wide, r#"["a", "*"]"#), "");
-        assert_eq!(narrowed(wide, r#"["*"]"#), "", "`*` stands for `a`, too");
-        assert_eq!(narrowed(wide, r#"["a"]"#), "query without *");
-        assert_eq!(narrowed(wide, r#"["b"]"#), "query without a *; query only b");
-        assert_eq!(narrowed(wide, r#"[{ name = "*", shape = "digits" }]"#), "query a only as *; query only *:digits");
-        let digits = r#"["a", { "name": "*", "shape": "digits" }]"#;
-        assert_eq!(narrowed(digits, r#"[{ name = "*", shape = "digits" }]"#), "query a only as *");
-        // Names of query parameters are told apart by their case.
-        assert_eq!(narrowed(r#"["a", "A"]"#, r#"["a"]"#), "query without A");
-    }
-
-    #[test]
-    fn limits_show_what_was_granted_and_what_holds() {
-        let limits: Vec<_> = explained().limits.iter().map(|l| (l.limit, l.granted, l.ceiling, l.effective)).collect();
-        assert_eq!(
-            limits,
-            [
-                ("fuel", 5_000_000, None, 5_000_000),
-                ("wall_ms", 30_000, Some(100), 100),
-                ("requests", 100, Some(10), 10),
-            ]
-        );
-    }
-}
+mod tests;

@@ -318,6 +318,9 @@ mod tests {
         {
             assert!(schema.contains(&format!("\"{word}\"")), "{word}");
         }
-        assert!(schema.contains("The name `*` stands for"), "{schema}");
+        assert!(
+            schema.contains("The name `*` stands for") && schema.contains("in a query, `*` stands for"),
+            "{schema}"
+        );
     }
 }

@@ -5,11 +5,12 @@
 
 use std::{
     collections::{HashMap, HashSet},
+    net::SocketAddr,
     sync::Arc,
 };
 
 use crate::{
-    address::CarveOuts,
+    address::{CarveOut, CarveOuts},
     body::BodyKind,
     ceiling::Ceiling,
     descriptor::{Descriptor, DescriptorError, Effect, Scheme},
@@ -116,6 +117,8 @@ pub struct OperationPowers {
     /// The declared routes that this operation may use, granted or not.
     declared: Vec<Arc<Declared>>,
     ceiling: Arc<Ceiling>,
+    /// The integration's name: some carve-outs are some integrations' alone.
+    integration: Arc<str>,
 }
 
 impl Powers {
@@ -140,7 +143,7 @@ impl Powers {
             left.signing.into_iter().filter_map(|(name, scheme)| Some((name, scheme.ok()?))).collect();
         let allowed = left.carve_outs.into_iter().filter(|(_, allowed)| allowed.is_ok());
         let carve_outs: CarveOuts = allowed.map(|(carve_out, _)| carve_out).collect();
-        let ceiling = Arc::new(ceiling.clone());
+        let (ceiling, integration) = (Arc::new(ceiling.clone()), Arc::from(integration));
         let mut operations = HashMap::new();
         for (name, effect) in left.operations {
             let (Ok(effect), Some(operation)) = (effect, descriptor.operation(&name)) else { continue };
@@ -163,6 +166,7 @@ impl Powers {
                 slots,
                 declared: left.declared.iter().filter(|d| ids.contains(d.open.id.as_str())).cloned().collect(),
                 ceiling: ceiling.clone(),
+                integration: Arc::clone(&integration),
             };
             operations.insert(name, Arc::new(powers));
         }
@@ -225,6 +229,15 @@ impl OperationPowers {
     /// Why the ceiling would not let a declared route be open, if it would not.
     pub(crate) fn above_ceiling(&self, declared: &Declared) -> Option<String> {
         self.ceiling.forbids(declared.open.method, &declared.open.template)
+    }
+
+    /// Whether the ceiling leaves a carve-out by which this URL could be dialled. Of a name it is asked for the port alone:
+    /// what a name resolves to is not told.
+    pub(crate) fn may_be_carved_out(&self, url: &RequestUrl) -> bool {
+        match url.address().map(|address| CarveOut::from(SocketAddr::new(address, url.port()))) {
+            Some(carve_out) => self.ceiling.allows_carve_out(&carve_out, &self.integration),
+            None => self.ceiling.allows_carve_out_of_port(url.port(), &self.integration),
+        }
     }
 }
 

@@ -241,4 +241,11 @@ fn a_star_beside_a_slot_that_is_gone_stands_for_its_parameter_and_asks_for_more(
     let asks_more = |old: &str, new: &str| diff(&with(Some("key"), old), &with(None, new)).unwrap().asks_more();
     assert!(asks_more(r#"["*"]"#, r#"["*"]"#) && asks_more(r#"["*"]"#, r#"["key"]"#));
     assert!(!asks_more(r#"["*"]"#, r#"["q"]"#) && !asks_more("[]", "[]"));
+    // One that wrote a header leaves no name to the query.
+    let mut old = with(Some("key"), r#"["*"]"#);
+    let mut new = with(None, r#"["*"]"#);
+    for descriptor in [&mut old, &mut new] {
+        descriptor.slots[0].scheme = Scheme::Bearer;
+    }
+    assert!(!diff(&old, &new).unwrap().asks_more());
 }

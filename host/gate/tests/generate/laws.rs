@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use portcullis_gate::{
     BodyKind, CarveOut, Ceiling, Decision, Denial, Descriptor, Diff, Grant, GrantedRoute, OperationPowers, Parameter,
     Powers, Reason, Repeat, Request, RequestUrl, Scheme, Template, Values, decide, decide_by_specification, explain,
+    judge_address,
 };
 
 use super::{DIGEST, requests::LIMIT};
@@ -125,7 +126,22 @@ pub(crate) fn explanation_is_what_holds(descriptor: &Descriptor, grant: &Grant, 
         let Some(open) = open else { continue };
         let told: Vec<&str> = effective.iter().filter_map(|route| route.route.as_deref()).collect();
         let told: Vec<&str> = told.into_iter().filter(|id| operation.routes.iter().any(|used| used == id)).collect();
-        assert_eq!(open.routes().iter().map(|route| route.id.as_str()).collect::<Vec<_>>(), told);
+        let ports: Vec<Option<u16>> = explained
+            .carve_outs
+            .iter()
+            .filter(|line| line.effective)
+            .map(|line| line.item.addresses.parse::<CarveOut>().unwrap().port())
+            .collect();
+        let can_be_dialled = |route: &&std::sync::Arc<portcullis_gate::OpenRoute>| {
+            let url = route.template.origin_url();
+            let (port, secure) = (url.port(), url.scheme() == "https");
+            match url.address() {
+                Some(address) => judge_address(address, port, secure, &open.carve_outs).is_ok(),
+                None => secure || ports.iter().any(|own| own.is_none() || *own == Some(port)),
+            }
+        };
+        let open: Vec<&str> = open.routes().iter().filter(can_be_dialled).map(|route| route.id.as_str()).collect();
+        assert_eq!(open, told);
     }
     serde_json::to_string(&explained).unwrap();
 }
@@ -175,10 +191,6 @@ pub(crate) fn lines_help(
     let Some(powers) = powers.operation(operation) else { return };
     let Decision::Deny(reason) = decide(request, powers) else { return };
     let Some(lines) = Denial::new(reason, request, powers).allow_with else { return };
-    // Whether a carve-out is below the ceiling is known only where the integration's name is.
-    if matches!(reason, Reason::Address(_)) && ceiling.carve_outs.is_some() {
-        return;
-    }
     let lines = lines.replace("ADDRESS", "127.0.0.1");
     let mut added: toml::Table = lines.parse().unwrap_or_else(|e| panic!("{e}: {lines}"));
     let mut more = grant.clone();
