@@ -2,16 +2,16 @@
 
 use std::{borrow::Cow, rc::Rc};
 
-use schemars::JsonSchema;
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
     Context, Declared, Descriptor, Entry, Error, Failure, Response,
-    bindings::portcullis::adapter::descriptor::Operation, context::CallFacts, failure, host::Host, slot::is_name,
+    bindings::portcullis::adapter::descriptor::Operation, context::CallFacts, failure, host::Host, schema::Model,
+    slot::is_name,
 };
 
 /// What makes a config type an adapter. [`register!`](crate::register) writes the implementation.
-pub trait Adapter: Serialize + DeserializeOwned + JsonSchema + 'static {
+pub trait Adapter: Serialize + DeserializeOwned + Model + 'static {
     /// Lower-case letters, digits and `-`, 1 to 64 bytes.
     const NAME: &'static str;
     /// Semantic version, for people. The digest of the component's bytes is what counts.

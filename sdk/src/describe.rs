@@ -1,12 +1,12 @@
 //! Collecting a descriptor: slots and routes from the operations' `uses`, schemas from their types.
 
-use schemars::{JsonSchema, generate::SchemaSettings};
 use serde_json::Value;
 
 use crate::{
     Failure,
     bindings::portcullis::adapter::descriptor::{Body, Parameter, Repeat, Route, Slot, Values},
     route::{self, Encoding, Place, UntypedRoute},
+    schema::{Direction, Model, render},
 };
 
 /// Something an operation uses: a [`Route`](crate::Route), or a [`Slot`](crate::Slot) to sign with.
@@ -30,13 +30,13 @@ impl Declared {
     }
 
     /// The schema of what the adapter reads: inputs, config, responses. Fields with a default are optional.
-    pub(crate) fn schema_of_received<T: JsonSchema>() -> Value {
-        settings().into_generator().into_root_schema_for::<T>().to_value()
+    pub(crate) fn schema_of_received<T: Model>() -> Value {
+        render(T::SCHEMA, Direction::Received)
     }
 
     /// The schema of what the adapter writes: outputs, requests. Fields that are always written are required.
-    pub(crate) fn schema_of_sent<T: JsonSchema>() -> Value {
-        settings().for_serialize().into_generator().into_root_schema_for::<T>().to_value()
+    pub(crate) fn schema_of_sent<T: Model>() -> Value {
+        render(T::SCHEMA, Direction::Sent)
     }
 
     pub(crate) fn add_slot(&mut self, slot: Slot) {
@@ -131,14 +131,6 @@ impl Declared {
     fn object(&mut self, message: String) {
         self.problem.get_or_insert_with(|| Failure::new("adapter.descriptor", message));
     }
-}
-
-/// Draft 2020-12, each type where it is used (only recursive types are referred to), without the `$schema` line.
-fn settings() -> SchemaSettings {
-    SchemaSettings::draft2020_12().with(|settings| {
-        settings.meta_schema = None;
-        settings.inline_subschemas = true;
-    })
 }
 
 /// Header fields that every route may send without declaring them.
@@ -245,9 +237,9 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::{Route as Typed, Slot as TypedSlot};
+    use crate::{Route as Typed, Slot as TypedSlot, model};
 
-    #[derive(serde::Serialize, serde::Deserialize, JsonSchema)]
+    #[model]
     struct Find {
         id: u32,
         q: Option<String>,
@@ -278,14 +270,12 @@ mod tests {
         let Some(Body::Json(body)) = &put.request else { panic!("a JSON body") };
         let body: Value = serde_json::from_str(body).unwrap();
         assert!(body["properties"].get("id").is_none() && body["properties"].get("q").is_some());
-        assert_eq!(body["required"], json!(["q", "maxResults"]));
+        assert_eq!(body["required"], json!(["maxResults"]));
     }
 
     #[test]
     fn of_a_query_field_it_is_said_what_values_there_are() {
-        use schemars::JsonSchema;
-
-        #[derive(serde::Serialize, JsonSchema)]
+        #[model]
         #[serde(rename_all = "lowercase")]
         #[allow(dead_code, reason = "its schema is what is tested")]
         enum Status {
@@ -293,7 +283,7 @@ mod tests {
             Closed,
         }
 
-        #[derive(serde::Serialize, JsonSchema)]
+        #[model]
         struct List {
             archived: Option<bool>,
             limit: Option<u16>,
@@ -343,12 +333,12 @@ mod tests {
 
     #[test]
     fn nested_names_have_brackets_where_the_route_says_so() {
-        #[derive(serde::Serialize, JsonSchema)]
+        #[model]
         struct Created {
             gte: Option<u64>,
         }
 
-        #[derive(serde::Serialize, JsonSchema)]
+        #[model]
         struct List {
             created: Option<Created>,
             expand: Vec<String>,
@@ -364,7 +354,7 @@ mod tests {
 
     #[test]
     fn names_that_nobody_can_list_are_declared_as_a_star() {
-        #[derive(serde::Serialize, JsonSchema)]
+        #[model]
         struct Search {
             kind: String,
             #[serde(flatten)]

@@ -1,12 +1,16 @@
 //! Types of values that are passed on: JSON that is not decoded, and files.
 
-use std::{borrow::Cow, marker::PhantomData};
+use std::marker::PhantomData;
 
-use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::DeserializeOwned};
 use serde_json::Value;
 
-use crate::{Failure, failure::mismatch};
+use crate::{
+    Failure,
+    failure::mismatch,
+    model,
+    schema::{Model, Schema},
+};
 
 /// JSON that has the shape of a `T` and is passed on as it is: it has `T`'s schema, and members that `T` does not know stay.
 ///
@@ -76,14 +80,8 @@ impl<'de, T> Deserialize<'de> for Json<T> {
     }
 }
 
-impl<T: JsonSchema> JsonSchema for Json<T> {
-    fn schema_name() -> Cow<'static, str> {
-        T::schema_name()
-    }
-
-    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        T::json_schema(generator)
-    }
+impl<T: Model> Model for Json<T> {
+    const SCHEMA: &'static Schema = T::SCHEMA;
 }
 
 pub(crate) const FILE_NAME: &str = "filename";
@@ -91,7 +89,8 @@ pub(crate) const FILE_TYPE: &str = "contentType";
 pub(crate) const FILE_BYTES: &str = "base64";
 
 /// A file in an input, for [`Route::multipart`](crate::Route::multipart) and [`Route::raw`](crate::Route::raw).
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[model]
+#[derive(Debug, Clone, PartialEq)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct File {
     /// The file's name.

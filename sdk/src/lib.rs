@@ -32,7 +32,7 @@
 //! #[model]
 //! struct Task {
 //!     id: u64,
-//!     #[schemars(example = &"Water the plants")] title: String,
+//!     #[schema(example = "Water the plants")] title: String,
 //! }
 //!
 //! /// Reads one task.
@@ -96,6 +96,7 @@
 //! | make routes and operations from a config | [`UntypedRoute`], `describe:` and `run:` in [`register!`] |
 //! | give all of a provider's errors stable codes | `error:` in [`register!`], or [`Route::error`] |
 //! | test without a network | `testing::Fake` (not built for WebAssembly) |
+//! | write a type's schema by hand | [`schema`] |
 //! | see the contract | [`bindings`] |
 //!
 //! # What a call costs
@@ -103,7 +104,7 @@
 //! `invoke` finds the operation by name, parses config and input once each, and runs the function. Schemas are made by
 //! `config-schema` and `describe` only. Nothing here uses hash maps, clocks or random numbers, so an adapter imports none of them.
 
-#[cfg(test)]
+// The macros write `::portcullis_sdk::…`, in this crate too.
 extern crate self as portcullis_sdk;
 
 pub mod bindings;
@@ -123,6 +124,7 @@ pub mod paging;
 mod request;
 mod response;
 mod route;
+pub mod schema;
 mod slot;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod testing;
@@ -146,7 +148,7 @@ pub use route::{Encoding, Repeat, Route, UntypedRoute};
 pub use slot::Slot;
 
 #[doc(hidden)]
-pub use {schemars, serde, serde_json};
+pub use {serde, serde_json};
 
 /// What an adapter imports: `use portcullis_sdk::prelude::*;`.
 pub mod prelude {

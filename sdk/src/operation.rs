@@ -1,9 +1,11 @@
 //! Operations: named functions of a context and an input.
 
-use schemars::JsonSchema;
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::{Adapter, Context, Declare, Declared, Effect, Error, bindings::portcullis::adapter::descriptor, failure};
+use crate::{
+    Adapter, Context, Declare, Declared, Effect, Error, bindings::portcullis::adapter::descriptor, failure,
+    schema::Model,
+};
 
 /// A named action with typed input and output. [`operation`](macro@crate::operation) writes the implementation.
 pub trait Operation {
@@ -18,9 +20,9 @@ pub trait Operation {
     /// The adapter it belongs to: its config type.
     type Adapter: Adapter;
     /// What callers give. The host has checked it against this type's schema.
-    type Input: DeserializeOwned + JsonSchema;
+    type Input: DeserializeOwned + Model;
     /// What callers get. The host checks it against this type's schema.
-    type Output: Serialize + JsonSchema;
+    type Output: Serialize + Model;
 
     /// Carries it out.
     fn run(cx: &Context<Self::Adapter>, input: Self::Input) -> Result<Self::Output, Error>;

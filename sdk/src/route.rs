@@ -2,11 +2,10 @@
 
 use std::{fmt, marker::PhantomData};
 
-use schemars::JsonSchema;
-
 use crate::{
     Failure, Method, Response, Slot,
     describe::{Declare, Declared},
+    schema::Model,
     slot::is_name,
 };
 
@@ -297,7 +296,7 @@ impl<Request, Answer> Route<Request, Answer> {
     }
 }
 
-impl<Request: JsonSchema, Answer: JsonSchema> Declare for Route<Request, Answer> {
+impl<Request: Model, Answer: Model> Declare for Route<Request, Answer> {
     fn declare(&self, declared: &mut Declared) -> Option<String> {
         declared.add_route(
             &self.untyped,

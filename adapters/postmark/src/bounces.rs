@@ -19,10 +19,10 @@ pub(crate) fn get_bounces(cx: &Context<Config>, query: BounceQuery) -> Result<Bo
 #[serde(deny_unknown_fields)]
 pub(crate) struct BounceQuery {
     /// How many to return. At most 500.
-    #[schemars(range(min = 1, max = 500), example = 50)]
+    #[schema(range(min = 1, max = 500), example = 50)]
     pub(crate) count: u32,
     /// How many to skip.
-    #[schemars(range(max = 10_000), example = 0)]
+    #[schema(range(max = 10_000), example = 0)]
     pub(crate) offset: u32,
     /// Of this type.
     #[serde(rename = "type")]
@@ -31,7 +31,7 @@ pub(crate) struct BounceQuery {
     pub(crate) inactive: Option<bool>,
     /// Of this address.
     #[serde(rename = "emailFilter")]
-    #[schemars(email)]
+    #[schema(email)]
     pub(crate) email_filter: Option<String>,
     /// Of this message.
     #[serde(rename = "messageID")]
@@ -39,10 +39,10 @@ pub(crate) struct BounceQuery {
     /// With this tag.
     pub(crate) tag: Option<String>,
     /// Up to this day, as in `2014-02-01`.
-    #[schemars(extend("format" = "date"))]
+    #[schema(format = "date")]
     pub(crate) todate: Option<String>,
     /// From this day, as in `2014-02-01`.
-    #[schemars(extend("format" = "date"))]
+    #[schema(format = "date")]
     pub(crate) fromdate: Option<String>,
     /// In this message stream. By default `outbound`.
     pub(crate) messagestream: Option<String>,
@@ -85,7 +85,7 @@ pub(crate) enum BounceType {
 #[serde(rename_all = "PascalCase")]
 pub(crate) struct Bounces {
     /// How many there are in all.
-    #[schemars(example = 1)]
+    #[schema(example = 1)]
     pub(crate) total_count: u64,
     /// Those that were asked for.
     pub(crate) bounces: Vec<Bounce>,
@@ -98,57 +98,57 @@ pub(crate) struct Bounces {
 pub(crate) struct Bounce {
     /// The bounce's id: a number, though Postmark's own description of its API says text.
     #[serde(rename = "ID")]
-    #[schemars(extend("type" = ["integer", "string"]), example = 692_560_173)]
+    #[schema(extend("type" = ["integer", "string"]), example = 692_560_173)]
     pub(crate) id: Value,
     /// Its type's name; those known are the values of the query's `type`.
-    #[schemars(example = &"HardBounce")]
+    #[schema(example = "HardBounce")]
     pub(crate) r#type: Option<String>,
     /// Its type's number.
-    #[schemars(example = 1)]
+    #[schema(example = 1)]
     pub(crate) type_code: Option<i64>,
     /// Its type in words.
-    #[schemars(example = &"Hard bounce")]
+    #[schema(example = "Hard bounce")]
     pub(crate) name: Option<String>,
     /// The email's tag.
-    #[schemars(example = &"Invitation")]
+    #[schema(example = "Invitation")]
     pub(crate) tag: Option<String>,
     /// The email's id.
     #[serde(rename = "MessageID")]
-    #[schemars(example = &"2c1b63fe-43f2-4db5-91b0-8bdfa44a9316")]
+    #[schema(example = "2c1b63fe-43f2-4db5-91b0-8bdfa44a9316")]
     pub(crate) message_id: Option<String>,
     /// The server it was sent by.
     #[serde(rename = "ServerID")]
-    #[schemars(example = 23)]
+    #[schema(example = 23)]
     pub(crate) server_id: Option<u64>,
     /// The message stream it was sent in.
-    #[schemars(example = &"outbound")]
+    #[schema(example = "outbound")]
     pub(crate) message_stream: Option<String>,
     /// What the type means.
-    #[schemars(example = &"The server was unable to deliver your message (ex: unknown user, mailbox not found).")]
+    #[schema(example = "The server was unable to deliver your message (ex: unknown user, mailbox not found).")]
     pub(crate) description: Option<String>,
     /// What the other side said.
-    #[schemars(example = &"smtp;550 5.1.1 The email account that you tried to reach does not exist.")]
+    #[schema(example = "smtp;550 5.1.1 The email account that you tried to reach does not exist.")]
     pub(crate) details: Option<String>,
     /// The address that bounced.
-    #[schemars(example = &"john@example.com")]
+    #[schema(example = "john@example.com")]
     pub(crate) email: Option<String>,
     /// The sender.
-    #[schemars(example = &"sender@example.com")]
+    #[schema(example = "sender@example.com")]
     pub(crate) from: Option<String>,
     /// When.
-    #[schemars(extend("format" = "date-time"), example = &"2026-01-15T16:09:19.6421112-05:00")]
+    #[schema(format = "date-time", example = "2026-01-15T16:09:19.6421112-05:00")]
     pub(crate) bounced_at: Option<String>,
     /// Whether Postmark still has the raw message.
-    #[schemars(example = true)]
+    #[schema(example = true)]
     pub(crate) dump_available: Option<bool>,
     /// Whether Postmark deactivated the address.
-    #[schemars(example = true)]
+    #[schema(example = true)]
     pub(crate) inactive: Option<bool>,
     /// Whether the address can be activated again.
-    #[schemars(example = true)]
+    #[schema(example = true)]
     pub(crate) can_activate: Option<bool>,
     /// The email's subject.
-    #[schemars(example = &"Hello")]
+    #[schema(example = "Hello")]
     pub(crate) subject: Option<String>,
     /// The raw message, where the server is set to keep it.
     pub(crate) content: Option<String>,

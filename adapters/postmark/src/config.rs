@@ -8,7 +8,7 @@ use portcullis_sdk::prelude::*;
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub(crate) struct Config {
     /// Origin of Postmark's API, without a path. Another one is for tests and for proxies.
-    #[schemars(url, length(min = 8, max = 2048))]
+    #[schema(url, length(min = 8, max = 2048))]
     pub(crate) base_url: String,
 }
 

@@ -28,29 +28,29 @@ pub(crate) fn send_email_batch(cx: &Context<Config>, batch: Batch) -> Result<Vec
 #[model]
 #[derive(Debug, Clone)]
 #[serde(deny_unknown_fields, rename_all = "PascalCase")]
-#[schemars(extend("anyOf" = [{"required": ["HtmlBody"]}, {"required": ["TextBody"]}]))]
+#[schema(extend("anyOf" = [{"required": ["HtmlBody"]}, {"required": ["TextBody"]}]))]
 pub(crate) struct Email {
     /// The sender, as `a@b.c` or `Name <a@b.c>`. Must have a registered and confirmed Sender Signature.
-    #[schemars(length(min = 3, max = 255), example = &"sender@example.com")]
+    #[schema(length(min = 3, max = 255), example = "sender@example.com")]
     pub(crate) from: String,
     /// Recipients, separated by commas. At most 50.
-    #[schemars(length(min = 3), example = &"receiver@example.com")]
+    #[schema(length(min = 3), example = "receiver@example.com")]
     pub(crate) to: String,
     /// Recipients of a copy, separated by commas. At most 50.
     pub(crate) cc: Option<String>,
     /// Recipients of a blind copy, separated by commas. At most 50.
     pub(crate) bcc: Option<String>,
     /// The subject.
-    #[schemars(length(max = 2000), example = &"Hello")]
+    #[schema(length(max = 2000), example = "Hello")]
     pub(crate) subject: Option<String>,
     /// Categorises the email for statistics.
-    #[schemars(length(max = 1000))]
+    #[schema(length(max = 1000))]
     pub(crate) tag: Option<String>,
     /// The HTML message, at most 5 MB. If no TextBody is given.
-    #[schemars(length(max = 5_242_880))]
+    #[schema(length(max = 5_242_880))]
     pub(crate) html_body: Option<String>,
     /// The plain text message, at most 5 MB. If no HtmlBody is given.
-    #[schemars(length(max = 5_242_880), example = &"Hello there")]
+    #[schema(length(max = 5_242_880), example = "Hello there")]
     pub(crate) text_body: Option<String>,
     /// Where replies go. By default what the Sender Signature says.
     pub(crate) reply_to: Option<String>,
@@ -65,7 +65,7 @@ pub(crate) struct Email {
     /// Files that go with it. At most 10 MB in all, encoded.
     pub(crate) attachments: Option<Vec<Attachment>>,
     /// The message stream's id. By default `outbound`, the transactional one.
-    #[schemars(example = &"outbound")]
+    #[schema(example = "outbound")]
     pub(crate) message_stream: Option<String>,
 }
 
@@ -73,7 +73,7 @@ pub(crate) struct Email {
 #[model]
 #[derive(Debug)]
 #[serde(transparent)]
-pub(crate) struct Batch(#[schemars(length(min = 1, max = 500))] pub(crate) Vec<Email>);
+pub(crate) struct Batch(#[schema(length(min = 1, max = 500))] pub(crate) Vec<Email>);
 
 /// A single header for an email.
 #[model]
@@ -81,7 +81,7 @@ pub(crate) struct Batch(#[schemars(length(min = 1, max = 500))] pub(crate) Vec<E
 #[serde(deny_unknown_fields, rename_all = "PascalCase")]
 pub(crate) struct MessageHeader {
     /// The header's name.
-    #[schemars(length(min = 1))]
+    #[schema(length(min = 1))]
     pub(crate) name: String,
     /// The header's value.
     pub(crate) value: String,
@@ -93,17 +93,17 @@ pub(crate) struct MessageHeader {
 #[serde(deny_unknown_fields, rename_all = "PascalCase")]
 pub(crate) struct Attachment {
     /// The file's name.
-    #[schemars(length(min = 1), example = &"readme.txt")]
+    #[schema(length(min = 1), example = "readme.txt")]
     pub(crate) name: String,
     /// The file's bytes in base64.
-    #[schemars(extend("contentEncoding" = "base64"), example = &"dGVzdCBjb250ZW50")]
+    #[schema(extend("contentEncoding" = "base64"), example = "dGVzdCBjb250ZW50")]
     pub(crate) content: String,
     /// The media type.
-    #[schemars(example = &"text/plain")]
+    #[schema(example = "text/plain")]
     pub(crate) content_type: String,
     /// For inline images: `cid:` and the id the HTML refers to.
     #[serde(rename = "ContentID")]
-    #[schemars(example = &"cid:image.png")]
+    #[schema(example = "cid:image.png")]
     pub(crate) content_id: Option<String>,
 }
 
@@ -123,19 +123,19 @@ pub(crate) enum TrackLinks {
 #[serde(rename_all = "PascalCase")]
 pub(crate) struct Sent {
     /// Zero, or Postmark's code for what was wrong.
-    #[schemars(example = 0)]
+    #[schema(example = 0)]
     pub(crate) error_code: i64,
     /// `OK`, or what was wrong in words.
-    #[schemars(example = &"OK")]
+    #[schema(example = "OK")]
     pub(crate) message: String,
     /// The id to find the email by. Missing where it was refused.
     #[serde(rename = "MessageID")]
-    #[schemars(extend("format" = "uuid"), example = &"0a129aee-e1cd-480d-b08d-4f48548ff48d")]
+    #[schema(format = "uuid", example = "0a129aee-e1cd-480d-b08d-4f48548ff48d")]
     pub(crate) message_id: Option<String>,
     /// When Postmark took it. Missing where it was refused.
-    #[schemars(extend("format" = "date-time"), example = &"2026-01-15T09:30:00.0000000-05:00")]
+    #[schema(format = "date-time", example = "2026-01-15T09:30:00.0000000-05:00")]
     pub(crate) submitted_at: Option<String>,
     /// The recipients.
-    #[schemars(example = &"receiver@example.com")]
+    #[schema(example = "receiver@example.com")]
     pub(crate) to: Option<String>,
 }

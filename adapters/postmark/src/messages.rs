@@ -24,26 +24,26 @@ pub(crate) fn search_outbound_messages(
 #[serde(deny_unknown_fields)]
 pub(crate) struct OutboundQuery {
     /// How many to return. At most 500.
-    #[schemars(range(min = 1, max = 500), example = 50)]
+    #[schema(range(min = 1, max = 500), example = 50)]
     pub(crate) count: u32,
     /// How many to skip.
-    #[schemars(range(max = 10_000), example = 0)]
+    #[schema(range(max = 10_000), example = 0)]
     pub(crate) offset: u32,
     /// To this address.
-    #[schemars(email)]
+    #[schema(email)]
     pub(crate) recipient: Option<String>,
     /// From this address.
-    #[schemars(email)]
+    #[schema(email)]
     pub(crate) fromemail: Option<String>,
     /// With this tag.
     pub(crate) tag: Option<String>,
     /// In this state.
     pub(crate) status: Option<OutboundStatus>,
     /// Up to this day, as in `2014-02-01`.
-    #[schemars(extend("format" = "date"))]
+    #[schema(format = "date")]
     pub(crate) todate: Option<String>,
     /// From this day, as in `2014-02-01`.
-    #[schemars(extend("format" = "date"))]
+    #[schema(format = "date")]
     pub(crate) fromdate: Option<String>,
     /// With this subject.
     pub(crate) subject: Option<String>,
@@ -66,7 +66,7 @@ pub(crate) enum OutboundStatus {
 #[serde(rename_all = "PascalCase")]
 pub(crate) struct OutboundMessages {
     /// How many there are in all.
-    #[schemars(example = 1)]
+    #[schema(example = 1)]
     pub(crate) total_count: u64,
     /// Those that were asked for.
     pub(crate) messages: Vec<OutboundMessage>,
@@ -79,16 +79,16 @@ pub(crate) struct OutboundMessages {
 pub(crate) struct OutboundMessage {
     /// Its id.
     #[serde(rename = "MessageID")]
-    #[schemars(example = &"0ac29aee-e1cd-480d-b08d-4f48548ff48d")]
+    #[schema(example = "0ac29aee-e1cd-480d-b08d-4f48548ff48d")]
     pub(crate) message_id: String,
     /// The message stream it was sent in.
-    #[schemars(example = &"outbound")]
+    #[schema(example = "outbound")]
     pub(crate) message_stream: Option<String>,
     /// Its tag.
-    #[schemars(example = &"Invitation")]
+    #[schema(example = "Invitation")]
     pub(crate) tag: Option<String>,
     /// The sender.
-    #[schemars(example = &"\"Sender\" <sender@example.com>")]
+    #[schema(example = "\"Sender\" <sender@example.com>")]
     pub(crate) from: Option<String>,
     /// The recipients.
     pub(crate) to: Option<Vec<NamedAddress>>,
@@ -97,30 +97,30 @@ pub(crate) struct OutboundMessage {
     /// Those who got a blind copy.
     pub(crate) bcc: Option<Vec<NamedAddress>>,
     /// All of them, as addresses only.
-    #[schemars(extend("examples" = [["receiver@example.com"]]))]
+    #[schema(extend("examples" = [["receiver@example.com"]]))]
     pub(crate) recipients: Option<Vec<String>>,
     /// When Postmark took it.
-    #[schemars(extend("format" = "date-time"), example = &"2026-01-15T09:30:00.0000000-05:00")]
+    #[schema(format = "date-time", example = "2026-01-15T09:30:00.0000000-05:00")]
     pub(crate) received_at: Option<String>,
     /// Its subject.
-    #[schemars(example = &"Hello")]
+    #[schema(example = "Hello")]
     pub(crate) subject: Option<String>,
     /// Its state, such as `Queued` or `Sent`.
-    #[schemars(example = &"Sent")]
+    #[schema(example = "Sent")]
     pub(crate) status: Option<String>,
     /// The files that went with it: their names, or objects with Name, ContentType and ContentID.
-    #[schemars(extend("items" = {"type": ["string", "object"]}, "examples" = [[]]))]
+    #[schema(extend("items" = {"type": ["string", "object"]}, "examples" = [[]]))]
     pub(crate) attachments: Option<Vec<Value>>,
     /// Whether it is tracked when it is opened.
-    #[schemars(example = true)]
+    #[schema(example = true)]
     pub(crate) track_opens: Option<bool>,
     /// Which links were replaced: `None`, `HtmlAndText`, `HtmlOnly` or `TextOnly`.
-    #[schemars(example = &"None")]
+    #[schema(example = "None")]
     pub(crate) track_links: Option<String>,
     /// The keys and values it was sent with.
     pub(crate) metadata: Option<BTreeMap<String, String>>,
     /// Whether it was sent by a server that delivers nothing.
-    #[schemars(example = false)]
+    #[schema(example = false)]
     pub(crate) sandboxed: Option<bool>,
 }
 
@@ -130,9 +130,9 @@ pub(crate) struct OutboundMessage {
 #[serde(rename_all = "PascalCase")]
 pub(crate) struct NamedAddress {
     /// The address.
-    #[schemars(example = &"receiver@example.com")]
+    #[schema(example = "receiver@example.com")]
     pub(crate) email: String,
     /// The name.
-    #[schemars(example = &"Receiver")]
+    #[schema(example = "Receiver")]
     pub(crate) name: Option<String>,
 }

@@ -23,10 +23,10 @@ pub(crate) fn list_servers(cx: &Context<Config>, query: ServerQuery) -> Result<S
 #[serde(deny_unknown_fields)]
 pub(crate) struct ServerQuery {
     /// How many to return. At most 500.
-    #[schemars(range(min = 1, max = 500), example = 50)]
+    #[schema(range(min = 1, max = 500), example = 50)]
     pub(crate) count: u32,
     /// How many to skip.
-    #[schemars(example = 0)]
+    #[schema(example = 0)]
     pub(crate) offset: u32,
     /// Whose name contains this.
     pub(crate) name: Option<String>,
@@ -38,7 +38,7 @@ pub(crate) struct ServerQuery {
 #[serde(rename_all = "PascalCase")]
 pub(crate) struct Servers {
     /// How many there are in all.
-    #[schemars(example = 1)]
+    #[schema(example = 1)]
     pub(crate) total_count: u64,
     /// Those that were asked for.
     pub(crate) servers: Vec<Server>,
@@ -51,47 +51,47 @@ pub(crate) struct Servers {
 pub(crate) struct Server {
     /// Its id.
     #[serde(rename = "ID")]
-    #[schemars(example = 1)]
+    #[schema(example = 1)]
     pub(crate) id: u64,
     /// Its name.
-    #[schemars(example = &"Staging")]
+    #[schema(example = "Staging")]
     pub(crate) name: String,
     /// Its colour in Postmark's pages.
-    #[schemars(example = &"Blue")]
+    #[schema(example = "Blue")]
     pub(crate) color: Option<String>,
     /// Its page.
-    #[schemars(example = &"https://postmarkapp.com/servers/1/overview")]
+    #[schema(example = "https://postmarkapp.com/servers/1/overview")]
     pub(crate) server_link: Option<String>,
     /// `Live`, or `Sandbox` where nothing is delivered.
-    #[schemars(example = &"Live")]
+    #[schema(example = "Live")]
     pub(crate) delivery_type: Option<String>,
     /// Whether it takes email by SMTP.
-    #[schemars(example = true)]
+    #[schema(example = true)]
     pub(crate) smtp_api_activated: Option<bool>,
     /// Whether inbound webhooks carry the raw email.
-    #[schemars(example = false)]
+    #[schema(example = false)]
     pub(crate) raw_email_enabled: Option<bool>,
     /// The address it receives email at.
     pub(crate) inbound_address: Option<String>,
     /// The domain it receives email at.
-    #[schemars(example = &"inbound.example.com")]
+    #[schema(example = "inbound.example.com")]
     pub(crate) inbound_domain: Option<String>,
     /// From which score on inbound email counts as spam.
-    #[schemars(example = 5)]
+    #[schema(example = 5)]
     pub(crate) inbound_spam_threshold: Option<i64>,
     /// Whether only the first opening is reported.
-    #[schemars(example = false)]
+    #[schema(example = false)]
     pub(crate) post_first_open_only: Option<bool>,
     /// Whether emails are tracked when they are opened.
-    #[schemars(example = false)]
+    #[schema(example = false)]
     pub(crate) track_opens: Option<bool>,
     /// Which links are replaced to count clicks.
-    #[schemars(example = &"None")]
+    #[schema(example = "None")]
     pub(crate) track_links: Option<String>,
     /// Whether bounce webhooks carry the raw message.
-    #[schemars(example = true)]
+    #[schema(example = true)]
     pub(crate) include_bounce_content_in_hook: Option<bool>,
     /// Whether failures of the SMTP API are reported as bounces.
-    #[schemars(example = true)]
+    #[schema(example = true)]
     pub(crate) enable_smtp_api_error_hooks: Option<bool>,
 }

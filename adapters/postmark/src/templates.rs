@@ -26,32 +26,32 @@ pub(crate) fn send_email_with_template(cx: &Context<Config>, email: TemplatedEma
 #[model]
 #[derive(Debug)]
 #[serde(deny_unknown_fields, rename_all = "PascalCase")]
-#[schemars(extend("oneOf" = [{"required": ["TemplateId"]}, {"required": ["TemplateAlias"]}]))]
+#[schema(extend("oneOf" = [{"required": ["TemplateId"]}, {"required": ["TemplateAlias"]}]))]
 pub(crate) struct TemplatedEmail {
     /// The template's id. Required if TemplateAlias is not given.
-    #[schemars(range(min = 1), example = 1234)]
+    #[schema(range(min = 1), example = 1234)]
     pub(crate) template_id: Option<u64>,
     /// The template's alias. Required if TemplateId is not given.
-    #[schemars(length(min = 1))]
+    #[schema(length(min = 1))]
     pub(crate) template_alias: Option<String>,
     /// What the template's placeholders stand for. The names are the template's own.
-    #[schemars(example = json!({"name": "Ada"}))]
+    #[schema(example = {"name": "Ada"})]
     pub(crate) template_model: BTreeMap<String, Value>,
     /// Whether style rules are put on the elements they apply to. By default true.
     #[serde(default = "yes")]
     pub(crate) inline_css: bool,
     /// The sender, as `a@b.c` or `Name <a@b.c>`. Must have a registered and confirmed Sender Signature.
-    #[schemars(length(min = 3, max = 255), example = &"sender@example.com")]
+    #[schema(length(min = 3, max = 255), example = "sender@example.com")]
     pub(crate) from: String,
     /// Recipients, separated by commas. At most 50.
-    #[schemars(length(min = 3), example = &"receiver@example.com")]
+    #[schema(length(min = 3), example = "receiver@example.com")]
     pub(crate) to: String,
     /// Recipients of a copy, separated by commas. At most 50.
     pub(crate) cc: Option<String>,
     /// Recipients of a blind copy, separated by commas. At most 50.
     pub(crate) bcc: Option<String>,
     /// Categorises the email for statistics.
-    #[schemars(length(max = 1000))]
+    #[schema(length(max = 1000))]
     pub(crate) tag: Option<String>,
     /// Where replies go. By default what the Sender Signature says.
     pub(crate) reply_to: Option<String>,
@@ -66,7 +66,7 @@ pub(crate) struct TemplatedEmail {
     /// Files that go with it. At most 10 MB in all, encoded.
     pub(crate) attachments: Option<Vec<Attachment>>,
     /// The message stream's id. By default `outbound`, the transactional one.
-    #[schemars(example = &"outbound")]
+    #[schema(example = "outbound")]
     pub(crate) message_stream: Option<String>,
 }
 

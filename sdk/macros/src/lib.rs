@@ -13,10 +13,22 @@ use proc_macro::TokenStream;
 
 /// Makes a type part of an adapter's contract: it can be read from JSON, written as JSON, and has a JSON Schema.
 ///
-/// The same as deriving `Serialize`, `Deserialize` and `JsonSchema` with the SDK's own copies of those crates, so that
-/// an adapter depends on nothing but the SDK. `#[serde(…)]` and `#[schemars(…)]` attributes work as they always do;
-/// doc comments become descriptions in the schema. A field of type `Option` is left out when it is `None`
-/// (`Option<Option<T>>` can say null). Takes no arguments.
+/// Derives `Serialize` and `Deserialize` with the SDK's own copy of serde, and writes down the type's schema, so that an
+/// adapter depends on nothing but the SDK. `#[serde(…)]` attributes work as they always do, and the schema follows them;
+/// doc comments become descriptions. A field of type `Option` is left out when it is `None` (`Option<Option<T>>` can say
+/// null). Takes no arguments. More is said with `#[schema(…)]`, on fields, and on types and variants where it fits:
+///
+/// | attribute | in the schema |
+/// | --- | --- |
+/// | `range(min = 1, max = 500)` | `minimum`, `maximum` |
+/// | `length(min = 1, max = 80)` | of a text, an array or an object |
+/// | `pattern = "^[a-z]+$"` | `pattern` |
+/// | `email`, `url`, `format = "date"` | `format` |
+/// | `example = {"name": "Ada"}` | one of `examples`: any JSON. Sandbox mode answers with them |
+/// | `sensitive` | `x-sensitive`: data about a person, such as a patient's |
+/// | `description = "…"` | instead of the doc comment |
+/// | `extend("key" = [1, 2])` | any keyword, as JSON |
+/// | `with = OtherType` | that type's schema instead of the field's own |
 #[proc_macro_attribute]
 pub fn model(arguments: TokenStream, item: TokenStream) -> TokenStream {
     model::expand(arguments.into(), item.into()).unwrap_or_else(|error| error.into_compile_error()).into()

@@ -1,4 +1,11 @@
-//! `#[model]`: three derives with the crate paths they need, and `Option` fields that are left out when they are none.
+//! `#[model]`: serde's derives with the crate paths they need, `Option` fields that are left out when they are none, and
+//! the type's schema, written down as constants.
+
+mod case;
+mod json;
+mod said;
+mod serde;
+mod shape;
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote};
@@ -8,32 +15,30 @@ pub(crate) fn expand(arguments: TokenStream, item: TokenStream) -> Result<TokenS
     if !arguments.is_empty() {
         return Err(Error::new_spanned(
             arguments,
-            "`#[model]` takes no arguments; write them below it, as `#[serde(…)]` or `#[schemars(…)]`",
+            "`#[model]` takes no arguments; write them below it, as `#[serde(…)]` or `#[schema(…)]`",
         ));
     }
     match syn::parse2(item)? {
         Item::Struct(mut item) => {
             leave_out_none(&mut item.fields);
-            Ok(derived(&item))
+            let schema = shape::of_struct(&mut item)?;
+            Ok(derived(&item, &schema))
         }
         Item::Enum(mut item) => {
             item.variants.iter_mut().for_each(|variant| leave_out_none(&mut variant.fields));
-            Ok(derived(&item))
+            let schema = shape::of_enum(&mut item)?;
+            Ok(derived(&item, &schema))
         }
         other => Err(Error::new_spanned(other, "`#[model]` goes on a struct or an enum: the shape of a JSON value")),
     }
 }
 
-fn derived(item: &impl ToTokens) -> TokenStream {
+fn derived(item: &impl ToTokens, schema: &TokenStream) -> TokenStream {
     quote! {
-        #[derive(
-            ::portcullis_sdk::serde::Serialize,
-            ::portcullis_sdk::serde::Deserialize,
-            ::portcullis_sdk::schemars::JsonSchema,
-        )]
+        #[derive(::portcullis_sdk::serde::Serialize, ::portcullis_sdk::serde::Deserialize)]
         #[serde(crate = "::portcullis_sdk::serde")]
-        #[schemars(crate = "::portcullis_sdk::schemars")]
         #item
+        #schema
     }
 }
 
@@ -104,6 +109,147 @@ mod tests {
                 }
             )),
             1
+        );
+    }
+
+    #[test]
+    fn what_the_schema_cannot_follow_is_refused_unless_it_is_said_what_it_looks_like() {
+        let refusal = |item: TokenStream| expand(quote!(), item).unwrap_err().to_string();
+        let fields = [
+            quote!(
+                struct S {
+                    #[serde(with = "hex")]
+                    a: A,
+                }
+            ),
+            quote!(
+                struct S {
+                    #[serde(serialize_with = "hex")]
+                    a: A,
+                }
+            ),
+            quote!(
+                enum E {
+                    V {
+                        #[serde(deserialize_with = "hex")]
+                        a: A,
+                    },
+                }
+            ),
+            quote!(
+                #[serde(try_from = "String")]
+                struct S {
+                    a: A,
+                }
+            ),
+            quote!(
+                #[serde(into = "String")]
+                enum E {
+                    A,
+                }
+            ),
+            quote!(
+                enum E {
+                    #[serde(with = "hex")]
+                    A(A),
+                }
+            ),
+        ];
+        for item in fields {
+            let told = refusal(item);
+            assert!(told.contains("the schema cannot follow") && told.contains("#[schema(with = String)]"), "{told}");
+        }
+        for item in [
+            quote!(
+                struct S {
+                    #[serde(with = "hex")]
+                    #[schema(with = String)]
+                    a: A,
+                }
+            ),
+            quote!(
+                #[serde(try_from = "String")]
+                #[schema(with = String)]
+                struct S {
+                    a: A,
+                }
+            ),
+            quote!(
+                struct S {
+                    #[serde(alias = "b", borrow, bound(serialize = "A: B"))]
+                    a: A,
+                }
+            ),
+        ] {
+            assert!(expand(quote!(), item).is_ok());
+        }
+    }
+
+    #[test]
+    fn nothing_of_the_schema_attributes_is_left() {
+        let tokens = expand(
+            quote!(),
+            quote!(
+                #[schema(sensitive)]
+                enum E {
+                    #[schema(sensitive)]
+                    A(#[schema(sensitive)] A, #[schema(sensitive)] A),
+                    #[serde(skip)]
+                    B {
+                        #[schema(sensitive)]
+                        b: B,
+                    },
+                    C(
+                        #[serde(skip)]
+                        #[schema(sensitive)]
+                        A,
+                    ),
+                }
+            ),
+        );
+        assert!(!tokens.unwrap().to_string().contains("# [schema"));
+    }
+
+    #[test]
+    fn shapes_that_json_has_not_are_refused() {
+        let refusal = |item: TokenStream| expand(quote!(), item).unwrap_err().to_string();
+        assert!(
+            refusal(quote!(
+                #[serde(tag = "t")]
+                struct S {
+                    a: A,
+                }
+            ))
+            .contains("make it an enum of one variant")
+        );
+        assert!(
+            refusal(quote!(
+                #[serde(deny_unknown_fields)]
+                struct S {
+                    #[serde(flatten)]
+                    a: A,
+                }
+            ))
+            .contains("leave out")
+        );
+        assert!(
+            refusal(quote!(
+                struct S(A, #[serde(skip_serializing)] B);
+            ))
+            .contains("needs a name")
+        );
+        assert!(
+            refusal(quote!(
+                enum E {}
+            ))
+            .contains("has no values")
+        );
+        assert!(
+            refusal(quote!(
+                #[serde(rename_all = "Title Case")]
+                struct S {}
+            ))
+            .contains("knows no such case")
         );
     }
 

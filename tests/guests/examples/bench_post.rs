@@ -21,7 +21,7 @@ struct Message {
 
 #[model]
 struct Posted {
-    #[schemars(example = &"m-1")]
+    #[schema(example = "m-1")]
     id: String,
 }
 
