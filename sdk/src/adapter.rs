@@ -93,7 +93,7 @@ pub(crate) fn call<C: Adapter>(
 /// [`Adapter::describe`] for a list of operations, as [`register!`](crate::register) writes it.
 #[doc(hidden)]
 pub fn describe_entries<C: Adapter>(entries: &[Entry<C>], declared: &mut Declared) -> Vec<Operation> {
-    entries.iter().map(|entry| (entry.describe)(declared)).collect()
+    entries.iter().map(|entry| entry.describe(declared)).collect()
 }
 
 /// [`Adapter::run`] for a list of operations.

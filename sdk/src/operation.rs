@@ -3,8 +3,10 @@
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
-    Adapter, Context, Declare, Declared, Effect, Error, bindings::portcullis::adapter::descriptor, failure,
-    schema::Model,
+    Adapter, Context, Declare, Declared, Effect, Error,
+    bindings::portcullis::adapter::descriptor,
+    failure,
+    schema::{Direction, Model, Schema, render},
 };
 
 /// A named action with typed input and output. [`operation`](macro@crate::operation) writes the implementation.
@@ -28,10 +30,14 @@ pub trait Operation {
     fn run(cx: &Context<Self::Adapter>, input: Self::Input) -> Result<Self::Output, Error>;
 }
 
-/// An operation in an adapter's list, with its types folded into two functions.
+/// An operation in an adapter's list, with its types folded into data and one function.
 pub struct Entry<C: 'static> {
     pub(crate) name: &'static str,
-    pub(crate) describe: fn(&mut Declared) -> descriptor::Operation,
+    description: &'static str,
+    effect: Effect,
+    uses: &'static [&'static dyn Declare],
+    input: &'static Schema,
+    output: &'static Schema,
     pub(crate) run: fn(&Context<C>, &str) -> Result<String, Error>,
 }
 
@@ -39,28 +45,41 @@ impl<C: Adapter> Entry<C> {
     /// The entry of this operation.
     #[must_use]
     pub const fn of<O: Operation<Adapter = C>>() -> Self {
-        Self { name: O::NAME, describe: describe::<O>, run: run::<O> }
+        Self {
+            name: O::NAME,
+            description: O::DESCRIPTION,
+            effect: O::EFFECT,
+            uses: O::USES,
+            input: O::Input::SCHEMA,
+            output: O::Output::SCHEMA,
+            run: run::<O>,
+        }
     }
-}
 
-fn describe<O: Operation>(declared: &mut Declared) -> descriptor::Operation {
-    descriptor::Operation {
-        name: O::NAME.to_owned(),
-        description: O::DESCRIPTION.to_owned(),
-        effect: O::EFFECT,
-        input: Declared::schema_of_received::<O::Input>().to_string(),
-        output: Declared::schema_of_sent::<O::Output>().to_string(),
-        routes: O::USES.iter().filter_map(|used| used.declare(declared)).collect(),
+    pub(crate) fn describe(&self, declared: &mut Declared) -> descriptor::Operation {
+        descriptor::Operation {
+            name: self.name.to_owned(),
+            description: self.description.to_owned(),
+            effect: self.effect,
+            input: render(self.input, Direction::Received).to_string(),
+            output: render(self.output, Direction::Sent).to_string(),
+            routes: self.uses.iter().filter_map(|used| used.declare(declared)).collect(),
+        }
     }
 }
 
 fn run<O: Operation>(cx: &Context<O::Adapter>, input: &str) -> Result<String, Error> {
     // From bytes, as responses are: the same parser twice would be a sixth of a guest.
-    let input = serde_json::from_slice(input.as_bytes())
-        .map_err(|error| Error::invalid_input("", failure::mismatch(&error)))?;
+    let input = serde_json::from_slice(input.as_bytes()).map_err(|error| misread(&error))?;
     let output = O::run(cx, input)?;
-    serde_json::to_string(&output).map_err(|error| {
-        let message = format!("the output of `{}` cannot be written as JSON: {error}", O::NAME);
-        crate::Failure::new("adapter.output", message).into()
-    })
+    serde_json::to_string(&output).map_err(|error| unwritable(O::NAME, &error))
+}
+
+fn misread(error: &serde_json::Error) -> Error {
+    Error::invalid_input("", failure::mismatch(error))
+}
+
+fn unwritable(name: &str, error: &serde_json::Error) -> Error {
+    let message = format!("the output of `{name}` cannot be written as JSON: {error}");
+    crate::Failure::new("adapter.output", message).into()
 }

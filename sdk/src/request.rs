@@ -14,18 +14,33 @@ use crate::{
 /// Fails with `adapter.request` where the request type does not fit the route (the author's mistake), and with
 /// `adapter.path-segment` or `adapter.header` where a value cannot stand where it should.
 pub(crate) fn build<T: Serialize>(route: &UntypedRoute, base: &str, request: &T) -> Result<Request, Failure> {
-    // The usual case, a JSON body and a fixed path, is serialised once and never taken apart.
-    if route.encoding == Encoding::Json && route.is_all_body() {
-        let body = serde_json::to_vec(request).map_err(|error| unfit(route, &error.to_string()))?;
-        let body = Some(body).filter(|body| body != b"null").map(|body| (body, "application/json".to_owned()));
-        return Ok(assemble(route, route.template(base), Vec::new(), body));
-    }
-    build_from_fields(route, base, fields(route, request)?)
+    build_from_json(route, base, json(route, request)?)
 }
 
 /// The request's fields.
 pub(crate) fn fields<T: Serialize>(route: &UntypedRoute, request: &T) -> Result<Map<String, Value>, Failure> {
-    match serde_json::to_value(request).map_err(|error| unfit(route, &error.to_string()))? {
+    fields_of(route, &json(route, request)?)
+}
+
+/// The one way in which requests are written: values made directly would need each type's code a second time.
+fn json<T: Serialize>(route: &UntypedRoute, request: &T) -> Result<Vec<u8>, Failure> {
+    serde_json::to_vec(request).map_err(|error| unfit(route, &error.to_string()))
+}
+
+fn build_from_json(route: &UntypedRoute, base: &str, request: Vec<u8>) -> Result<Request, Failure> {
+    // The usual case, a JSON body and a fixed path, is never taken apart.
+    if route.encoding == Encoding::Json && route.is_all_body() {
+        let body = Some(request).filter(|body| body != b"null").map(|body| (body, "application/json".to_owned()));
+        return Ok(assemble(route, route.template(base), Vec::new(), body));
+    }
+    let fields = fields_of(route, &request)?;
+    // It may be large.
+    drop(request);
+    build_from_fields(route, base, fields)
+}
+
+fn fields_of(route: &UntypedRoute, request: &[u8]) -> Result<Map<String, Value>, Failure> {
+    match serde_json::from_slice(request).map_err(|error| unfit(route, &error.to_string()))? {
         Value::Object(fields) => Ok(fields),
         Value::Null => Ok(Map::new()),
         _ => Err(unfit(route, "its fields go to several places, so it has to be a struct")),

@@ -47,16 +47,13 @@ impl Response {
     /// The body as JSON of this type; an empty body is read as `null`. Fails with `http.unexpected-body`.
     pub fn json<T: DeserializeOwned>(&self) -> Result<T, Failure> {
         let body = if self.body.is_empty() { b"null".as_slice() } else { self.body.as_slice() };
-        serde_json::from_slice(body).map_err(|error| {
-            Failure::new(
-                "http.unexpected-body",
-                format!(
-                    "the answer ({}) is not what the route's response type describes: {}",
-                    self.status,
-                    mismatch(&error)
-                ),
-            )
-        })
+        serde_json::from_slice(body).map_err(|error| self.unexpected(&error))
+    }
+
+    fn unexpected(&self, error: &serde_json::Error) -> Failure {
+        let (status, mismatch) = (self.status, mismatch(error));
+        let message = format!("the answer ({status}) is not what the route's response type describes: {mismatch}");
+        Failure::new("http.unexpected-body", message)
     }
 }
 
