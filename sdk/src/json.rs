@@ -9,10 +9,11 @@ use crate::{
     Failure,
     failure::mismatch,
     model,
-    schema::{Model, Schema},
+    schema::{Model, Schema, check},
 };
 
 /// JSON that has the shape of a `T` and is passed on as it is: it has `T`'s schema, and members that `T` does not know stay.
+/// Where it is read, its shape is checked against that schema, and nothing is decoded.
 ///
 /// For most of what a provider answers: an adapter that hands it on has no use for a decoder, which costs size, fuel and
 /// what the type does not know. [`Json::read`] decodes where something has to be looked at.
@@ -34,7 +35,7 @@ pub struct Json<T> {
 }
 
 impl<T> Json<T> {
-    /// A value that has, or shall have, the shape of a `T`. The host checks it where it checks a `T`.
+    /// A value that has the shape of a `T`. It is not checked; the host does so with what an operation returns.
     #[must_use]
     pub fn new(value: Value) -> Self {
         Self { value, shape: PhantomData }
@@ -74,14 +75,16 @@ impl<T> Serialize for Json<T> {
     }
 }
 
-impl<'de, T> Deserialize<'de> for Json<T> {
+impl<'de, T: Model> Deserialize<'de> for Json<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Value::deserialize(deserializer).map(Self::new)
+        let value = Value::deserialize(deserializer)?;
+        check(T::SCHEMA, &value).map_err(serde::de::Error::custom)?;
+        Ok(Self::new(value))
     }
 }
 
 impl<T: Model> Model for Json<T> {
-    const SCHEMA: &'static Schema = T::SCHEMA;
+    const SCHEMA: &'static Schema = &Schema::passed_on(Schema::of::<T>);
 }
 
 pub(crate) const FILE_NAME: &str = "filename";
@@ -107,13 +110,28 @@ mod tests {
 
     use super::*;
 
+    #[model]
+    #[derive(Debug)]
+    struct Task {
+        id: u8,
+        #[serde(default)]
+        tags: Vec<String>,
+    }
+
     #[test]
-    fn json_is_passed_on_with_what_its_type_does_not_know() {
-        let text = r#"{"filename":"a","contentType":"b","base64":"","more":[1]}"#;
-        let json: Json<File> = serde_json::from_str(text).unwrap();
-        assert_eq!(serde_json::to_value(&json).unwrap(), serde_json::from_str::<Value>(text).unwrap());
-        assert_eq!(json.read().unwrap_err().code, "http.unexpected-body");
-        let value = json!({"filename": "a", "contentType": "b", "base64": ""});
-        assert_eq!(Json::<File>::new(value).read().unwrap().filename, "a");
+    fn json_is_passed_on_with_what_its_type_does_not_know_and_without_what_has_a_default() {
+        let text = r#"{"id":1,"more":[1]}"#;
+        let json: Json<Task> = serde_json::from_str(text).unwrap();
+        assert_eq!(serde_json::to_string(&json).unwrap(), text);
+        assert_eq!((json.read().unwrap().id, json.read().unwrap().tags.len()), (1, 0));
+        let schema = |direction| crate::schema::render(<Json<Task>>::SCHEMA, direction);
+        assert_eq!(schema(crate::schema::Direction::Sent)["required"], json!(["id"]));
+    }
+
+    #[test]
+    fn another_shape_is_refused_where_it_is_read() {
+        let error = serde_json::from_str::<Json<Task>>(r#"{"id":"secret"}"#).unwrap_err();
+        assert_eq!(error.to_string(), "at `/id` it is no integer");
+        assert_eq!(Json::<Task>::new(json!({})).read().unwrap_err().code, "http.unexpected-body");
     }
 }

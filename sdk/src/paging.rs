@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 use crate::{
     Adapter, Context, Failure, Json, Level, Response, Route, UntypedRoute,
     request::{build_from_fields, fields, follow},
+    schema::{Model, check},
 };
 
 /// How a provider's list goes on. A constant; all of it is data, so a config can say it as well.
@@ -127,12 +128,13 @@ impl<C: Adapter> Context<C> {
     ) -> Result<Items<T>, Failure>
     where
         Request: Serialize,
+        T: Model,
     {
         self.collect_untyped(&route.untyped, fields(&route.untyped, request)?, paging, at_most)
     }
 
     /// The same for a route that is data.
-    pub fn collect_untyped<T>(
+    pub fn collect_untyped<T: Model>(
         &self,
         route: &UntypedRoute,
         request: Map<String, Value>,
@@ -167,6 +169,11 @@ impl<C: Adapter> Context<C> {
         }
         more |= walk.items.len() > at_most;
         walk.items.truncate(at_most);
+        for item in &walk.items {
+            check(T::SCHEMA, item).map_err(|wrong| {
+                Failure::new("http.unexpected-body", format!("an item of the list is not as described: {wrong}"))
+            })?;
+        }
         Ok(Items { items: walk.items.into_iter().map(Json::new).collect(), more, pages: walk.pages })
     }
 }

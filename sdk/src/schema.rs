@@ -16,11 +16,13 @@
 //! }
 //! ```
 
+mod check;
 mod render;
 #[cfg(test)]
 mod tests;
 mod types;
 
+pub(crate) use check::check;
 pub(crate) use render::{Direction, render};
 
 /// What has a JSON Schema. [`model`](macro@crate::model) implements it.
@@ -59,6 +61,8 @@ enum Shape {
     },
     Nullable(Get),
     Same(Get),
+    /// The same, as it was received, whichever way it goes.
+    PassedOn(Get),
     Enum {
         tag: Tag,
         variants: &'static [Variant],
@@ -162,6 +166,12 @@ impl Schema {
     #[must_use]
     pub const fn same(inner: Get) -> Self {
         Self::new(Shape::Same(inner))
+    }
+
+    /// Such a value as it was received: what has a default may be missing from it, also where it is sent on.
+    #[must_use]
+    pub const fn passed_on(inner: Get) -> Self {
+        Self::new(Shape::PassedOn(inner))
     }
 
     /// One of several shapes.

@@ -47,6 +47,7 @@ struct Rendering {
 /// A type that is being rendered, or one that was and contains itself.
 struct Known {
     schema: &'static Schema,
+    direction: Direction,
     name: String,
     refers: bool,
     definition: Option<Object>,
@@ -66,13 +67,14 @@ impl Rendering {
         if schema.name.is_empty() {
             return self.body(schema);
         }
-        let found = |known: &Known| ptr::eq(known.schema, schema);
+        let direction = self.direction;
+        let found = |known: &Known| ptr::eq(known.schema, schema) && known.direction == direction;
         if let Some(index) = self.types.iter().position(found) {
             return self.refer(index);
         }
         let index = self.types.len();
         let name = self.unique(schema.name);
-        self.types.push(Known { schema, name, refers: false, definition: None });
+        self.types.push(Known { schema, direction, name, refers: false, definition: None });
         let body = self.body(schema);
         // What came after it has stayed only where it is referred to, so the position is still right.
         match self.types.get_mut(index) {
@@ -125,6 +127,12 @@ impl Rendering {
             Shape::Object { fields, strict } => self.fields(fields, strict),
             Shape::Nullable(inner) => nullable(self.type_(inner())),
             Shape::Same(inner) => self.type_(inner()),
+            Shape::PassedOn(inner) => {
+                let direction = std::mem::replace(&mut self.direction, Direction::Received);
+                let object = self.type_(inner());
+                self.direction = direction;
+                object
+            }
             Shape::Enum { tag, variants, strict } => self.variants(tag, variants, strict, false),
         };
         say(&mut object, schema.keywords);
@@ -222,7 +230,7 @@ fn without_null(mut schema: &'static Schema) -> (&'static Schema, bool) {
     loop {
         match schema.shape {
             Shape::Nullable(inner) => (schema, null) = (inner(), true),
-            Shape::Same(inner) => schema = inner(),
+            Shape::Same(inner) | Shape::PassedOn(inner) => schema = inner(),
             _ => return (schema, null),
         }
     }
