@@ -223,6 +223,7 @@ mod tests {
                 _ => &input,
             };
             assert!(sent == body, "{lines}");
+            assert!(arguments.iter().all(|argument| argument.len() <= MAX_ARGUMENT), "Linux takes no longer ones");
             assert!(!lines.contains(|c: char| c.is_control() && c != '\n'), "nothing acts on a terminal: {lines:?}");
         }
         assert!(!std::path::Path::new("/tmp/owned").exists());

@@ -329,6 +329,14 @@ mod tests {
         for fields in [schema.fields(), schema.sensitive()] {
             assert!(fields.more && fields.list.len() <= MAX_FIELDS, "{}", fields.list.len());
         }
+        // And where all of it is about one place.
+        let mut defs = serde_json::Map::from_iter([("l20".to_owned(), json!({"x-sensitive": true}))]);
+        for level in 0..20 {
+            let next = json!({"$ref": format!("#/$defs/l{}", level + 1)});
+            defs.insert(format!("l{level}"), json!({"allOf": [next, next]}));
+        }
+        let one_place = self::schema(&json!({"$ref": "#/$defs/l0", "$defs": defs})).fields();
+        assert!(one_place.more && one_place.list.len() == 1, "{}", one_place.list.len());
         // What nobody marked costs nothing to say.
         assert!(!Schema::compile(r##"{"properties": {"a": {"$ref": "#"}}}"##).unwrap().sensitive().more);
     }
