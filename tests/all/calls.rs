@@ -116,7 +116,7 @@ async fn the_curl_line_of_sandbox_mode_sends_what_live_mode_sends() {
     let mut shell = std::process::Command::new("sh");
     let pasted = shell
         .args(["-c", &format!("{curl}\n{}", would.curl)])
-        .env("SERVER_TOKEN", secret("server-token"))
+        .env("SLOT_SERVER_TOKEN", secret("server-token"))
         .output()
         .unwrap();
     let pasted = String::from_utf8(pasted.stdout).unwrap();

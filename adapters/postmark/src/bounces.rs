@@ -4,12 +4,12 @@ use portcullis_sdk::prelude::*;
 
 use crate::{config::Config, slots::SERVER_TOKEN};
 
-pub(crate) const GET_BOUNCES: Route<BounceQuery, Bounces> =
+pub(crate) const GET_BOUNCES: Route<Json<BounceQuery>, Json<Bounces>> =
     Route::get("get-bounces", "/bounces").slot(&SERVER_TOKEN).describe("Searches bounces.");
 
 /// Searches bounces, newest first.
 #[operation(read, uses(GET_BOUNCES))]
-pub(crate) fn get_bounces(cx: &Context<Config>, query: BounceQuery) -> Result<Bounces, Failure> {
+pub(crate) fn get_bounces(cx: &Context<Config>, query: Json<BounceQuery>) -> Result<Json<Bounces>, Failure> {
     cx.send(&GET_BOUNCES, &query)
 }
 

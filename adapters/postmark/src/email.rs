@@ -6,21 +6,21 @@ use portcullis_sdk::prelude::*;
 
 use crate::{config::Config, errors, slots::SERVER_TOKEN};
 
-pub(crate) const SEND_EMAIL: Route<Email, Sent> =
+pub(crate) const SEND_EMAIL: Route<Json<Email>, Json<Sent>> =
     Route::post("send-email", "/email").slot(&SERVER_TOKEN).describe("Sends one email.");
 
-pub(crate) const SEND_EMAIL_BATCH: Route<Batch, Vec<Sent>> =
+pub(crate) const SEND_EMAIL_BATCH: Route<Json<Batch>, Json<Vec<Sent>>> =
     Route::post("send-email-batch", "/email/batch").slot(&SERVER_TOKEN).describe("Sends up to 500 emails at once.");
 
 /// Sends one email.
 #[operation(destructive, uses(SEND_EMAIL))]
-pub(crate) fn send_email(cx: &Context<Config>, email: Email) -> Result<Sent, Failure> {
+pub(crate) fn send_email(cx: &Context<Config>, email: Json<Email>) -> Result<Json<Sent>, Failure> {
     errors::accepted(cx.send(&SEND_EMAIL, &email)?)
 }
 
 /// Sends up to 500 emails and returns one result for each, in their order; look at each result's ErrorCode.
 #[operation(destructive, uses(SEND_EMAIL_BATCH))]
-pub(crate) fn send_email_batch(cx: &Context<Config>, batch: Batch) -> Result<Vec<Sent>, Failure> {
+pub(crate) fn send_email_batch(cx: &Context<Config>, batch: Json<Batch>) -> Result<Json<Vec<Sent>>, Failure> {
     cx.send(&SEND_EMAIL_BATCH, &batch)
 }
 

@@ -24,8 +24,15 @@ pub(crate) fn failure(response: &Response) -> Failure {
 }
 
 /// A single email that Postmark answered 200 to and did not take is a failure all the same.
-pub(crate) fn accepted(sent: Sent) -> Result<Sent, Failure> {
-    if sent.error_code == 0 { Ok(sent) } else { Err(known(200, sent.error_code, sent.message)) }
+pub(crate) fn accepted(sent: Json<Sent>) -> Result<Json<Sent>, Failure> {
+    let member = |name| sent.value.get(name);
+    match member("ErrorCode").and_then(Value::as_i64) {
+        Some(0) => Ok(sent),
+        code => {
+            let message = member("Message").and_then(Value::as_str).unwrap_or_default();
+            Err(known(200, code.unwrap_or(-1), message.to_owned()))
+        }
+    }
 }
 
 fn known(status: u16, error_code: i64, message: String) -> Failure {

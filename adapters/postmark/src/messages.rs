@@ -6,15 +6,15 @@ use portcullis_sdk::prelude::*;
 
 use crate::{config::Config, slots::SERVER_TOKEN};
 
-pub(crate) const SEARCH_OUTBOUND: Route<OutboundQuery, OutboundMessages> =
+pub(crate) const SEARCH_OUTBOUND: Route<Json<OutboundQuery>, Json<OutboundMessages>> =
     Route::get("search-outbound-messages", "/messages/outbound").slot(&SERVER_TOKEN).describe("Searches sent emails.");
 
 /// Searches sent emails, newest first.
 #[operation(read, uses(SEARCH_OUTBOUND))]
 pub(crate) fn search_outbound_messages(
     cx: &Context<Config>,
-    query: OutboundQuery,
-) -> Result<OutboundMessages, Failure> {
+    query: Json<OutboundQuery>,
+) -> Result<Json<OutboundMessages>, Failure> {
     cx.send(&SEARCH_OUTBOUND, &query)
 }
 

@@ -8,12 +8,12 @@ use portcullis_sdk::prelude::*;
 
 use crate::{config::Config, slots::ACCOUNT_TOKEN};
 
-pub(crate) const LIST_SERVERS: Route<ServerQuery, Servers> =
+pub(crate) const LIST_SERVERS: Route<Json<ServerQuery>, Servers> =
     Route::get("list-servers", "/servers").slot(&ACCOUNT_TOKEN).describe("Lists the account's servers.");
 
 /// Lists the account's servers, without their tokens.
 #[operation(read, uses(LIST_SERVERS))]
-pub(crate) fn list_servers(cx: &Context<Config>, query: ServerQuery) -> Result<Servers, Failure> {
+pub(crate) fn list_servers(cx: &Context<Config>, query: Json<ServerQuery>) -> Result<Servers, Failure> {
     cx.send(&LIST_SERVERS, &query)
 }
 

@@ -11,14 +11,17 @@ use crate::{
     slots::SERVER_TOKEN,
 };
 
-pub(crate) const SEND_WITH_TEMPLATE: Route<TemplatedEmail, Sent> =
+pub(crate) const SEND_WITH_TEMPLATE: Route<Json<TemplatedEmail>, Json<Sent>> =
     Route::post("send-email-with-template", "/email/withTemplate")
         .slot(&SERVER_TOKEN)
         .describe("Sends one email made from a template.");
 
 /// Sends one email made from a template.
 #[operation(destructive, uses(SEND_WITH_TEMPLATE))]
-pub(crate) fn send_email_with_template(cx: &Context<Config>, email: TemplatedEmail) -> Result<Sent, Failure> {
+pub(crate) fn send_email_with_template(
+    cx: &Context<Config>,
+    email: Json<TemplatedEmail>,
+) -> Result<Json<Sent>, Failure> {
     errors::accepted(cx.send(&SEND_WITH_TEMPLATE, &email)?)
 }
 

@@ -89,7 +89,7 @@ fn a_sandbox_call_needs_no_secret_and_says_what_would_be_sent() {
     assert_eq!(value["would_send"][0]["url"], "https://api.postmarkapp.com/email");
     assert!(value["would_send"][0]["headers"].to_string().contains("{server-token}"));
     let curl = value["would_send"][0]["curl"].as_str().unwrap();
-    assert!(curl.contains("-H \"X-Postmark-Server-Token: $SERVER_TOKEN\""), "{curl}");
+    assert!(curl.contains("-H \"X-Postmark-Server-Token: $SLOT_SERVER_TOKEN\""), "{curl}");
     assert!(value["output"]["MessageID"].is_string());
     // For people: the output alone on standard output.
     let ran =

@@ -2,7 +2,7 @@
 //!
 //! Every byte of it was chosen by an adapter, so nothing but quoting stands between it and the person's shell: what is
 //! plain text stands in single quotes, and anything else (control characters, bytes that are no text, characters that
-//! look like others) is written in octal or in base64. A secret is an environment variable made from its slot's name.
+//! look like others) is written in octal or in base64. A secret is an environment variable `SLOT_NAME`.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use portcullis_gate::{Header, Method, Scheme, printable};
@@ -95,10 +95,10 @@ pub(crate) fn curl(sketch: &Sketch<'_>) -> String {
     format!("{notes}{pipe}{}{options}", curl.join(" "))
 }
 
-/// The variable that stands for a slot's secret.
+/// The variable that stands for a slot's secret. The adapter chose the slot's name: without the prefix it could choose
+/// `aws-secret-access-key`, and whoever pastes the line would send what is in that variable.
 fn variable(slot: &str) -> String {
-    let name = slot.to_ascii_uppercase().replace('-', "_");
-    if name.starts_with(|c: char| c.is_ascii_digit()) { format!("_{name}") } else { name }
+    format!("SLOT_{}", slot.to_ascii_uppercase().replace('-', "_"))
 }
 
 fn has_type(headers: &[Header]) -> bool {
@@ -159,7 +159,7 @@ mod tests {
         let stand_in = "curl() { for a in \"$@\"; do printf '%s\\0' \"$a\"; done; printf '<<input>>'; \
                         case \"$*\" in *'--data-binary @-'*) cat ;; esac; }\n";
         let mut shell = Command::new("sh")
-            .env("SERVER_TOKEN", "s3'c\"r$et `x` \\")
+            .env("SLOT_SERVER_TOKEN", "s3'c\"r$et `x` \\")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -247,19 +247,19 @@ mod tests {
         let secret = "s3'c\"r$et `x` \\";
         let header = |name: &str, prefix: &str| Scheme::Header { name: name.to_owned(), prefix: prefix.to_owned() };
         for (scheme, shown, option, value) in [
-            (Scheme::Bearer, "-H \"Authorization: Bearer $SERVER_TOKEN\"", "-H", "Authorization: Bearer "),
-            (Scheme::Basic, "-u \"$SERVER_TOKEN\"", "-u", ""),
-            (header("X-Key", "Token "), "-H \"X-Key: Token $SERVER_TOKEN\"", "-H", "X-Key: Token "),
+            (Scheme::Bearer, "-H \"Authorization: Bearer $SLOT_SERVER_TOKEN\"", "-H", "Authorization: Bearer "),
+            (Scheme::Basic, "-u \"$SLOT_SERVER_TOKEN\"", "-u", ""),
+            (header("X-Key", "Token "), "-H \"X-Key: Token $SLOT_SERVER_TOKEN\"", "-H", "X-Key: Token "),
             (
                 header("X-Key", "a\"$HOME`id`! "),
-                "-H 'X-Key: a\"$HOME`id`! '\"$SERVER_TOKEN\"",
+                "-H 'X-Key: a\"$HOME`id`! '\"$SLOT_SERVER_TOKEN\"",
                 "-H",
                 "X-Key: a\"$HOME`id`! ",
             ),
         ] {
             let lines = curl(&sketch(&[], b"", Some(&scheme)));
             assert!(
-                lines.starts_with("# $SERVER_TOKEN stands for the secret of the slot server-token.\ncurl "),
+                lines.starts_with("# $SLOT_SERVER_TOKEN stands for the secret of the slot server-token.\ncurl "),
                 "{lines}"
             );
             assert!(lines.contains(shown), "{shown} is not in {lines}");
@@ -272,7 +272,7 @@ mod tests {
         assert_eq!(texts(&pasted(&lines).0)[3], format!("https://a.example/x?q=1&api+key={secret}"));
         let none = curl(&sketch(&[], b"", Some(&Scheme::SigningKey)));
         assert!(!none.contains("SERVER_TOKEN"), "a signing key is never sent: {none}");
-        assert_eq!([variable("a-b2"), variable("2fa")], ["A_B2", "_2FA"]);
+        assert_eq!([variable("a-b2"), variable("2fa")], ["SLOT_A_B2", "SLOT_2FA"]);
     }
 
     #[test]
