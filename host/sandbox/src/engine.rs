@@ -24,6 +24,7 @@ use crate::{
     bindings::{self, AdapterPre},
     cache::Cache,
     compiler::Compiler,
+    denied,
     error::LoadError,
     memory::{MAX_INSTANCES, MAX_MEMORIES, MAX_TABLE_ELEMENTS, MAX_TABLES},
     state::State,
@@ -106,7 +107,9 @@ impl Sandbox {
             }
         };
         let contract = |error: wasmtime::Error| LoadError::Contract(format!("{error:#}"));
-        let pre = self.linker.instantiate_pre(&component).map_err(contract)?;
+        let mut linker = self.linker.clone();
+        denied::link(&mut linker, &component).map_err(contract)?;
+        let pre = linker.instantiate_pre(&component).map_err(contract)?;
         Ok(Adapter { upload: Arc::new(upload), pre: AdapterPre::new(pre).map_err(contract)? })
     }
 }

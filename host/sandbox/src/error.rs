@@ -18,7 +18,7 @@ pub enum LoadError {
     Cache(#[from] CacheError),
     /// It is more than an instance can be.
     #[error(
-        "it is more than an instance can be (20 core instances, 4 memories, 10 tables, 20,000 table elements, 64 MiB): {0}"
+        "it is more than an instance can be (48 core instances, 4 memories, 10 tables, 20,000 table elements, 64 MiB): {0}"
     )]
     Shape(String),
     /// Its imports or exports have other types than the contract says.

@@ -24,6 +24,7 @@ mod artifact;
 mod bindings;
 mod cache;
 mod compiler;
+mod denied;
 mod engine;
 mod error;
 mod host;

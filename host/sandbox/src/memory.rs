@@ -16,7 +16,7 @@ pub(crate) const MAX_MEMORIES: usize = 4;
 /// Most tables of a component.
 pub(crate) const MAX_TABLES: usize = 10;
 /// Most core instances of a component.
-pub(crate) const MAX_INSTANCES: usize = 20;
+pub(crate) const MAX_INSTANCES: usize = 48;
 
 /// Counts what a call's memories and tables hold.
 #[derive(Debug)]

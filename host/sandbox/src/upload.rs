@@ -1,8 +1,8 @@
 //! Looks into a file without compiling it.
 //!
 //! Says what it is, checks that it is well formed, and names every import. An import that is neither in the contract nor
-//! in the small WASI of `wasi.rs` is refused by name: what is not linked cannot be called, and whoever reads the refusal
-//! learns what the adapter wanted.
+//! in the small WASI of `wasi.rs` nor among the denied stubs of `denied.rs` is refused by name: what is not linked cannot
+//! be called, and whoever reads the refusal learns what the adapter wanted.
 
 use aws_lc_rs::digest::{SHA256, digest};
 use serde::Serialize;
@@ -39,6 +39,20 @@ const WASI: [&str; 17] = [
     "wasi:io/streams",
     "wasi:random/random",
     "wasi:random/insecure-seed",
+];
+
+/// What is linked to stubs that always say no, because runtimes of some languages import it, used or not. HTTP is not
+/// among them: those runtimes leave it out when asked, and an adapter that wants it was built for another host.
+const DENIED: [&str; 9] = [
+    "wasi:filesystem/preopens",
+    "wasi:filesystem/types",
+    "wasi:sockets/instance-network",
+    "wasi:sockets/ip-name-lookup",
+    "wasi:sockets/network",
+    "wasi:sockets/tcp",
+    "wasi:sockets/tcp-create-socket",
+    "wasi:sockets/udp",
+    "wasi:sockets/udp-create-socket",
 ];
 
 /// A file that was looked into and is an adapter.
@@ -86,7 +100,7 @@ pub enum UploadError {
         offset: u64,
     },
     /// Imports that nobody links.
-    #[error("it imports what no adapter gets: {}; adapters get portcullis:adapter@{VERSION} and a WASI without files, sockets or HTTP", .0.join(", "))]
+    #[error("it imports what no adapter gets: {}; adapters get portcullis:adapter@{VERSION} and a WASI without HTTP, in which files and sockets always say no", .0.join(", "))]
     Imports(Vec<String>),
     /// A component of another world.
     #[error("it does not export {OPERATIONS}@{VERSION}, so it is not an adapter; it exports {}", if .0.is_empty() { "nothing".to_owned() } else { .0.join(", ") })]
@@ -212,12 +226,20 @@ fn is_linked(import: &str) -> bool {
     let Some((interface, version)) = import.split_once('@') else { return false };
     match interface.strip_prefix(CONTRACT) {
         Some(name) => version == VERSION && matches!(name, "types" | "descriptor" | "credentials" | "http" | "log"),
-        None => version.starts_with("0.2.") && WASI.contains(&interface),
+        None => version.starts_with("0.2.") && (WASI.contains(&interface) || DENIED.contains(&interface)),
     }
+}
+
+/// Whether what is linked under this name always says no.
+pub(crate) fn is_denied(import: &str) -> bool {
+    is_linked(import) && import.split_once('@').is_some_and(|(interface, _)| DENIED.contains(&interface))
 }
 
 /// What an import lets an adapter do, for people.
 fn power(import: &str) -> &'static str {
+    if is_denied(import) {
+        return "none: a denied stub";
+    }
     match import.split_once('@').map_or(import, |(interface, _)| interface) {
         "portcullis:adapter/http" => "asks the host to send what was granted",
         "portcullis:adapter/credentials" => "uses granted secrets without reading them",
@@ -260,14 +282,26 @@ mod tests {
         for import in [
             "portcullis:adapter/http@0.2.0",
             "portcullis:adapter/secrets@0.1.0",
-            "wasi:sockets/tcp@0.2.0",
-            "wasi:filesystem/types@0.2.0",
             "wasi:http/outgoing-handler@0.2.0",
+            "wasi:filesystem/types@0.3.0",
+            "wasi:sockets/tcp",
+            "wasi:keyvalue/store@0.2.0",
             "wasi:io/streams@0.3.0",
             "wasi:io/streams",
             "env",
         ] {
             assert!(!is_linked(import), "{import}");
+        }
+    }
+
+    #[test]
+    fn files_and_sockets_are_denied_stubs_and_said_to_be() {
+        for import in ["wasi:sockets/tcp@0.2.0", "wasi:filesystem/preopens@0.2.12"] {
+            assert!(is_linked(import) && is_denied(import), "{import}");
+            assert_eq!(power(import), "none: a denied stub");
+        }
+        for import in ["portcullis:adapter/http@0.1.0", "wasi:io/streams@0.2.6", "wasi:http/types@0.2.0"] {
+            assert!(!is_denied(import), "{import}");
         }
     }
 }

@@ -1,8 +1,8 @@
 //! The smallest WASI that a language's runtime starts with. Nothing in it reads the machine.
 //!
-//! No arguments, no environment, no files, no sockets. Standard input is at its end; what is printed goes to the call's
-//! journal. Clocks and random numbers are real during a call, and stand still while an adapter describes itself, so that
-//! the same bytes and config always give the same descriptor.
+//! No arguments, no environment, no files, no sockets (`denied.rs` answers whoever asks for those). Standard input is at
+//! its end; what is printed goes to the call's journal. Clocks and random numbers are real during a call, and stand still
+//! while an adapter describes itself, so that the same bytes and config always give the same descriptor.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::{
     guests,
-    harness::{Case, compiler, load},
+    harness::{Case, call, compiler, load},
 };
 
 async fn refused(case: &Case, bytes: &[u8]) -> UploadError {
@@ -107,15 +107,67 @@ async fn a_component_with_a_flipped_bit_is_refused_or_is_another_adapter() {
 #[tokio::test]
 async fn imports_that_nobody_links_are_named() {
     let case = Case::new().await;
-    for (guest, import) in [
-        (guests::HOSTILE_IMPORTS_SOCKETS, "wasi:sockets"),
-        (guests::HOSTILE_IMPORTS_FILES, "wasi:filesystem"),
-        (guests::HOSTILE_IMPORTS_HTTP, "wasi:http"),
+    match refused_guest(&case, guests::HOSTILE_IMPORTS_HTTP).await {
+        UploadError::Imports(names) => assert_eq!(names, ["wasi:http/outgoing-handler@0.2.0"]),
+        other => panic!("{other:?}"),
+    }
+    case.goes_on().await;
+}
+
+/// Languages' runtimes import files and sockets, used or not, so these load; and there is nothing behind them.
+#[tokio::test]
+async fn files_and_sockets_are_said_to_be_denied_and_always_say_no() {
+    let case = Case::new().await;
+    for (guest, import, operation, refused) in [
+        (guests::HOSTILE_IMPORTS_SOCKETS, "wasi:sockets/tcp-create-socket@", "connect", json!({"connected": false})),
+        (guests::HOSTILE_IMPORTS_FILES, "wasi:filesystem/preopens@", "readFile", json!({"read": false})),
     ] {
-        match refused_guest(&case, guest).await {
-            UploadError::Imports(names) => assert!(names.iter().any(|name| name.contains(import)), "{names:?}"),
-            other => panic!("{other:?}"),
-        }
+        let adapter = case.load(guest).await;
+        let told = adapter.upload().imports.iter().find(|told| told.name.starts_with(import)).unwrap();
+        assert_eq!(told.power, "none: a denied stub");
+        let outcome = case.guest(guest, operation, "").await.call(call(operation, json!({})).live()).await;
+        assert_eq!(outcome.result.as_ref().unwrap(), &refused);
+        case.holds(&outcome).await;
+    }
+}
+
+#[tokio::test]
+async fn a_handle_to_the_network_is_never_made() {
+    let case = Case::new().await;
+    let sockets = case.guest(guests::HOSTILE_IMPORTS_SOCKETS, "connect", "").await;
+    let outcome = sockets.call(call("connect", json!({"network": true})).live()).await;
+    let error = outcome.result.as_ref().unwrap_err().to_string();
+    assert!(error.contains("wasi:sockets/instance-network@") && error.contains("no such power"), "{error}");
+    case.holds(&outcome).await;
+}
+
+/// What is stubbed is what the file names, so the file does not say how much that is.
+#[tokio::test]
+async fn a_flood_of_things_to_deny_is_refused() {
+    let case = Case::new().await;
+    let functions: String = (0..3_000).map(|number| format!("(export \"f{number}\" (func))")).collect();
+    let flood = format!(
+        "(component (import \"wasi:sockets/tcp@0.2.0\" (instance {functions})) (instance $nothing)
+           (export \"portcullis:adapter/operations@0.1.0\" (instance $nothing)))"
+    );
+    match load(&case.runtime, &wat::parse_str(&flood).unwrap()).await {
+        Err(error @ LoadError::Contract(_)) => assert!(error.to_string().contains("more than 2048"), "{error}"),
+        other => panic!("{other:?}"),
+    }
+    case.goes_on().await;
+}
+
+#[tokio::test]
+async fn a_component_of_too_many_parts_is_refused() {
+    let case = Case::new().await;
+    let parts = "(core instance (instantiate $part))".repeat(49);
+    let large = format!(
+        "(component (core module $part) {parts} (instance $nothing)
+           (export \"portcullis:adapter/operations@0.1.0\" (instance $nothing)))"
+    );
+    match load(&case.runtime, &wat::parse_str(&large).unwrap()).await {
+        Err(error @ LoadError::Shape(_)) => assert!(error.to_string().contains("48 core instances"), "{error}"),
+        other => panic!("{other:?}"),
     }
     case.goes_on().await;
 }
