@@ -27,6 +27,16 @@ pub fn conformance_scripts() -> PathBuf {
     workspace().join("tests/conformance")
 }
 
+/// The example that is written in three languages.
+pub fn languages() -> PathBuf {
+    workspace().join("adapters/languages")
+}
+
+/// The contract.
+pub fn wit() -> PathBuf {
+    workspace().join("wit/0.1.0")
+}
+
 /// The folder with descriptions of other people's APIs, beside the checkout unless `PORTCULLIS_SPECS` says where. It is no
 /// part of the project and may not be there.
 pub fn specs() -> PathBuf {

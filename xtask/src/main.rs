@@ -64,6 +64,15 @@ const COMMANDS: &[Command] = &[
         run: |layout, flags| programs::run(layout, Program::Conformance, &flags.0),
     },
     Command {
+        name: "languages",
+        flags: &["--json"],
+        about: "the same adapter in Rust, JavaScript and Python: built, held to the same checks, measured (`conformance languages`)",
+        run: |layout, flags| {
+            let flags: Vec<String> = std::iter::once("languages".to_owned()).chain(flags.0.iter().cloned()).collect();
+            programs::run(layout, Program::Conformance, &flags)
+        },
+    },
+    Command {
         name: "test",
         flags: &[],
         about: "formatting, lints and all tests of all workspaces; ends with the counts (what .ci/run runs)",

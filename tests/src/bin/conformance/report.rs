@@ -52,12 +52,14 @@ pub(crate) struct Checks {
     /// Whether stdout is for JSON.
     json: bool,
     checks: Vec<Check>,
+    /// What was measured, where something was.
+    figures: Value,
 }
 
 impl Checks {
     /// None yet.
     pub(crate) fn new(suite: &'static str, json: bool) -> Self {
-        let checks = Self { suite, part: String::new(), json, checks: Vec::new() };
+        let checks = Self { suite, part: String::new(), json, checks: Vec::new(), figures: Value::Null };
         checks.line(&format!("\n{BOLD}{suite}{BOLD:#}"));
         checks
     }
@@ -73,6 +75,16 @@ impl Checks {
             Err(Stop::Skipped(why)) => format!("  {DIM}skipped{DIM:#} {name}: {why}"),
         });
         self.checks.push(Check { name, result });
+    }
+
+    /// Tells something that is no check.
+    pub(crate) fn note(&self, text: &str) {
+        self.line(&format!("  {text}"));
+    }
+
+    /// Adds what was measured to the JSON.
+    pub(crate) fn figures(&mut self, figures: Value) {
+        self.figures = figures;
     }
 
     /// Part of a suite, with a counterpart of its own: where it cannot go on, the next part still runs.
@@ -121,7 +133,12 @@ impl Checks {
             Err(Stop::Skipped(why)) => json!({ "name": check.name, "result": "skipped", "reason": why }),
         };
         let checks: Vec<Value> = self.checks.iter().map(check).collect();
-        json!({ "name": self.suite, "passed": passed, "failed": failed, "skipped": skipped, "checks": checks })
+        let mut suite =
+            json!({ "name": self.suite, "passed": passed, "failed": failed, "skipped": skipped, "checks": checks });
+        if let (Value::Object(fields), false) = (&mut suite, self.figures.is_null()) {
+            fields.insert("figures".to_owned(), self.figures.clone());
+        }
+        suite
     }
 }
 

@@ -1,6 +1,7 @@
 //! The list of suites. One more is a file below `suites`, a `mod` line and an entry here.
 
 mod counterparts;
+mod languages;
 mod postmark;
 
 use async_trait::async_trait;
@@ -11,7 +12,7 @@ use crate::{
 };
 
 /// All suites, in the order in which they run.
-pub(crate) const SUITES: &[&dyn Suite] = &[&counterparts::Counterparts, &postmark::Postmark];
+pub(crate) const SUITES: &[&dyn Suite] = &[&counterparts::Counterparts, &postmark::Postmark, &languages::Languages];
 
 /// Checks of one subject.
 ///
