@@ -7,7 +7,7 @@ use crate::{Failure, Response};
 /// Where in a provider's answers it says what went wrong. A constant; all of it is data.
 ///
 /// The failure's code is `PROVIDER.CODE` with the code in lower case and everything but letters and digits as `-`; where
-/// the answer has no code at any of the places, `http.STATUS` ([`Failure::from_status`]). Details: `status` and `error`, the
+/// the answer has no code at any of the places, `http.STATUS` ([`Failure::from_status`]) with the message that is there. Details: `status` and `error`, the
 /// member that the code stands in. Retryable are the statuses of [`Failure::is_retryable_status`] and the codes listed.
 ///
 /// ```
@@ -63,8 +63,11 @@ impl<'a> Errors<'a> {
             return Failure::from_status(response);
         };
         let found = self.codes.iter().find_map(|pointer| Some((*pointer, text(body.pointer(pointer)?)?)));
-        let Some((pointer, code)) = found else { return Failure::from_status(response) };
         let said = self.message.and_then(|pointer| body.pointer(pointer)).and_then(Value::as_str);
+        let Some((pointer, code)) = found else {
+            let failure = Failure::from_status(response);
+            return Failure { message: said.map_or(failure.message, str::to_owned), ..failure };
+        };
         let status = response.status;
         let message =
             said.map_or_else(|| format!("{} answered with `{code}`, status {status}", self.provider), str::to_owned);
@@ -121,6 +124,12 @@ mod tests {
             (failure.code.as_ref(), failure.message.as_str()),
             ("acme.42", "acme answered with `42`, status 400")
         );
+    }
+
+    #[test]
+    fn a_message_without_a_code_is_told() {
+        let failure = of(400, json!({"error": {"message": "no subject"}}));
+        assert_eq!((failure.code.as_ref(), failure.message.as_str()), ("http.400", "no subject"));
     }
 
     #[test]
