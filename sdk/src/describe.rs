@@ -213,7 +213,12 @@ fn body_schema(route: &UntypedRoute, request: &Value) -> Option<String> {
         return None;
     }
     if let Some(whole) = route.body_field {
-        return Some(request.get("properties")?.get(whole)?.to_string());
+        let mut schema = request.get("properties")?.get(whole)?.clone();
+        // What it refers to comes along.
+        if let (Value::Object(schema), Some(definitions)) = (&mut schema, request.get("$defs")) {
+            schema.entry("$defs").or_insert_with(|| definitions.clone());
+        }
+        return Some(schema.to_string());
     }
     if route.is_all_body() {
         return Some(request.to_string());
@@ -382,6 +387,22 @@ mod tests {
         assert!(schema.contains("string"), "{schema}");
         assert_eq!(raw.request, Some(Body::Raw(vec!["text/csv".to_owned()])));
         assert_eq!(raw.query.len(), 2);
+    }
+
+    #[test]
+    fn a_body_that_is_one_field_keeps_the_definitions_it_refers_to() {
+        let route = UntypedRoute {
+            body_field: Some("item"),
+            ..UntypedRoute::new(crate::Method::Put, "put", "https://a.example/x")
+        };
+        let request = json!({
+            "type": "object",
+            "properties": {"item": {"$ref": "#/$defs/Item"}},
+            "$defs": {"Item": {"type": "object", "properties": {"parts": {"items": {"$ref": "#/$defs/Item"}}}}},
+        });
+        let schema: Value = body_schema(&route, &request).unwrap().parse().unwrap();
+        assert_eq!(schema["$defs"], request["$defs"]);
+        assert_eq!(schema["$ref"], "#/$defs/Item");
     }
 
     #[test]
