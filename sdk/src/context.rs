@@ -93,6 +93,13 @@ impl<C: Adapter> Context<C> {
         self.exchange_request(route, request::build_from_fields(route, &self.base_url(), request)?)
     }
 
+    /// Sends one request of a route that is data and returns its answer if it is a success.
+    pub fn send_untyped(&self, route: &UntypedRoute, request: Map<String, Value>) -> Result<Response, Failure> {
+        let response = self.exchange_untyped(route, request)?;
+        self.accept(route, &response)?;
+        Ok(response)
+    }
+
     /// Sends a request to a URL that the provider wrote, with the method, headers and slot of this route. The host judges
     /// it like any other. Returns the answer if it is a success.
     pub fn follow<Req, Answer>(&self, route: &Route<Req, Answer>, url: &str) -> Result<Response, Failure> {
@@ -177,12 +184,15 @@ impl<C: Adapter> Context<C> {
 
     /// Fails if an answer is no success.
     pub(crate) fn accept(&self, route: &UntypedRoute, response: &Response) -> Result<(), Failure> {
-        if route.success.unwrap_or(C::success)(response) {
-            return Ok(());
-        }
-        let mut failure = route.error.unwrap_or(C::error)(response);
-        failure.retry_after_ms = failure.retry_after_ms.or_else(|| response.retry_after_ms());
-        Err(failure)
+        let judged = match route.judge {
+            Some(rules) => rules.judge(response),
+            None if route.success.unwrap_or(C::success)(response) => Ok(()),
+            None => Err(route.error.unwrap_or(C::error)(response)),
+        };
+        judged.map_err(|mut failure| {
+            failure.retry_after_ms = failure.retry_after_ms.or_else(|| response.retry_after_ms());
+            failure
+        })
     }
 
     /// Adds what is said once for all routes: the config's headers and the idempotency key.

@@ -93,7 +93,7 @@
 //! | fail well | [`Failure`], [`Error`]; codes of host errors in [`Failure::from_http`] |
 //! | turn a provider's error form into stable codes | [`Errors`] |
 //! | tell success from failure by the body | [`Route::success`], `success:` in [`register!`] |
-//! | make routes and operations from a config | [`UntypedRoute`], `describe:` and `run:` in [`register!`] |
+//! | make routes and operations from a config | [`UntypedRoute`], [`Judge`], `describe:` and `run:` in [`register!`] |
 //! | give all of a provider's errors stable codes | `error:` in [`register!`], or [`Route::error`] |
 //! | test without a network | `testing::Fake` (not built for WebAssembly) |
 //! | write a type's schema by hand | [`schema`] |
@@ -144,7 +144,7 @@ pub use failure::{Error, Failure};
 pub use json::{File, Json};
 pub use operation::{Entry, Operation};
 pub use portcullis_sdk_macros::{model, operation, register};
-pub use route::{Encoding, Repeat, Route, UntypedRoute};
+pub use route::{Encoding, Judge, Place, Repeat, Route, UntypedRoute};
 pub use slot::Slot;
 
 #[doc(hidden)]

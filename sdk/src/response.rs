@@ -1,5 +1,6 @@
 //! Reading responses.
 
+use base64::{Engine, engine::general_purpose::STANDARD};
 use serde::de::DeserializeOwned;
 
 use crate::{Failure, Response, date, failure::mismatch};
@@ -42,6 +43,12 @@ impl Response {
     #[must_use]
     pub fn text(&self) -> std::borrow::Cow<'_, str> {
         String::from_utf8_lossy(&self.body)
+    }
+
+    /// The body in base64 (RFC 4648, section 4), for outputs that carry bytes.
+    #[must_use]
+    pub fn base64(&self) -> String {
+        STANDARD.encode(&self.body)
     }
 
     /// The body as JSON of this type; an empty body is read as `null`. Fails with `http.unexpected-body`.
@@ -88,6 +95,11 @@ mod tests {
             assert_eq!(of(&[("Retry-After", none), date]), None, "{none}");
         }
         assert_eq!(of(&[("Retry-After", "Sat, 21 Nov 2026 10:01:30 GMT")]), None);
+    }
+
+    #[test]
+    fn bytes_are_told_in_base64() {
+        assert_eq!(Response { status: 200, headers: Vec::new(), body: vec![0, 255, 62] }.base64(), "AP8+");
     }
 
     #[test]

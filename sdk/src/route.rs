@@ -88,8 +88,16 @@ pub struct UntypedRoute<'a> {
     pub success: Option<fn(&Response) -> bool>,
     /// What an answer means that is none.
     pub error: Option<fn(&Response) -> Failure>,
+    /// Instead of both: rules that are data.
+    pub judge: Option<&'a dyn Judge>,
     /// Whether the host may send a request again.
     pub repeat: Repeat<'a>,
+}
+
+/// Tells answers that are successes from others by rules that are data, for an [`UntypedRoute`].
+pub trait Judge: fmt::Debug + Sync {
+    /// Nothing, or what an answer means that is no success.
+    fn judge(&self, response: &Response) -> Result<(), Failure>;
 }
 
 /// How a request's body is written.
@@ -341,6 +349,7 @@ impl<'a> UntypedRoute<'a> {
             brackets: false,
             success: None,
             error: None,
+            judge: None,
             repeat,
         }
     }
@@ -355,12 +364,13 @@ impl<'a> UntypedRoute<'a> {
     }
 
     /// The names in `{…}`, in the order of the path.
-    pub(crate) fn parameters(&self) -> impl Iterator<Item = &'a str> {
+    pub fn parameters(&self) -> impl Iterator<Item = &'a str> + use<'a> {
         self.url.split('/').filter_map(parameter)
     }
 
     /// Where a field of the request goes.
-    pub(crate) fn place(&self, field: &str) -> Place {
+    #[must_use]
+    pub fn place(&self, field: &str) -> Place {
         if self.parameters().any(|name| name == field) {
             Place::Path
         } else if self.header_fields.iter().any(|(_, name)| *name == field) {
@@ -386,10 +396,14 @@ impl<'a> UntypedRoute<'a> {
 
 /// Where a field of a request goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Place {
+pub enum Place {
+    /// In the path, as `{name}` says.
     Path,
+    /// In a header field.
     Header,
+    /// In the query.
     Query,
+    /// In the body.
     Body,
 }
 

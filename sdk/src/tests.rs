@@ -238,3 +238,32 @@ fn a_route_can_be_data() {
     let sent = &fake.sent()[0];
     assert_eq!((sent.url.as_str(), sent.slot.as_deref()), ("https://a.example/x/3?q=a", Some("token")));
 }
+
+#[derive(Debug)]
+struct Rule {
+    field: String,
+}
+
+impl crate::Judge for Rule {
+    fn judge(&self, response: &Response) -> Result<(), Failure> {
+        match response.json::<Value>()?.get(&self.field) {
+            Some(Value::Bool(true)) => Ok(()),
+            _ => Err(Failure::new("soft.no", "no")),
+        }
+    }
+}
+
+#[test]
+fn what_is_a_success_can_be_data_too() {
+    let rule = Rule { field: "ok".to_owned() };
+    let route = UntypedRoute { judge: Some(&rule), ..UntypedRoute::new(Method::Get, "soft", "/soft") };
+    for (ok, code) in [(true, None), (false, Some("soft.no"))] {
+        let fake = fake().on(&SOFT, move |_| Response {
+            headers: vec![Header { name: "Retry-After".to_owned(), value: b"3".to_vec() }],
+            ..Response::with_json(if ok { 500 } else { 200 }, &json!({ "ok": ok }))
+        });
+        let answer = fake.call(|cx, ()| cx.send_untyped(&route, Map::new()), ());
+        let told = answer.as_ref().err().map(|failure| (failure.code.as_ref(), failure.retry_after_ms));
+        assert_eq!(told, code.map(|code| (code, Some(3_000))));
+    }
+}
