@@ -110,14 +110,58 @@ pub(crate) fn would_send(request: &HttpRequest, url: &RequestUrl, route: &OpenRo
 pub(crate) fn answer(url: &RequestUrl, schema: &Schema, seed: u64) -> Result<HttpResponse, SendError> {
     let fault = |message: String| SendError::Protocol(Fault { origin: url.origin().to_owned(), message });
     let value = schema.mock(seed).map_err(|error| fault(format!("sandbox mode cannot make up an answer: {error}")))?;
-    let body = serde_json::to_vec(&value).map_err(|error| fault(error.to_string()))?;
-    let content_type = Header { name: "content-type".to_owned(), value: b"application/json".to_vec() };
-    Ok(HttpResponse { status: 200, headers: vec![content_type], body })
+    let (media_type, body) = match as_it_is(schema.value(), &value) {
+        Some(body) => body,
+        None => ("application/json", serde_json::to_vec(&value).map_err(|error| fault(error.to_string()))?),
+    };
+    let content_type = Header { name: "content-type".to_owned(), value: media_type.as_bytes().to_vec() };
+    // The status of a success, where that is not 200.
+    let status = schema.value().get("x-status").and_then(Value::as_u64).and_then(|status| u16::try_from(status).ok());
+    let status = status.filter(|status| (100..600).contains(status)).unwrap_or(200);
+    Ok(HttpResponse { status, headers: vec![content_type], body })
+}
+
+/// The body of an answer that is no JSON: a string whose schema names the media type (JSON Schema 2020-12, validation,
+/// section 8), and says whether it is in base64.
+fn as_it_is<'s>(schema: &'s Value, value: &Value) -> Option<(&'s str, Vec<u8>)> {
+    let media_type = schema.get("contentMediaType")?.as_str().filter(|name| !name.chars().any(char::is_control))?;
+    let text = value.as_str()?;
+    let decoded = match schema.get("contentEncoding").and_then(Value::as_str) {
+        Some("base64") => BASE64_STANDARD.decode(text).ok(),
+        _ => None,
+    };
+    Some((media_type, decoded.unwrap_or_else(|| text.as_bytes().to_vec())))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_answer_that_is_no_json_is_made_up_as_it_is() {
+        let url = RequestUrl::parse("https://a.example/", 100).unwrap();
+        let answered = |schema: Value| {
+            let HttpResponse { headers, body, .. } =
+                answer(&url, &Schema::compile(&schema.to_string()).unwrap(), 1).unwrap();
+            (String::from_utf8(headers[0].value.clone()).unwrap(), String::from_utf8(body).unwrap())
+        };
+        let csv = serde_json::json!({"type": "string", "contentMediaType": "text/csv", "examples": ["a,b"]});
+        assert_eq!(answered(csv), ("text/csv".to_owned(), "a,b".to_owned()));
+        let png = serde_json::json!({"contentMediaType": "image/x", "contentEncoding": "base64", "examples": ["aGk="]});
+        assert_eq!(answered(png), ("image/x".to_owned(), "hi".to_owned()));
+        let json = serde_json::json!({"type": "string", "examples": ["a,b"]});
+        assert_eq!(answered(json), ("application/json".to_owned(), "\"a,b\"".to_owned()));
+    }
+
+    #[test]
+    fn a_success_may_have_another_status_than_200() {
+        let url = RequestUrl::parse("https://a.example/", 100).unwrap();
+        for (schema, status) in
+            [(r#"{"x-status": 202}"#, 202), (r#"{"x-status": 20000}"#, 200), (r#"{"x-status": "x"}"#, 200)]
+        {
+            assert_eq!(answer(&url, &Schema::compile(schema).unwrap(), 1).unwrap().status, status, "{schema}");
+        }
+    }
 
     #[test]
     fn bodies_are_shown_up_to_a_bound_and_long_ones_are_not_taken_apart() {
