@@ -1,0 +1,76 @@
+//! Carrying out a call: the endpoint's request, or the requests of its pages, and what is made of the answer.
+
+use portcullis_sdk::{
+    paging::{self, Items},
+    prelude::*,
+    serde_json::Map,
+};
+
+use crate::{
+    config::Config,
+    endpoint::{Endpoint, Next, Paging, ResponseType},
+    route::Parts,
+    shape::mismatch,
+};
+
+/// Carries out an operation.
+pub(crate) fn run(cx: &Context<Config>, operation: &str, input: &str) -> Result<String, Error> {
+    let config = cx.config();
+    let endpoint = config.endpoints.iter().find(|endpoint| endpoint.name == operation);
+    let endpoint = endpoint.ok_or_else(|| Error::UnknownOperation(operation.to_owned()))?;
+    let fields: Map<String, Value> = portcullis_sdk::serde_json::from_slice(input.as_bytes())
+        .map_err(|_| Error::invalid_input("", "the input is not a JSON object"))?;
+    let parts = Parts::new(config, endpoint);
+    let route = parts.route();
+    let output = match &endpoint.paging {
+        Some(rule) => {
+            let items = usize::try_from(rule.max_items).unwrap_or(usize::MAX);
+            let found: Items<Value> = cx.collect_untyped(&route, fields, &rule.of_the_sdk(), items)?;
+            let items: Vec<Value> = found.items.into_iter().map(|item| item.value).collect();
+            json!({ "items": items, "more": found.more })
+        }
+        None => output(endpoint, &cx.send_untyped(&route, fields)?)?,
+    };
+    if let Some(wrong) = mismatch(&endpoint.output_schema(), &output) {
+        let message = format!("the output made of the answer is not as the config describes it: {wrong}");
+        return Err(Failure::new("http.unexpected-body", message).into());
+    }
+    Ok(output.to_string())
+}
+
+/// The output made of a successful answer.
+fn output(endpoint: &Endpoint, response: &Response) -> Result<Value, Failure> {
+    match endpoint.answers() {
+        ResponseType::None => Ok(Value::Null),
+        ResponseType::Bytes => Ok(Value::String(response.base64())),
+        ResponseType::Text => match std::str::from_utf8(&response.body) {
+            Ok(text) => Ok(Value::String(text.to_owned())),
+            Err(_) => Err(Failure::new("http.unexpected-body", "the answer is not text in UTF-8")),
+        },
+        ResponseType::Json => {
+            let mut answer: Value = response.json()?;
+            let Some(selected) = &endpoint.output else { return Ok(answer) };
+            answer.pointer_mut(&selected.pointer).map(Value::take).ok_or_else(|| {
+                let message = format!("the answer has nothing at `{}`", selected.pointer);
+                Failure::new("http.unexpected-body", message)
+            })
+        }
+    }
+}
+
+impl Paging {
+    /// The same as the SDK's.
+    fn of_the_sdk(&self) -> paging::Paging<'_> {
+        let next = match &self.next {
+            Next::Cursor { cursor, field } => paging::Next::Cursor { cursor, field },
+            Next::LastId { id, field, more } => paging::Next::LastId { id, field, more: more.as_deref() },
+            Next::Page { field, first, size } => paging::Next::Page { field, first: *first, size: size.as_deref() },
+            Next::Offset { field, size, total } => {
+                paging::Next::Offset { field, size: size.as_deref(), total: total.as_deref() }
+            }
+            Next::LinkHeader { .. } => paging::Next::LinkHeader,
+            Next::Url { url, .. } => paging::Next::Url(url),
+        };
+        paging::Paging::new(&self.items, next).max_pages(self.max_pages)
+    }
+}
