@@ -1,6 +1,7 @@
 //! The list of suites. One more is a file below `suites`, a `mod` line and an entry here.
 
 mod counterparts;
+mod custom_http;
 mod languages;
 mod postmark;
 
@@ -12,7 +13,12 @@ use crate::{
 };
 
 /// All suites, in the order in which they run.
-pub(crate) const SUITES: &[&dyn Suite] = &[&counterparts::Counterparts, &postmark::Postmark, &languages::Languages];
+pub(crate) const SUITES: &[&dyn Suite] = &[
+    &counterparts::Counterparts,
+    &postmark::Postmark,
+    &custom_http::CustomHttp,
+    &languages::Languages,
+];
 
 /// Checks of one subject.
 ///
