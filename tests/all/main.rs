@@ -15,3 +15,5 @@ mod resolver;
 mod retries;
 mod sandbox;
 mod traces;
+mod upstreams;
+mod upstreams_custom_http;

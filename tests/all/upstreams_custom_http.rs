@@ -1,0 +1,273 @@
+//! Custom HTTP against upstreams that misbehave, and hostile configs of it.
+
+use std::{fs, net::SocketAddr, path::Path};
+
+use portcullis_gate::{HeaderRefusal, judge_header};
+use portcullis_runtime::{CallError, DescribeError, Grant, Integration, NewIntegration, Route};
+use portcullis_tests::folder;
+use serde_json::{Value, json};
+
+use crate::{
+    harness::{Case, call, load},
+    upstreams::{Expected, IMPATIENT, Manner, hold, manners},
+};
+
+/// The example of the adapter's README.
+fn example() -> Value {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../adapters/custom-http/example.json");
+    serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap()
+}
+
+/// An integration with all that a config asks for.
+async fn integrated(case: &Case, config: Value, carve_out: Option<SocketAddr>, limits: &str) -> Integration {
+    let adapter = load(&case.runtime, &folder::adapter("custom_http").unwrap()).await.unwrap();
+    let descriptor = case.runtime.describe(&adapter, &config).await.unwrap();
+    let operations: Vec<&str> = descriptor.operations.iter().map(|operation| operation.name.as_str()).collect();
+    let text = format!("adapter = \"{}\"\noperations = {}\n{limits}", adapter.digest(), json!(operations));
+    let mut grant = Grant::parse(&text).unwrap();
+    grant.routes = descriptor.routes.iter().map(Route::as_granted).collect();
+    grant.carve_outs = carve_out.iter().map(|address| address.to_string().parse().unwrap()).collect();
+    let vault = portcullis_runtime::MemoryVault::new();
+    vault.put("credential", portcullis_runtime::Secret::try_from(crate::harness::secret("credential")).unwrap());
+    let new = NewIntegration::new("acme", "custom", adapter, grant).config(config).vault(std::sync::Arc::new(vault));
+    case.runtime.integrate(new).await.unwrap()
+}
+
+/// Why a config is refused.
+async fn refused(case: &Case, config: &Value) -> String {
+    let adapter = load(&case.runtime, &folder::adapter("custom_http").unwrap()).await.unwrap();
+    match case.runtime.describe(&adapter, config).await {
+        Err(DescribeError::Config(why)) => why,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn whatever_the_upstream_does_ends_as_a_typed_error() {
+    let case = Case::new().await;
+    let mut manners = manners();
+    let json = |name, status: &str, body: &str, code| {
+        let head = format!("{status}\r\ncontent-type: application/json\r\nretry-after: 2");
+        Manner::answer(name, &head, body, Expected::Failure(code, Some(2_000)))
+    };
+    manners.extend([
+        json(
+            "the error form",
+            "422 Unprocessable Content",
+            r#"{"error": {"code": "No_Title"}}"#,
+            "acme-tasks.no-title",
+        ),
+        json("a number for a code", "409 Conflict", r#"{"error": {"code": 17}}"#, "acme-tasks.17"),
+        json("a code of another type", "400 Bad Request", r#"{"error": {"code": [1]}}"#, "http.400"),
+        json(
+            "a success with an error in it",
+            "200 OK",
+            r#"{"error": {"code": "quota"}, "data": null}"#,
+            "acme-tasks.quota",
+        ),
+        json("an error in another form", "400 Bad Request", r#"["no"]"#, "http.400"),
+    ]);
+    let shape = Expected::Failure("http.unexpected-body", None);
+    manners.push(Manner::answer(
+        "another shape than described",
+        "200 OK\r\ncontent-type: application/json",
+        r#"{"data": [{"id": 1}], "id": 7}"#,
+        shape,
+    ));
+    let operations = [("listTasks", json!({"project": 7})), ("createTask", json!({"project": 7, "title": "x"}))];
+    hold(&case, &manners, &operations, |address| {
+        let mut config = example();
+        config["baseUrl"] = json!(format!("http://{address}"));
+        config["success"] = json!({"body": [{"pointer": "/error", "exists": false}]});
+        integrated(&case, config, Some(address), IMPATIENT)
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn sandbox_mode_answers_for_every_endpoint_of_every_config() {
+    let case = Case::new().await;
+    let configs = Path::new(env!("CARGO_MANIFEST_DIR")).join("conformance/configs");
+    let mut all: Vec<Value> = fs::read_dir(configs)
+        .unwrap()
+        .map(|entry| serde_json::from_str(&fs::read_to_string(entry.unwrap().path()).unwrap()).unwrap())
+        .collect();
+    all.push(example());
+    assert!(all.len() > 4);
+    for config in all {
+        let integration = integrated(&case, config.clone(), None, "").await;
+        for endpoint in config["endpoints"].as_array().unwrap() {
+            let name = endpoint["name"].as_str().unwrap();
+            let input = portcullis_schema_mock(&endpoint["input"]);
+            let [first, again] = [(); 2].map(|()| call(name, input.clone()).seed(3));
+            let (first, again) = (integration.call(first).await, integration.call(again).await);
+            let output = first.result.as_ref().unwrap_or_else(|error| panic!("{name}: {error} {input}"));
+            assert_eq!(Some(output), again.result.as_ref().ok(), "{name}");
+            assert!(!first.would_send.is_empty(), "{name}");
+            assert_eq!(first.receipt.bytes_out, 0, "{name}");
+        }
+    }
+    assert!(case.upstream.received().is_empty());
+}
+
+/// An input that the schema allows.
+fn portcullis_schema_mock(schema: &Value) -> Value {
+    let fields = schema["properties"].as_object().cloned().unwrap_or_default();
+    let required = schema["required"].as_array().cloned().unwrap_or_default();
+    let value = |name: &str, field: &Value| match (name, field["type"].as_str()) {
+        _ if field.get("examples").is_some() => field["examples"][0].clone(),
+        ("code", _) => json!(204),
+        (_, Some("integer")) => json!(1),
+        (_, Some("array")) if name == "personalizations" => json!([{"to": [{"email": "a@example.com"}]}]),
+        (_, Some("array")) => json!([]),
+        ("file", _) => json!({"filename": "a", "contentType": "text/plain", "base64": "aGk="}),
+        ("from", _) => json!({"email": "a@example.com"}),
+        ("item", _) => json!({}),
+        ("data", _) => json!({"name": "x"}),
+        _ => json!("1"),
+    };
+    let given = fields.iter().filter(|(name, _)| required.contains(&json!(name)));
+    given.map(|(name, field)| (name.clone(), value(name, field))).collect()
+}
+
+#[tokio::test]
+async fn a_config_is_refused_with_the_place_of_what_is_wrong() {
+    let case = Case::new().await;
+    let mut config = example();
+    config["endpoints"][2]["path"] = json!("/tasks/{id}");
+    let why = refused(&case, &config).await;
+    assert!(why.contains("/endpoints/2/path") && why.contains("add `id` to its `properties`"), "{why}");
+    let mut config = example();
+    config["endpoints"][1]["efect"] = json!("read");
+    let why = refused(&case, &config).await;
+    assert!(why.contains("/endpoints/1"), "{why}");
+}
+
+#[tokio::test]
+async fn the_adapter_knows_the_headers_that_are_the_hosts_to_write() {
+    let case = Case::new().await;
+    for name in [
+        "accept-encoding",
+        "authorization",
+        "connection",
+        "content-length",
+        "cookie",
+        "cookie2",
+        "expect",
+        "forwarded",
+        "host",
+        "http2-settings",
+        "if-range",
+        "keep-alive",
+        "max-forwards",
+        "range",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+        "via",
+        "x-host",
+        "x-http-destinationurl",
+        "x-method-override",
+        "x-override-url",
+        "x-real-ip",
+        "Proxy-Authorization",
+        "X_Forwarded_For",
+        "X-HTTP-Method-Override",
+        "X-Original-URL",
+        "X-Rewrite-URL",
+        "X-Api-Version",
+        "If-Match",
+        "Prefer",
+        "Origin",
+        "Referer",
+        "Date",
+        "X-Forward",
+    ] {
+        let is_reserved = judge_header(name, b"x", None) == Err(HeaderRefusal::Reserved);
+        let mut config = example();
+        config["headers"] = json!({ name: "x" });
+        let adapter = load(&case.runtime, &folder::adapter("custom_http").unwrap()).await.unwrap();
+        let described = case.runtime.describe(&adapter, &config).await;
+        assert_eq!(matches!(described, Err(DescribeError::Config(_))), is_reserved, "{name}: {described:?}");
+        assert_eq!(described.is_ok(), !is_reserved, "{name}");
+    }
+}
+
+/// Nothing that a config says makes the adapter trap: it is described, refused, or ends at a bound with a name.
+#[tokio::test]
+async fn no_config_breaks_the_adapter() {
+    let case = Case::new().await;
+    let adapter = load(&case.runtime, &folder::adapter("custom_http").unwrap()).await.unwrap();
+    let nested =
+        |levels: usize, step: fn(Value) -> Value| (0..levels).fold(json!({"type": "string"}), |schema, _| step(schema));
+    let wide: serde_json::Map<String, Value> =
+        (0..20_000).map(|n| (format!("f{n}"), json!({"type": "string"}))).collect();
+    let circle =
+        json!({"$defs": {"A": {"anyOf": [{"$ref": "#/$defs/A"}, {"$ref": "#/$defs/A"}]}}, "$ref": "#/$defs/A"});
+    let fan: Vec<Value> = (0..60).map(|n| json!({"$ref": format!("#/$defs/D{}", n % 6)})).collect();
+    let fans: serde_json::Map<String, Value> = (0..6).map(|n| (format!("D{n}"), json!({ "anyOf": fan }))).collect();
+    let mut described = 0;
+    for (name, schema) in [
+        ("deep objects", nested(60, |schema| json!({"type": "object", "properties": {"a": schema}}))),
+        ("deep negations", nested(115, |schema| json!({ "not": schema }))),
+        ("deep lists", nested(115, |schema| json!({ "items": schema }))),
+        ("deep choices", nested(57, |schema| json!({ "anyOf": [schema] }))),
+        ("many fields", json!({"type": "object", "properties": wide})),
+        ("a circle", circle.clone()),
+        ("circles of circles", json!({"anyOf": fan, "$defs": fans})),
+        ("names in any script", json!({"type": "object", "properties": {"größe\u{202e}🦀/~": {"type": "string"}}})),
+        ("long lists", json!({"enum": (0..50_000).collect::<Vec<u32>>()})),
+        ("patterns", json!({"type": "string", "pattern": "(a+)+$"})),
+    ] {
+        for place in ["input", "response", "output"] {
+            let mut config = example();
+            let endpoint = &mut config["endpoints"][1];
+            match place {
+                "output" => endpoint["output"] = json!({"pointer": "/data/a/0/x", "schema": schema}),
+                // What a pointer leads to is searched for.
+                "response" => endpoint["response"] = schema.clone(),
+                _ => endpoint[place] = schema.clone(),
+            }
+            let found = case.runtime.describe(&adapter, &config).await;
+            described += usize::from(found.is_ok());
+            if let Err(DescribeError::Failed(error)) = &found {
+                let text = format!("{error:?}");
+                assert!(text.contains("fuel") || text.contains("guest_ms"), "{name} in {place}: {text}");
+            }
+        }
+    }
+    assert!(described > 3, "{described}");
+    let mut many = example();
+    let one = many["endpoints"][3].clone();
+    let endpoint = |n: usize| {
+        let mut endpoint = one.clone();
+        endpoint["name"] = json!(format!("delete{n}"));
+        endpoint
+    };
+    many["endpoints"] = (0..200).map(endpoint).collect();
+    case.runtime.describe(&adapter, &many).await.unwrap();
+    many["endpoints"] = (0..201).map(endpoint).collect();
+    assert!(matches!(case.runtime.describe(&adapter, &many).await, Err(DescribeError::Config(_))));
+    case.goes_on().await;
+}
+
+/// What goes to an adapter of data is the config's, and a template in a value is a value.
+#[tokio::test]
+async fn a_live_call_sends_what_the_config_says() {
+    let case = Case::new().await;
+    let mut config = example();
+    config["baseUrl"] = json!(case.upstream.origin());
+    let integration = integrated(&case, config, Some(case.upstream.address), "").await;
+    let input = json!({"project": 7, "title": "{project} ${x}"});
+    let outcome = integration.call(call("createTask", input).idempotency_key("once").live()).await;
+    // The upstream answers `{"ok": true}`, which is not what the config describes.
+    assert!(matches!(&outcome.result, Err(CallError::Adapter { code, .. }) if code == "http.unexpected-body"));
+    let received = case.upstream.received();
+    let sent = received.last().unwrap();
+    assert_eq!((sent.method.as_str(), sent.target.as_str()), ("POST", "/projects/7/tasks"));
+    assert_eq!(sent.header("authorization"), Some(format!("Bearer {}", crate::harness::secret("credential")).as_str()));
+    assert_eq!((sent.header("idempotency-key"), sent.header("acme-version")), (Some("once"), Some("2026-01-01")));
+    assert_eq!(serde_json::from_slice::<Value>(&sent.body).unwrap(), json!({"title": "{project} ${x}"}));
+    case.holds(&outcome).await;
+}
