@@ -93,6 +93,22 @@ pub struct Items<T> {
     pub more: bool,
     /// Pages that were read.
     pub pages: u32,
+    /// What the first request has to send as the field that goes on, to go on behind these items: a cursor, an id or a
+    /// number. None where there are no more, where a page was cut off in its middle, and where pages are found by URL.
+    pub next: Option<Value>,
+}
+
+impl<'a> Next<'a> {
+    /// The request's field that says where to go on.
+    fn field(&self) -> Option<&'a str> {
+        match *self {
+            Self::Cursor { field, .. }
+            | Self::LastId { field, .. }
+            | Self::Page { field, .. }
+            | Self::Offset { field, .. } => Some(field),
+            Self::LinkHeader | Self::Url(_) | Self::UrlIn(_) => None,
+        }
+    }
 }
 
 impl<'a> Paging<'a> {
@@ -167,14 +183,17 @@ impl<C: Adapter> Context<C> {
                 seen.push(outgoing.url.clone());
             }
         }
-        more |= walk.items.len() > at_most;
+        let is_cut = walk.items.len() > at_most;
+        let next = paging.next.field().filter(|_| more && !is_cut && walk.pages > 0);
+        let next = next.and_then(|field| walk.request.remove(field));
         walk.items.truncate(at_most);
         for item in &walk.items {
             check(T::SCHEMA, item).map_err(|wrong| {
                 Failure::new("http.unexpected-body", format!("an item of the list is not as described: {wrong}"))
             })?;
         }
-        Ok(Items { items: walk.items.into_iter().map(Json::new).collect(), more, pages: walk.pages })
+        let items = walk.items.into_iter().map(Json::new).collect();
+        Ok(Items { items, more: more || is_cut, pages: walk.pages, next })
     }
 }
 

@@ -202,6 +202,23 @@ fn a_list_ends_with_what_was_asked_for_its_pages_or_a_circle() {
 }
 
 #[test]
+fn where_a_list_goes_on_is_told_unless_a_page_was_cut_off() {
+    const URL: Paging = Paging::new("/data", Next::Url("/next"));
+    let next = |paging: Paging<'static>, more: bool, at_most: usize| {
+        let page = json!({"data": [{"id": 1}, {"id": 2}], "more": more, "next": "https://b.example/p2"});
+        let fake = fake().on(&LIST, pages(&[page]));
+        let found = fake.call(
+            |cx, query: Query| cx.collect::<_, _, Item>(&LIST, &query, &paging, at_most),
+            Query { limit: Some(2), after: None },
+        );
+        found.unwrap().next
+    };
+    assert_eq!(next(LAST_ID, true, 2), Some(json!(2)));
+    assert_eq!((next(LAST_ID, true, 1), next(LAST_ID, false, 2), next(LAST_ID, true, 0)), (None, None, None));
+    assert_eq!(next(URL, true, 2), None);
+}
+
+#[test]
 fn an_answer_without_a_list_is_no_page() {
     let fake = fake().on(&LIST, |_| Response::with_json(200, &json!({"data": {}})));
     let Err(Error::Failed(failure)) = fake.invoke("listItems", &json!({})) else { panic!("a failure") };
