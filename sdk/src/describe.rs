@@ -109,7 +109,7 @@ impl Declared {
                 route::Repeat::Idempotent => Repeat::Idempotent,
                 route::Repeat::WithKey(name) => Repeat::WithKey(name.to_owned()),
             },
-            response: response.to_string(),
+            response: self.with_examples(route, response),
         }
     }
 
@@ -126,6 +126,23 @@ impl Declared {
             Parameter { name: (*name).to_owned(), values: schema.map_or(Values::Any, |(_, schema)| values(schema)) }
         });
         constants.chain(of_config).chain(filled).collect()
+    }
+
+    /// The response's schema, with the route's own examples.
+    fn with_examples(&mut self, route: &UntypedRoute, response: &Value) -> String {
+        let mut response = response.clone();
+        for (name, example) in route.examples {
+            let example = serde_json::from_str(example).unwrap_or_else(|_| Value::String((*example).to_owned()));
+            let field = response.get_mut("properties").and_then(|properties| properties.get_mut(name));
+            match field.and_then(Value::as_object_mut) {
+                Some(schema) => drop(schema.insert("examples".to_owned(), Value::Array(vec![example]))),
+                None => self.object(format!(
+                    "route `{}` has an example for `{name}`, which is no field of its answer",
+                    route.id
+                )),
+            }
+        }
+        response.to_string()
     }
 
     fn object(&mut self, message: String) {
@@ -328,6 +345,16 @@ mod tests {
         const OTHER_TOKEN: TypedSlot = TypedSlot::basic("token");
         assert!(declared(&[&GET, &OTHER_GET]).problem.unwrap().message.contains("two routes have the id `get`"));
         assert!(declared(&[&TOKEN, &OTHER_TOKEN]).problem.unwrap().message.contains("two slots are named `token`"));
+    }
+
+    #[test]
+    fn a_routes_own_examples_replace_those_of_its_response_type() {
+        const ONE: Typed<(), Find> = Typed::get("one", "/one").examples(&[("id", "7"), ("q", "canceled")]);
+        const OTHER: Typed<(), Find> = Typed::get("other", "/other").examples(&[("status", "canceled")]);
+        let response: Value = declared(&[&ONE]).routes.remove(0).response.parse().unwrap();
+        assert_eq!(response["properties"]["id"]["examples"], json!([7]));
+        assert_eq!(response["properties"]["q"]["examples"], json!(["canceled"]));
+        assert!(declared(&[&OTHER]).problem.unwrap().message.contains("`status`, which is no field"));
     }
 
     #[test]

@@ -92,6 +92,8 @@ pub struct UntypedRoute<'a> {
     pub judge: Option<&'a dyn Judge>,
     /// Whether the host may send a request again.
     pub repeat: Repeat<'a>,
+    /// Fields of the answer, and what sandbox mode says there.
+    pub examples: &'a [(&'a str, &'a str)],
 }
 
 /// Tells answers that are successes from others by rules that are data, for an [`UntypedRoute`].
@@ -291,6 +293,14 @@ impl<Request, Answer> Route<Request, Answer> {
         self
     }
 
+    /// What sandbox mode answers in these fields, where the examples of the response type do not fit this route:
+    /// `.examples(&[("status", "canceled"), ("amount", "2000")])`. Values are JSON; what is none is a text.
+    #[must_use]
+    pub const fn examples(mut self, examples: &'static [(&'static str, &'static str)]) -> Self {
+        self.untyped.examples = examples;
+        self
+    }
+
     /// The route's id.
     #[must_use]
     pub const fn id(&self) -> &'static str {
@@ -351,6 +361,7 @@ impl<'a> UntypedRoute<'a> {
             error: None,
             judge: None,
             repeat,
+            examples: &[],
         }
     }
 
