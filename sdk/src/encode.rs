@@ -28,7 +28,8 @@ pub(crate) fn text(value: &Value) -> Option<String> {
 }
 
 /// Writes the pairs of a field: null as none, an array as its items under the same name, or, with brackets, `name[]`; an
-/// object, with brackets, as `name[key]`. Returns whether the value could be written.
+/// object, with brackets, as `name[key]`. Returns whether the value could be written; a key that has brackets itself would be
+/// read as more keys, and cannot.
 pub(crate) fn pairs(name: &str, value: &Value, brackets: bool, write: &mut dyn FnMut(&str, &str)) -> bool {
     match value {
         Value::Null => true,
@@ -40,7 +41,11 @@ pub(crate) fn pairs(name: &str, value: &Value, brackets: bool, write: &mut dyn F
             _ => pairs(name, item, false, write),
         }),
         Value::Object(members) => {
-            brackets && members.iter().all(|(key, member)| pairs(&format!("{name}[{key}]"), member, true, write))
+            let fits = |key: &str| !key.contains(['[', ']']);
+            brackets
+                && members
+                    .iter()
+                    .all(|(key, member)| fits(key) && pairs(&format!("{name}[{key}]"), member, true, write))
         }
         scalar => {
             if let Some(text) = text(scalar) {
@@ -76,6 +81,7 @@ mod tests {
             of(json!({"b": {"c": 1}, "d": [[2], {"e": ""}]}), true).unwrap(),
             ["a[b][c]=1", "a[d][0][]=2", "a[d][1][e]="]
         );
+        assert_eq!((of(json!({"b][c": 1}), true), of(json!({"b": {"[]": 1}}), true)), (None, None));
         assert_eq!((of(json!({"b": 1}), false), of(json!([[1]]), false)), (None, None));
     }
 }

@@ -166,7 +166,9 @@ fn write_query(route: &UntypedRoute, fields: &Map<String, Value>, url: &mut Stri
 
 /// What is said of a value that cannot be written as names and texts.
 pub(crate) fn flat(name: &str) -> String {
-    format!("`{name}` is neither text, number, boolean nor a list of those; of nested values see `Route::brackets`")
+    format!(
+        "`{name}` is neither text, number, boolean nor a list of those; of nested values, whose keys have no [ and ], see `Route::brackets`"
+    )
 }
 
 pub(crate) fn unfit(route: &UntypedRoute, problem: &str) -> Failure {
