@@ -1,0 +1,153 @@
+//! Parts of several requests and answers.
+
+use std::collections::BTreeMap;
+
+use portcullis_sdk::prelude::*;
+
+/// A field of the answer to return as a whole object instead of its id, as in `customer` or, in lists, `data.customer`.
+#[model]
+#[derive(Debug, Clone)]
+#[serde(transparent)]
+pub(crate) struct Expansion(
+    #[schemars(regex(pattern = r"^[a-z0-9_]{1,64}(\.[a-z0-9_]{1,64}){0,4}$"))] pub(crate) String,
+);
+
+/// The id of an object, or, where the request asked to expand it, the object.
+#[model]
+#[derive(Debug)]
+#[serde(untagged)]
+pub(crate) enum Expandable {
+    Id(String),
+    Object(BTreeMap<String, Value>),
+}
+
+/// Keys and values of the caller's own. An empty value unsets its key.
+#[model]
+#[derive(Debug, Clone, Default)]
+#[serde(transparent)]
+pub(crate) struct Metadata(
+    #[schemars(extend(
+        "maxProperties" = 50,
+        "propertyNames" = {"pattern": r"^[^\[\]]{1,40}$"},
+        "additionalProperties" = {"type": "string", "maxLength": 500},
+        "examples" = [{"order_id": "6735"}],
+    ))]
+    pub(crate) BTreeMap<String, String>,
+);
+
+/// Where somebody lives. In an update, an empty text unsets a part.
+#[model]
+#[derive(Debug, Clone, Default)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Address {
+    /// City, district, suburb, town or village.
+    pub(crate) city: Option<String>,
+    /// Two letters (ISO 3166-1).
+    #[schemars(regex(pattern = r"^([A-Z]{2})?$"))]
+    pub(crate) country: Option<String>,
+    /// Street, post box or company.
+    pub(crate) line1: Option<String>,
+    /// Apartment, suite, unit or building.
+    pub(crate) line2: Option<String>,
+    /// Postal code.
+    pub(crate) postal_code: Option<String>,
+    /// State, county, province or region.
+    pub(crate) state: Option<String>,
+}
+
+/// Where goods go, and to whom.
+#[model]
+#[derive(Debug, Clone)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Shipping {
+    /// The address.
+    pub(crate) address: Address,
+    /// The recipient.
+    #[schemars(length(min = 1, max = 5000))]
+    pub(crate) name: String,
+    /// The recipient's telephone number.
+    pub(crate) phone: Option<String>,
+}
+
+/// Where goods of a payment go, to whom, and who brings them.
+#[model]
+#[derive(Debug, Clone)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PaymentShipping {
+    /// The address.
+    pub(crate) address: Address,
+    /// The recipient.
+    #[schemars(length(min = 1, max = 5000))]
+    pub(crate) name: String,
+    /// The recipient's telephone number.
+    pub(crate) phone: Option<String>,
+    /// The delivery service, such as DHL.
+    pub(crate) carrier: Option<String>,
+    /// The parcel's number.
+    pub(crate) tracking_number: Option<String>,
+}
+
+/// Where somebody lives, as Stripe has it.
+#[model]
+#[derive(Debug)]
+pub(crate) struct KnownAddress {
+    /// City, district, suburb, town or village.
+    #[schemars(example = &"Berlin")]
+    pub(crate) city: Option<String>,
+    /// Two letters (ISO 3166-1).
+    #[schemars(example = &"DE")]
+    pub(crate) country: Option<String>,
+    /// Street, post box or company.
+    #[schemars(example = &"Unter den Linden 1")]
+    pub(crate) line1: Option<String>,
+    /// Apartment, suite, unit or building.
+    #[schemars(example = &"2nd floor")]
+    pub(crate) line2: Option<String>,
+    /// Postal code.
+    #[schemars(example = &"10117")]
+    pub(crate) postal_code: Option<String>,
+    /// State, county, province or region.
+    #[schemars(example = &"BE")]
+    pub(crate) state: Option<String>,
+}
+
+/// Where goods go, as Stripe has it.
+#[model]
+#[derive(Debug)]
+pub(crate) struct KnownShipping {
+    /// The address.
+    pub(crate) address: Option<KnownAddress>,
+    /// The recipient.
+    pub(crate) name: Option<String>,
+    /// The recipient's telephone number.
+    pub(crate) phone: Option<String>,
+    /// The delivery service.
+    #[schemars(example = &"DHL")]
+    pub(crate) carrier: Option<String>,
+    /// The parcel's number.
+    #[schemars(example = &"00340434161094042557")]
+    pub(crate) tracking_number: Option<String>,
+}
+
+/// Which moments, in seconds since 1970.
+#[model]
+#[derive(Debug, Clone)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Period {
+    /// After this one.
+    pub(crate) gt: Option<u64>,
+    /// From this one on.
+    pub(crate) gte: Option<u64>,
+    /// Before this one.
+    pub(crate) lt: Option<u64>,
+    /// Up to this one.
+    pub(crate) lte: Option<u64>,
+}
+
+/// Most items of a page.
+pub(crate) const PAGE: u32 = 100;
+
+/// Items of a page, so that pages are as few as can be, and equal, so that the last one brings no more than is wanted.
+pub(crate) fn page_size(limit: u32) -> u32 {
+    limit.div_ceil(limit.div_ceil(PAGE).max(1))
+}

@@ -1,0 +1,129 @@
+//! A PaymentIntent: one payment, from the wish to the money.
+
+use portcullis_sdk::prelude::*;
+
+use crate::common::{Expandable, KnownShipping};
+
+/// A payment. `status` says how far it is and what it waits for: one that waits for the customer (`requires_action`) has
+/// `next_action`, one whose last attempt failed has `last_payment_error`.
+#[model]
+#[derive(Debug)]
+pub(crate) struct PaymentIntent {
+    /// The id.
+    #[schemars(extend("examples" = [
+        "pi_3MtwBwLkdIwHu7ix28a3tqPa", "pi_3MrPBM2eZvKYlo2C1TEMacFD", "pi_3MmlLrLkdIwHu7ix0uke3Ezy"
+    ]))]
+    pub(crate) id: String,
+    /// Always `payment_intent`.
+    pub(crate) object: PaymentIntentObject,
+    /// `requires_payment_method`, `requires_confirmation`, `requires_action`, `processing`, `requires_capture`, `canceled` or
+    /// `succeeded`.
+    #[schemars(example = &"succeeded")]
+    pub(crate) status: String,
+    /// How much, in the currency's minor unit.
+    #[schemars(example = 2000)]
+    pub(crate) amount: i64,
+    /// How much can be captured.
+    #[schemars(example = 0)]
+    pub(crate) amount_capturable: Option<i64>,
+    /// How much was received.
+    #[schemars(example = 2000)]
+    pub(crate) amount_received: Option<i64>,
+    /// Three lower-case letters (ISO 4217).
+    pub(crate) currency: String,
+    /// What the customer's browser completes the payment with. Whoever has it can do so: give it to nobody else.
+    #[schemars(extend("x-sensitive" = true))]
+    pub(crate) client_secret: Option<String>,
+    /// Who pays.
+    #[schemars(example = &"cus_NffrFeUfNV2Hib")]
+    pub(crate) customer: Option<Expandable>,
+    /// With what.
+    #[schemars(example = &"pm_1MtwBuLkdIwHu7ixVbVtY9uR")]
+    pub(crate) payment_method: Option<Expandable>,
+    /// With what the customer may pay.
+    #[schemars(extend("examples" = [["card"]]))]
+    pub(crate) payment_method_types: Option<Vec<String>>,
+    /// What has to happen so that the payment goes on.
+    #[schemars(extend("x-sensitive" = true, "examples" = [null]))]
+    pub(crate) next_action: Option<NextAction>,
+    /// Why the last attempt failed.
+    #[schemars(extend("examples" = [null]))]
+    pub(crate) last_payment_error: Option<PaymentError>,
+    /// Whether money is taken at once (`automatic`) or when it is captured (`manual`).
+    #[schemars(example = &"automatic")]
+    pub(crate) capture_method: Option<String>,
+    /// Who confirms: the customer's browser as well (`automatic`), or the server alone (`manual`).
+    #[schemars(example = &"automatic")]
+    pub(crate) confirmation_method: Option<String>,
+    /// When it was created, in seconds since 1970.
+    #[schemars(extend("examples" = [1_767_607_200, 1_769_421_600, 1_772_445_600]))]
+    pub(crate) created: Option<i64>,
+    /// When it was canceled, in seconds since 1970.
+    #[schemars(extend("examples" = [null]))]
+    pub(crate) canceled_at: Option<i64>,
+    /// Why it was canceled.
+    #[schemars(extend("examples" = [null]))]
+    pub(crate) cancellation_reason: Option<String>,
+    /// Whether it is real, or for tests.
+    #[schemars(example = false)]
+    pub(crate) livemode: Option<bool>,
+    /// What was noted.
+    pub(crate) description: Option<String>,
+    /// Where Stripe sends a receipt.
+    #[schemars(extend("x-sensitive" = true))]
+    pub(crate) receipt_email: Option<String>,
+    /// Whether the payment method is kept for later payments.
+    #[schemars(extend("examples" = [null]))]
+    pub(crate) setup_future_usage: Option<String>,
+    /// Where goods go.
+    #[schemars(extend("x-sensitive" = true))]
+    pub(crate) shipping: Option<KnownShipping>,
+    /// What stands on the customer's statement.
+    #[schemars(example = &"ACME ORDER 6735")]
+    pub(crate) statement_descriptor: Option<String>,
+    /// Keys and values of the caller's own.
+    #[schemars(extend("examples" = [{"order_id": "6735"}]))]
+    pub(crate) metadata: Option<Value>,
+}
+
+/// Always `payment_intent`.
+#[model]
+#[derive(Debug)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum PaymentIntentObject {
+    PaymentIntent,
+}
+
+/// What has to happen so that a payment goes on. Other kinds have a field of their type's name.
+#[model]
+#[derive(Debug)]
+pub(crate) struct NextAction {
+    /// `redirect_to_url`, `use_stripe_sdk` or another one.
+    pub(crate) r#type: String,
+    /// The page that the customer has to see.
+    pub(crate) redirect_to_url: Option<RedirectToUrl>,
+}
+
+/// A page that the customer has to see, and the one after it.
+#[model]
+#[derive(Debug)]
+pub(crate) struct RedirectToUrl {
+    /// The page.
+    pub(crate) url: Option<String>,
+    /// The page after it.
+    pub(crate) return_url: Option<String>,
+}
+
+/// Why an attempt to pay failed.
+#[model]
+#[derive(Debug)]
+pub(crate) struct PaymentError {
+    /// The kind, such as `card_error`.
+    pub(crate) r#type: Option<String>,
+    /// The reason, such as `card_declined`.
+    pub(crate) code: Option<String>,
+    /// The card issuer's reason, such as `insufficient_funds`.
+    pub(crate) decline_code: Option<String>,
+    /// In words.
+    pub(crate) message: Option<String>,
+}

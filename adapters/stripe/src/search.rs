@@ -1,0 +1,90 @@
+//! Customers by a query in Stripe's search language.
+
+use portcullis_sdk::{
+    paging::{Next, Paging},
+    prelude::*,
+};
+
+use crate::{
+    api,
+    common::{Expansion, page_size},
+    config::Config,
+    customers::Customer,
+};
+
+pub(crate) const SEARCH: Route<SearchQuery, FoundPage> =
+    api::get("search-customers", "/v1/customers/search").describe("Searches customers, a page at a time.");
+
+const PAGES: Paging = Paging::new("/data", Next::Cursor { cursor: "/next_page", field: "page" });
+
+/// Searches customers: up to `limit` of them, from as many pages of 100 as that takes. What was changed within the last
+/// minute may not be found yet.
+#[operation(read, uses(SEARCH))]
+pub(crate) fn search_customers(cx: &Context<Config>, input: SearchCustomers) -> Result<FoundCustomers, Failure> {
+    let SearchCustomers { query, limit, page, expand } = input;
+    let query = SearchQuery { query, limit: page_size(limit), page, expand };
+    let found = cx.collect(&SEARCH, &query, &PAGES, limit as usize)?;
+    Ok(FoundCustomers {
+        data: found.items.into_iter().map(Json::checked).collect::<Result<_, _>>()?,
+        has_more: found.more,
+        next_page: found.next.as_ref().and_then(Value::as_str).map(str::to_owned),
+    })
+}
+
+/// Which customers.
+#[model]
+#[derive(Debug)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SearchCustomers {
+    /// Clauses such as `email:"ada@example.com"`, `name~"Ada"`, `created>1767607200` and `metadata["key"]:"value"`, joined
+    /// by AND or by OR (<https://docs.stripe.com/search>).
+    #[schemars(length(min = 1, max = 5000), extend("x-sensitive" = true), example = &"email:\"ada@example.com\"")]
+    pub(crate) query: String,
+    /// How many at most, in all. To go on with `next_page`, ask for up to 100, or for hundreds.
+    #[schemars(range(min = 1, max = 1000))]
+    #[serde(default = "some")]
+    pub(crate) limit: u32,
+    /// Where to go on: the `next_page` of the search before, which has to be the same but for this.
+    #[schemars(length(min = 1, max = 5000))]
+    pub(crate) page: Option<String>,
+    /// What to return as an object instead of its id, as in `data.default_source`.
+    #[schemars(length(max = 20))]
+    pub(crate) expand: Option<Vec<Expansion>>,
+}
+
+fn some() -> u32 {
+    10
+}
+
+/// What a page is asked for with.
+#[model]
+#[derive(Debug)]
+pub(crate) struct SearchQuery {
+    query: String,
+    limit: u32,
+    page: Option<String>,
+    expand: Option<Vec<Expansion>>,
+}
+
+/// A page of customers.
+#[model]
+#[derive(Debug)]
+pub(crate) struct FoundPage {
+    data: Vec<Json<Customer>>,
+    #[schemars(example = false)]
+    has_more: bool,
+    #[schemars(extend("examples" = [null]))]
+    next_page: Option<String>,
+}
+
+/// Customers that were found.
+#[model]
+#[derive(Debug)]
+pub(crate) struct FoundCustomers {
+    /// The customers.
+    pub(crate) data: Vec<Json<Customer>>,
+    /// Whether there are more.
+    pub(crate) has_more: bool,
+    /// Where the next search goes on. Missing where there are no more, or where a page was cut off in its middle.
+    pub(crate) next_page: Option<String>,
+}
