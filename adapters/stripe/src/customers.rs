@@ -29,7 +29,7 @@ pub(crate) fn create_customer(cx: &Context<Config>, input: NewCustomer) -> Resul
     cx.send(&CREATE, &input)?.checked()
 }
 
-/// Reads a customer. One that was deleted has `deleted` and hardly anything else.
+/// Reads a customer. Of one that was deleted there are the id, and `deleted`, which is true.
 #[operation(read, uses(GET))]
 pub(crate) fn get_customer(cx: &Context<Config>, input: GetCustomer) -> Result<Json<Customer>, Failure> {
     cx.send(&GET, &input)?.checked()
@@ -244,9 +244,6 @@ pub(crate) struct Customer {
     pub(crate) id: String,
     /// Always `customer`.
     pub(crate) object: CustomerObject,
-    /// True where the customer was deleted.
-    #[schemars(example = false)]
-    pub(crate) deleted: Option<bool>,
     /// When it was created, in seconds since 1970.
     #[schemars(extend("examples" = [1_767_607_200, 1_769_421_600, 1_772_445_600]))]
     pub(crate) created: Option<i64>,

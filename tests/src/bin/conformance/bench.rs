@@ -6,7 +6,8 @@ use std::{
 };
 
 use portcullis_runtime::{
-    Call, Caller, Grant, Integration, Limits, MemoryVault, NewIntegration, Outcome, Route, Runtime, Scheme, Secret,
+    Call, Caller, Descriptor, Grant, Integration, Limits, MemoryVault, NewIntegration, Outcome, Route, Runtime, Scheme,
+    Secret,
 };
 use portcullis_tests::{folder, ledger::ReadableLedger};
 use serde_json::{Value, json};
@@ -49,6 +50,8 @@ impl Setup {
 pub(crate) struct Bench {
     /// For what the short ways do not do.
     pub(crate) integration: Integration,
+    /// What it declares.
+    pub(crate) descriptor: Descriptor,
     /// What was recorded.
     pub(crate) ledger: Arc<ReadableLedger>,
     secrets: Vec<String>,
@@ -89,7 +92,7 @@ impl Bench {
         let new = NewIntegration::new("conformance", name, adapter, grant).config(setup.config).vault(Arc::new(vault));
         let integration = runtime.integrate(new).await.map_err(Stop::failed)?;
         let secrets = setup.secrets.into_iter().map(|(_, secret)| secret).collect();
-        Ok(Self { integration, ledger, secrets, calls: Mutex::default() })
+        Ok(Self { integration, descriptor, ledger, secrets, calls: Mutex::default() })
     }
 
     /// Calls an operation, live.

@@ -4,6 +4,7 @@ mod counterparts;
 mod custom_http;
 mod languages;
 mod postmark;
+mod stripe;
 
 use async_trait::async_trait;
 
@@ -16,6 +17,7 @@ use crate::{
 pub(crate) const SUITES: &[&dyn Suite] = &[
     &counterparts::Counterparts,
     &postmark::Postmark,
+    &stripe::Stripe,
     &custom_http::CustomHttp,
     &languages::Languages,
 ];
