@@ -8,9 +8,7 @@ use portcullis_sdk::prelude::*;
 #[model]
 #[derive(Debug, Clone)]
 #[serde(transparent)]
-pub(crate) struct Expansion(
-    #[schemars(regex(pattern = r"^[a-z0-9_]{1,64}(\.[a-z0-9_]{1,64}){0,4}$"))] pub(crate) String,
-);
+pub(crate) struct Expansion(#[schema(pattern = r"^[a-z0-9_]{1,64}(\.[a-z0-9_]{1,64}){0,4}$")] pub(crate) String);
 
 /// The id of an object, or, where the request asked to expand it, the object.
 #[model]
@@ -26,7 +24,7 @@ pub(crate) enum Expandable {
 #[derive(Debug, Clone, Default)]
 #[serde(transparent)]
 pub(crate) struct Metadata(
-    #[schemars(extend(
+    #[schema(extend(
         "maxProperties" = 50,
         "propertyNames" = {"pattern": r"^[^\[\]]{1,40}$"},
         "additionalProperties" = {"type": "string", "maxLength": 500},
@@ -43,7 +41,7 @@ pub(crate) struct Address {
     /// City, district, suburb, town or village.
     pub(crate) city: Option<String>,
     /// Two letters (ISO 3166-1).
-    #[schemars(regex(pattern = r"^([A-Z]{2})?$"))]
+    #[schema(pattern = r"^([A-Z]{2})?$")]
     pub(crate) country: Option<String>,
     /// Street, post box or company.
     pub(crate) line1: Option<String>,
@@ -63,7 +61,7 @@ pub(crate) struct Shipping {
     /// The address.
     pub(crate) address: Address,
     /// The recipient.
-    #[schemars(length(min = 1, max = 5000))]
+    #[schema(length(min = 1, max = 5000))]
     pub(crate) name: String,
     /// The recipient's telephone number.
     pub(crate) phone: Option<String>,
@@ -77,7 +75,7 @@ pub(crate) struct PaymentShipping {
     /// The address.
     pub(crate) address: Address,
     /// The recipient.
-    #[schemars(length(min = 1, max = 5000))]
+    #[schema(length(min = 1, max = 5000))]
     pub(crate) name: String,
     /// The recipient's telephone number.
     pub(crate) phone: Option<String>,
@@ -92,22 +90,22 @@ pub(crate) struct PaymentShipping {
 #[derive(Debug)]
 pub(crate) struct KnownAddress {
     /// City, district, suburb, town or village.
-    #[schemars(example = &"Berlin")]
+    #[schema(example = "Berlin")]
     pub(crate) city: Option<String>,
     /// Two letters (ISO 3166-1).
-    #[schemars(example = &"DE")]
+    #[schema(example = "DE")]
     pub(crate) country: Option<String>,
     /// Street, post box or company.
-    #[schemars(example = &"Unter den Linden 1")]
+    #[schema(example = "Unter den Linden 1")]
     pub(crate) line1: Option<String>,
     /// Apartment, suite, unit or building.
-    #[schemars(example = &"2nd floor")]
+    #[schema(example = "2nd floor")]
     pub(crate) line2: Option<String>,
     /// Postal code.
-    #[schemars(example = &"10117")]
+    #[schema(example = "10117")]
     pub(crate) postal_code: Option<String>,
     /// State, county, province or region.
-    #[schemars(example = &"BE")]
+    #[schema(example = "BE")]
     pub(crate) state: Option<String>,
 }
 
@@ -122,10 +120,10 @@ pub(crate) struct KnownShipping {
     /// The recipient's telephone number.
     pub(crate) phone: Option<String>,
     /// The delivery service.
-    #[schemars(example = &"DHL")]
+    #[schema(example = "DHL")]
     pub(crate) carrier: Option<String>,
     /// The parcel's number.
-    #[schemars(example = &"00340434161094042557")]
+    #[schema(example = "00340434161094042557")]
     pub(crate) tracking_number: Option<String>,
 }
 

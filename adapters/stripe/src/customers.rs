@@ -56,42 +56,42 @@ pub(crate) fn list_customers(cx: &Context<Config>, input: ListCustomers) -> Resu
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewCustomer {
     /// The email address.
-    #[schemars(email, length(max = 512), extend("x-sensitive" = true))]
+    #[schema(email, length(max = 512), sensitive)]
     pub(crate) email: Option<String>,
     /// The full name, or the business's.
-    #[schemars(length(max = 256), extend("x-sensitive" = true))]
+    #[schema(length(max = 256), sensitive)]
     pub(crate) name: Option<String>,
     /// The telephone number.
-    #[schemars(length(max = 20), extend("x-sensitive" = true))]
+    #[schema(length(max = 20), sensitive)]
     pub(crate) phone: Option<String>,
     /// Anything, for yourself.
-    #[schemars(length(max = 5000))]
+    #[schema(length(max = 5000))]
     pub(crate) description: Option<String>,
     /// The address.
-    #[schemars(extend("x-sensitive" = true))]
+    #[schema(sensitive)]
     pub(crate) address: Option<Address>,
     /// Where goods go. Shown on invoices.
-    #[schemars(extend("x-sensitive" = true))]
+    #[schema(sensitive)]
     pub(crate) shipping: Option<Shipping>,
     /// What is owed at the start, in the smallest unit of the customer's currency; below zero, what is credited.
     pub(crate) balance: Option<i64>,
     /// A payment method to attach, as in `pm_card_visa`.
-    #[schemars(regex(pattern = r"^[A-Za-z0-9_-]{1,255}$"))]
+    #[schema(pattern = r"^[A-Za-z0-9_-]{1,255}$")]
     pub(crate) payment_method: Option<String>,
     /// What invoices are like.
     pub(crate) invoice_settings: Option<InvoiceSettings>,
     /// Up to 12 letters and digits that invoice numbers start with.
-    #[schemars(regex(pattern = r"^[A-Z0-9]{3,12}$"))]
+    #[schema(pattern = r"^[A-Z0-9]{3,12}$")]
     pub(crate) invoice_prefix: Option<String>,
     /// Languages, the preferred one first, as in `de`.
-    #[schemars(length(max = 20))]
+    #[schema(length(max = 20))]
     pub(crate) preferred_locales: Option<Vec<String>>,
     /// Whether taxes are asked for.
     pub(crate) tax_exempt: Option<TaxExempt>,
     /// Keys and values of your own.
     pub(crate) metadata: Option<Metadata>,
     /// What to return as an object instead of its id.
-    #[schemars(length(max = 20))]
+    #[schema(length(max = 20))]
     pub(crate) expand: Option<Vec<Expansion>>,
 }
 
@@ -101,10 +101,10 @@ pub(crate) struct NewCustomer {
 #[serde(deny_unknown_fields)]
 pub(crate) struct GetCustomer {
     /// The customer's id.
-    #[schemars(regex(pattern = r"^[A-Za-z0-9_-]{1,255}$"), example = &"cus_NffrFeUfNV2Hib")]
+    #[schema(pattern = r"^[A-Za-z0-9_-]{1,255}$", example = "cus_NffrFeUfNV2Hib")]
     pub(crate) customer: String,
     /// What to return as an object instead of its id.
-    #[schemars(length(max = 20))]
+    #[schema(length(max = 20))]
     pub(crate) expand: Option<Vec<Expansion>>,
 }
 
@@ -114,45 +114,45 @@ pub(crate) struct GetCustomer {
 #[serde(deny_unknown_fields)]
 pub(crate) struct CustomerUpdate {
     /// The customer's id.
-    #[schemars(regex(pattern = r"^[A-Za-z0-9_-]{1,255}$"), example = &"cus_NffrFeUfNV2Hib")]
+    #[schema(pattern = r"^[A-Za-z0-9_-]{1,255}$", example = "cus_NffrFeUfNV2Hib")]
     pub(crate) customer: String,
     /// The email address.
-    #[schemars(length(max = 512), extend("x-sensitive" = true))]
+    #[schema(length(max = 512), sensitive)]
     pub(crate) email: Option<String>,
     /// The full name, or the business's.
-    #[schemars(length(max = 256), extend("x-sensitive" = true))]
+    #[schema(length(max = 256), sensitive)]
     pub(crate) name: Option<String>,
     /// The telephone number.
-    #[schemars(length(max = 20), extend("x-sensitive" = true))]
+    #[schema(length(max = 20), sensitive)]
     pub(crate) phone: Option<String>,
     /// Anything, for yourself.
-    #[schemars(length(max = 5000))]
+    #[schema(length(max = 5000))]
     pub(crate) description: Option<String>,
     /// The address.
-    #[schemars(extend("x-sensitive" = true))]
+    #[schema(sensitive)]
     pub(crate) address: Option<Address>,
     /// Where goods go.
-    #[schemars(extend("x-sensitive" = true))]
+    #[schema(sensitive)]
     pub(crate) shipping: Option<Shipping>,
     /// What is owed, in the smallest unit of the customer's currency; below zero, what is credited.
     pub(crate) balance: Option<i64>,
     /// The source to be charged by default, one of the customer's.
-    #[schemars(regex(pattern = r"^[A-Za-z0-9_-]{1,255}$"))]
+    #[schema(pattern = r"^[A-Za-z0-9_-]{1,255}$")]
     pub(crate) default_source: Option<String>,
     /// What invoices are like.
     pub(crate) invoice_settings: Option<InvoiceSettings>,
     /// Up to 12 letters and digits that invoice numbers start with.
-    #[schemars(regex(pattern = r"^[A-Z0-9]{3,12}$"))]
+    #[schema(pattern = r"^[A-Z0-9]{3,12}$")]
     pub(crate) invoice_prefix: Option<String>,
     /// Languages, the preferred one first, as in `de`.
-    #[schemars(length(max = 20))]
+    #[schema(length(max = 20))]
     pub(crate) preferred_locales: Option<Vec<String>>,
     /// Whether taxes are asked for.
     pub(crate) tax_exempt: Option<TaxExempt>,
     /// Keys and values of your own: those that are given change, the others stay.
     pub(crate) metadata: Option<Metadata>,
     /// What to return as an object instead of its id.
-    #[schemars(length(max = 20))]
+    #[schema(length(max = 20))]
     pub(crate) expand: Option<Vec<Expansion>>,
 }
 
@@ -162,10 +162,10 @@ pub(crate) struct CustomerUpdate {
 #[serde(deny_unknown_fields)]
 pub(crate) struct InvoiceSettings {
     /// The payment method that invoices are charged to, one of the customer's.
-    #[schemars(length(max = 255))]
+    #[schema(length(max = 255))]
     pub(crate) default_payment_method: Option<String>,
     /// What stands at the foot of invoices.
-    #[schemars(length(max = 5000))]
+    #[schema(length(max = 5000))]
     pub(crate) footer: Option<String>,
 }
 
@@ -185,19 +185,19 @@ pub(crate) enum TaxExempt {
 #[serde(deny_unknown_fields)]
 pub(crate) struct ListCustomers {
     /// How many at most, in all.
-    #[schemars(range(min = 1, max = 1000))]
+    #[schema(range(min = 1, max = 1000))]
     #[serde(default = "some")]
     pub(crate) limit: u32,
     /// Those with this email address, in upper and lower case as Stripe has it.
-    #[schemars(length(min = 1, max = 512), extend("x-sensitive" = true))]
+    #[schema(length(min = 1, max = 512), sensitive)]
     pub(crate) email: Option<String>,
     /// Those that were created in this time.
     pub(crate) created: Option<Period>,
     /// Those that come after the one with this id: the last id of the list before.
-    #[schemars(regex(pattern = r"^[A-Za-z0-9_-]{1,255}$"))]
+    #[schema(pattern = r"^[A-Za-z0-9_-]{1,255}$")]
     pub(crate) starting_after: Option<String>,
     /// What to return as an object instead of its id, as in `data.default_source`.
-    #[schemars(length(max = 20))]
+    #[schema(length(max = 20))]
     pub(crate) expand: Option<Vec<Expansion>>,
 }
 
@@ -221,7 +221,7 @@ pub(crate) struct ListQuery {
 #[derive(Debug)]
 pub(crate) struct CustomerPage {
     data: Vec<Json<Customer>>,
-    #[schemars(example = false)]
+    #[schema(example = false)]
     has_more: bool,
 }
 
@@ -240,55 +240,55 @@ pub(crate) struct Customers {
 #[derive(Debug)]
 pub(crate) struct Customer {
     /// The id.
-    #[schemars(extend("examples" = ["cus_NffrFeUfNV2Hib", "cus_9s6XKzkNRiz8i3", "cus_Na6dX7aXxi11N4"]))]
+    #[schema(example = "cus_NffrFeUfNV2Hib", example = "cus_9s6XKzkNRiz8i3", example = "cus_Na6dX7aXxi11N4")]
     pub(crate) id: String,
     /// Always `customer`.
     pub(crate) object: CustomerObject,
     /// When it was created, in seconds since 1970.
-    #[schemars(extend("examples" = [1_767_607_200, 1_769_421_600, 1_772_445_600]))]
+    #[schema(example = 1_767_607_200, example = 1_769_421_600, example = 1_772_445_600)]
     pub(crate) created: Option<i64>,
     /// Whether it is real, or for tests.
-    #[schemars(example = false)]
+    #[schema(example = false)]
     pub(crate) livemode: Option<bool>,
     /// The email address.
-    #[schemars(extend("x-sensitive" = true))]
+    #[schema(sensitive)]
     pub(crate) email: Option<String>,
     /// The full name, or the business's.
-    #[schemars(extend("x-sensitive" = true))]
+    #[schema(sensitive)]
     pub(crate) name: Option<String>,
     /// The telephone number.
-    #[schemars(extend("x-sensitive" = true))]
+    #[schema(sensitive)]
     pub(crate) phone: Option<String>,
     /// What was noted.
     pub(crate) description: Option<String>,
     /// The address.
-    #[schemars(extend("x-sensitive" = true))]
+    #[schema(sensitive)]
     pub(crate) address: Option<KnownAddress>,
     /// Where goods go.
-    #[schemars(extend("x-sensitive" = true))]
+    #[schema(sensitive)]
     pub(crate) shipping: Option<KnownShipping>,
     /// What is owed, in the smallest unit of the currency; below zero, what is credited.
-    #[schemars(example = 0)]
+    #[schema(example = 0)]
     pub(crate) balance: Option<i64>,
     /// Three lower-case letters (ISO 4217): what the customer is invoiced in.
     pub(crate) currency: Option<String>,
     /// The source that is charged by default.
-    #[schemars(example = &"card_1MtwBuLkdIwHu7ixG1AVQ8fE")]
+    #[schema(example = "card_1MtwBuLkdIwHu7ixG1AVQ8fE")]
     pub(crate) default_source: Option<Expandable>,
     /// Whether the last invoice could not be paid.
-    #[schemars(example = false)]
+    #[schema(example = false)]
     pub(crate) delinquent: Option<bool>,
     /// What invoice numbers start with.
-    #[schemars(example = &"0759376C")]
+    #[schema(example = "0759376C")]
     pub(crate) invoice_prefix: Option<String>,
     /// Languages, the preferred one first.
-    #[schemars(extend("examples" = [["de", "en"]]))]
+    #[schema(example = ["de", "en"])]
     pub(crate) preferred_locales: Option<Vec<String>>,
     /// Whether taxes are asked for: `none`, `exempt` or `reverse`.
-    #[schemars(example = &"none")]
+    #[schema(example = "none")]
     pub(crate) tax_exempt: Option<String>,
     /// Keys and values of the caller's own.
-    #[schemars(extend("examples" = [{"order_id": "6735"}]))]
+    #[schema(example = {"order_id": "6735"})]
     pub(crate) metadata: Option<Value>,
 }
 

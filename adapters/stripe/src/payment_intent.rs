@@ -10,79 +10,81 @@ use crate::common::{Expandable, KnownShipping};
 #[derive(Debug)]
 pub(crate) struct PaymentIntent {
     /// The id.
-    #[schemars(extend("examples" = [
-        "pi_3MtwBwLkdIwHu7ix28a3tqPa", "pi_3MrPBM2eZvKYlo2C1TEMacFD", "pi_3MmlLrLkdIwHu7ix0uke3Ezy"
-    ]))]
+    #[schema(
+        example = "pi_3MtwBwLkdIwHu7ix28a3tqPa",
+        example = "pi_3MrPBM2eZvKYlo2C1TEMacFD",
+        example = "pi_3MmlLrLkdIwHu7ix0uke3Ezy"
+    )]
     pub(crate) id: String,
     /// Always `payment_intent`.
     pub(crate) object: PaymentIntentObject,
     /// `requires_payment_method`, `requires_confirmation`, `requires_action`, `processing`, `requires_capture`, `canceled` or
     /// `succeeded`.
-    #[schemars(example = &"succeeded")]
+    #[schema(example = "succeeded")]
     pub(crate) status: String,
     /// How much, in the currency's minor unit.
-    #[schemars(example = 2000)]
+    #[schema(example = 2000)]
     pub(crate) amount: i64,
     /// How much can be captured.
-    #[schemars(example = 0)]
+    #[schema(example = 0)]
     pub(crate) amount_capturable: Option<i64>,
     /// How much was received.
-    #[schemars(example = 2000)]
+    #[schema(example = 2000)]
     pub(crate) amount_received: Option<i64>,
     /// Three lower-case letters (ISO 4217).
     pub(crate) currency: String,
     /// What the customer's browser completes the payment with. Whoever has it can do so: give it to nobody else.
-    #[schemars(extend("x-sensitive" = true))]
+    #[schema(sensitive)]
     pub(crate) client_secret: Option<String>,
     /// Who pays.
-    #[schemars(example = &"cus_NffrFeUfNV2Hib")]
+    #[schema(example = "cus_NffrFeUfNV2Hib")]
     pub(crate) customer: Option<Expandable>,
     /// With what.
-    #[schemars(example = &"pm_1MtwBuLkdIwHu7ixVbVtY9uR")]
+    #[schema(example = "pm_1MtwBuLkdIwHu7ixVbVtY9uR")]
     pub(crate) payment_method: Option<Expandable>,
     /// With what the customer may pay.
-    #[schemars(extend("examples" = [["card"]]))]
+    #[schema(example = ["card"])]
     pub(crate) payment_method_types: Option<Vec<String>>,
     /// What has to happen so that the payment goes on.
-    #[schemars(extend("x-sensitive" = true, "examples" = [null]))]
+    #[schema(sensitive, example = null)]
     pub(crate) next_action: Option<NextAction>,
     /// Why the last attempt failed.
-    #[schemars(extend("examples" = [null]))]
+    #[schema(example = null)]
     pub(crate) last_payment_error: Option<PaymentError>,
     /// Whether money is taken at once (`automatic`) or when it is captured (`manual`).
-    #[schemars(example = &"automatic")]
+    #[schema(example = "automatic")]
     pub(crate) capture_method: Option<String>,
     /// Who confirms: the customer's browser as well (`automatic`), or the server alone (`manual`).
-    #[schemars(example = &"automatic")]
+    #[schema(example = "automatic")]
     pub(crate) confirmation_method: Option<String>,
     /// When it was created, in seconds since 1970.
-    #[schemars(extend("examples" = [1_767_607_200, 1_769_421_600, 1_772_445_600]))]
+    #[schema(example = 1_767_607_200, example = 1_769_421_600, example = 1_772_445_600)]
     pub(crate) created: Option<i64>,
     /// When it was canceled, in seconds since 1970.
-    #[schemars(extend("examples" = [null]))]
+    #[schema(example = null)]
     pub(crate) canceled_at: Option<i64>,
     /// Why it was canceled.
-    #[schemars(extend("examples" = [null]))]
+    #[schema(example = null)]
     pub(crate) cancellation_reason: Option<String>,
     /// Whether it is real, or for tests.
-    #[schemars(example = false)]
+    #[schema(example = false)]
     pub(crate) livemode: Option<bool>,
     /// What was noted.
     pub(crate) description: Option<String>,
     /// Where Stripe sends a receipt.
-    #[schemars(extend("x-sensitive" = true))]
+    #[schema(sensitive)]
     pub(crate) receipt_email: Option<String>,
     /// Whether the payment method is kept for later payments.
-    #[schemars(extend("examples" = [null]))]
+    #[schema(example = null)]
     pub(crate) setup_future_usage: Option<String>,
     /// Where goods go.
-    #[schemars(extend("x-sensitive" = true))]
+    #[schema(sensitive)]
     pub(crate) shipping: Option<KnownShipping>,
     /// What stands on the customer's statement.
-    #[schemars(example = &"ACME ORDER 6735")]
+    #[schema(example = "ACME ORDER 6735")]
     pub(crate) statement_descriptor: Option<String>,
     /// Keys and values of the caller's own.
-    #[schemars(extend("examples" = [{"order_id": "6735"}]))]
+    #[schema(example = {"order_id": "6735"})]
     pub(crate) metadata: Option<Value>,
 }
 

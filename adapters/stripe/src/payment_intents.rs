@@ -103,19 +103,19 @@ fn fee_is_a_part(pointer: &str, part: Option<u64>, whole: u64) -> Result<(), Err
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewPaymentIntent {
     /// How much, as a whole number of the currency's minor unit: 2000 is 20.00 euros, and 2000 yen.
-    #[schemars(range(min = 1, max = 999_999_999_999_u64), example = 2000)]
+    #[schema(range(min = 1, max = 999_999_999_999), example = 2000)]
     pub(crate) amount: u64,
     /// Three lower-case letters (ISO 4217), as in `eur`.
-    #[schemars(regex(pattern = r"^[A-Za-z]{3}$"), example = &"eur")]
+    #[schema(pattern = r"^[A-Za-z]{3}$", example = "eur")]
     pub(crate) currency: String,
     /// Who pays: a customer's id.
-    #[schemars(regex(pattern = r"^[A-Za-z0-9_-]{1,255}$"))]
+    #[schema(pattern = r"^[A-Za-z0-9_-]{1,255}$")]
     pub(crate) customer: Option<String>,
     /// With what: a payment method's id.
-    #[schemars(regex(pattern = r"^[A-Za-z0-9_-]{1,255}$"))]
+    #[schema(pattern = r"^[A-Za-z0-9_-]{1,255}$")]
     pub(crate) payment_method: Option<String>,
     /// With what the customer may pay, as in `card`. By default what is set in Stripe's dashboard, or `card`.
-    #[schemars(length(max = 50))]
+    #[schema(length(max = 50))]
     pub(crate) payment_method_types: Option<Vec<String>>,
     /// To let the customer pay with whatever is set in Stripe's dashboard.
     pub(crate) automatic_payment_methods: Option<AutomaticPaymentMethods>,
@@ -126,34 +126,34 @@ pub(crate) struct NewPaymentIntent {
     /// Whether the payment method is kept, for payments with the customer there or without.
     pub(crate) setup_future_usage: Option<FutureUsage>,
     /// Anything, for yourself.
-    #[schemars(length(max = 1000))]
+    #[schema(length(max = 1000))]
     pub(crate) description: Option<String>,
     /// Where Stripe sends a receipt.
-    #[schemars(email, length(max = 800), extend("x-sensitive" = true))]
+    #[schema(email, length(max = 800), sensitive)]
     pub(crate) receipt_email: Option<String>,
     /// Where goods go.
-    #[schemars(extend("x-sensitive" = true))]
+    #[schema(sensitive)]
     pub(crate) shipping: Option<PaymentShipping>,
     /// What stands on the customer's statement, where it is no card's.
-    #[schemars(length(max = 22))]
+    #[schema(length(max = 22))]
     pub(crate) statement_descriptor: Option<String>,
     /// What stands on a card's statement behind the account's own text.
-    #[schemars(length(max = 22))]
+    #[schema(length(max = 22))]
     pub(crate) statement_descriptor_suffix: Option<String>,
     /// For platforms (Connect): what the platform keeps.
     pub(crate) application_fee_amount: Option<u64>,
     /// For platforms (Connect): the account that does the business.
-    #[schemars(regex(pattern = r"^acct_[A-Za-z0-9]{1,250}$"))]
+    #[schema(pattern = r"^acct_[A-Za-z0-9]{1,250}$")]
     pub(crate) on_behalf_of: Option<String>,
     /// For platforms (Connect): the account that gets the money.
     pub(crate) transfer_data: Option<TransferData>,
     /// For platforms (Connect): a name for payments and transfers that belong together.
-    #[schemars(length(max = 5000))]
+    #[schema(length(max = 5000))]
     pub(crate) transfer_group: Option<String>,
     /// Keys and values of your own.
     pub(crate) metadata: Option<Metadata>,
     /// What to return as an object instead of its id.
-    #[schemars(length(max = 20))]
+    #[schema(length(max = 20))]
     pub(crate) expand: Option<Vec<Expansion>>,
 }
 
@@ -199,7 +199,7 @@ pub(crate) enum FutureUsage {
 #[serde(deny_unknown_fields)]
 pub(crate) struct TransferData {
     /// The account.
-    #[schemars(regex(pattern = r"^acct_[A-Za-z0-9]{1,250}$"))]
+    #[schema(pattern = r"^acct_[A-Za-z0-9]{1,250}$")]
     pub(crate) destination: String,
     /// How much. By default all.
     pub(crate) amount: Option<u64>,
@@ -211,10 +211,10 @@ pub(crate) struct TransferData {
 #[serde(deny_unknown_fields)]
 pub(crate) struct GetPaymentIntent {
     /// The payment's id.
-    #[schemars(regex(pattern = r"^pi_[A-Za-z0-9_]{1,252}$"), example = &"pi_3MtwBwLkdIwHu7ix28a3tqPa")]
+    #[schema(pattern = r"^pi_[A-Za-z0-9_]{1,252}$", example = "pi_3MtwBwLkdIwHu7ix28a3tqPa")]
     pub(crate) intent: String,
     /// What to return as an object instead of its id.
-    #[schemars(length(max = 20))]
+    #[schema(length(max = 20))]
     pub(crate) expand: Option<Vec<Expansion>>,
 }
 
@@ -224,31 +224,31 @@ pub(crate) struct GetPaymentIntent {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Confirmation {
     /// The payment's id.
-    #[schemars(regex(pattern = r"^pi_[A-Za-z0-9_]{1,252}$"), example = &"pi_3MtwBwLkdIwHu7ix28a3tqPa")]
+    #[schema(pattern = r"^pi_[A-Za-z0-9_]{1,252}$", example = "pi_3MtwBwLkdIwHu7ix28a3tqPa")]
     pub(crate) intent: String,
     /// With what: a payment method's id, where the payment has none yet, or another one.
-    #[schemars(regex(pattern = r"^[A-Za-z0-9_-]{1,255}$"))]
+    #[schema(pattern = r"^[A-Za-z0-9_-]{1,255}$")]
     pub(crate) payment_method: Option<String>,
     /// Whether the customer is not there to be asked.
     pub(crate) off_session: Option<bool>,
     /// Whether to fail where the customer would have to do something.
     pub(crate) error_on_requires_action: Option<bool>,
     /// Where the customer comes back to from another page.
-    #[schemars(url, length(max = 5000))]
+    #[schema(url, length(max = 5000))]
     pub(crate) return_url: Option<String>,
     /// The mandate for a direct debit.
-    #[schemars(regex(pattern = r"^[A-Za-z0-9_-]{1,255}$"))]
+    #[schema(pattern = r"^[A-Za-z0-9_-]{1,255}$")]
     pub(crate) mandate: Option<String>,
     /// Where Stripe sends a receipt.
-    #[schemars(email, length(max = 800), extend("x-sensitive" = true))]
+    #[schema(email, length(max = 800), sensitive)]
     pub(crate) receipt_email: Option<String>,
     /// Whether the payment method is kept, for payments with the customer there or without.
     pub(crate) setup_future_usage: Option<FutureUsage>,
     /// Where goods go.
-    #[schemars(extend("x-sensitive" = true))]
+    #[schema(sensitive)]
     pub(crate) shipping: Option<PaymentShipping>,
     /// What to return as an object instead of its id.
-    #[schemars(length(max = 20))]
+    #[schema(length(max = 20))]
     pub(crate) expand: Option<Vec<Expansion>>,
 }
 
@@ -258,20 +258,20 @@ pub(crate) struct Confirmation {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Capture {
     /// The payment's id.
-    #[schemars(regex(pattern = r"^pi_[A-Za-z0-9_]{1,252}$"), example = &"pi_3MtwBwLkdIwHu7ix28a3tqPa")]
+    #[schema(pattern = r"^pi_[A-Za-z0-9_]{1,252}$", example = "pi_3MtwBwLkdIwHu7ix28a3tqPa")]
     pub(crate) intent: String,
     /// How much, in the currency's minor unit. By default all that was blocked.
     pub(crate) amount_to_capture: Option<u64>,
     /// For platforms (Connect): what the platform keeps.
     pub(crate) application_fee_amount: Option<u64>,
     /// What stands on the customer's statement, where it is no card's.
-    #[schemars(length(max = 22))]
+    #[schema(length(max = 22))]
     pub(crate) statement_descriptor: Option<String>,
     /// What stands on a card's statement behind the account's own text.
-    #[schemars(length(max = 22))]
+    #[schema(length(max = 22))]
     pub(crate) statement_descriptor_suffix: Option<String>,
     /// What to return as an object instead of its id.
-    #[schemars(length(max = 20))]
+    #[schema(length(max = 20))]
     pub(crate) expand: Option<Vec<Expansion>>,
 }
 
@@ -281,12 +281,12 @@ pub(crate) struct Capture {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Cancellation {
     /// The payment's id.
-    #[schemars(regex(pattern = r"^pi_[A-Za-z0-9_]{1,252}$"), example = &"pi_3MtwBwLkdIwHu7ix28a3tqPa")]
+    #[schema(pattern = r"^pi_[A-Za-z0-9_]{1,252}$", example = "pi_3MtwBwLkdIwHu7ix28a3tqPa")]
     pub(crate) intent: String,
     /// Why.
     pub(crate) cancellation_reason: Option<CancellationReason>,
     /// What to return as an object instead of its id.
-    #[schemars(length(max = 20))]
+    #[schema(length(max = 20))]
     pub(crate) expand: Option<Vec<Expansion>>,
 }
 

@@ -31,13 +31,13 @@ pub(crate) fn get_refund(cx: &Context<Config>, input: GetRefund) -> Result<Json<
 #[model]
 #[derive(Debug)]
 #[serde(deny_unknown_fields)]
-#[schemars(extend("oneOf" = [{"required": ["payment_intent"]}, {"required": ["charge"]}]))]
+#[schema(extend("oneOf" = [{"required": ["payment_intent"]}, {"required": ["charge"]}]))]
 pub(crate) struct NewRefund {
     /// The payment's id. Required if charge is not given.
-    #[schemars(regex(pattern = r"^pi_[A-Za-z0-9_]{1,252}$"), extend("examples" = ["pi_3MtwBwLkdIwHu7ix28a3tqPa"]))]
+    #[schema(pattern = r"^pi_[A-Za-z0-9_]{1,252}$", example = "pi_3MtwBwLkdIwHu7ix28a3tqPa")]
     pub(crate) payment_intent: Option<String>,
     /// The charge's id. Required if payment_intent is not given.
-    #[schemars(regex(pattern = r"^(ch|py)_[A-Za-z0-9_]{1,252}$"))]
+    #[schema(pattern = r"^(ch|py)_[A-Za-z0-9_]{1,252}$")]
     pub(crate) charge: Option<String>,
     /// How much, in the currency's minor unit. By default all that was not paid back yet.
     pub(crate) amount: Option<u64>,
@@ -50,7 +50,7 @@ pub(crate) struct NewRefund {
     /// Keys and values of your own.
     pub(crate) metadata: Option<Metadata>,
     /// What to return as an object instead of its id.
-    #[schemars(length(max = 20))]
+    #[schema(length(max = 20))]
     pub(crate) expand: Option<Vec<Expansion>>,
 }
 
@@ -70,10 +70,10 @@ pub(crate) enum RefundReason {
 #[serde(deny_unknown_fields)]
 pub(crate) struct GetRefund {
     /// The refund's id.
-    #[schemars(regex(pattern = r"^(re|pyr)_[A-Za-z0-9_]{1,251}$"), example = &"re_1Nispe2eZvKYlo2Cd31jOCgZ")]
+    #[schema(pattern = r"^(re|pyr)_[A-Za-z0-9_]{1,251}$", example = "re_1Nispe2eZvKYlo2Cd31jOCgZ")]
     pub(crate) refund: String,
     /// What to return as an object instead of its id.
-    #[schemars(length(max = 20))]
+    #[schema(length(max = 20))]
     pub(crate) expand: Option<Vec<Expansion>>,
 }
 
@@ -82,43 +82,45 @@ pub(crate) struct GetRefund {
 #[derive(Debug)]
 pub(crate) struct Refund {
     /// The id.
-    #[schemars(extend("examples" = [
-        "re_1Nispe2eZvKYlo2Cd31jOCgZ", "re_3MmlLrLkdIwHu7ix0Lbl3PTW", "re_1Pgc72B7WZ01zgkWqPvrRrPE"
-    ]))]
+    #[schema(
+        example = "re_1Nispe2eZvKYlo2Cd31jOCgZ",
+        example = "re_3MmlLrLkdIwHu7ix0Lbl3PTW",
+        example = "re_1Pgc72B7WZ01zgkWqPvrRrPE"
+    )]
     pub(crate) id: String,
     /// Always `refund`.
     pub(crate) object: RefundObject,
     /// How much, in the currency's minor unit.
-    #[schemars(example = 2000)]
+    #[schema(example = 2000)]
     pub(crate) amount: i64,
     /// Three lower-case letters (ISO 4217).
     pub(crate) currency: String,
     /// `pending`, `requires_action`, `succeeded`, `failed` or `canceled`.
-    #[schemars(example = &"succeeded")]
+    #[schema(example = "succeeded")]
     pub(crate) status: Option<String>,
     /// The payment.
-    #[schemars(example = &"pi_3MtwBwLkdIwHu7ix28a3tqPa")]
+    #[schema(example = "pi_3MtwBwLkdIwHu7ix28a3tqPa")]
     pub(crate) payment_intent: Option<Expandable>,
     /// The charge.
-    #[schemars(example = &"ch_3MtwBwLkdIwHu7ix2p1t8sZj")]
+    #[schema(example = "ch_3MtwBwLkdIwHu7ix2p1t8sZj")]
     pub(crate) charge: Option<Expandable>,
     /// Why: `duplicate`, `fraudulent`, `requested_by_customer` or, from Stripe itself, `expired_uncaptured_charge`.
-    #[schemars(example = &"requested_by_customer")]
+    #[schema(example = "requested_by_customer")]
     pub(crate) reason: Option<String>,
     /// Why it failed.
-    #[schemars(extend("examples" = [null]))]
+    #[schema(example = null)]
     pub(crate) failure_reason: Option<String>,
     /// When it was created, in seconds since 1970.
-    #[schemars(extend("examples" = [1_767_607_200, 1_769_421_600, 1_772_445_600]))]
+    #[schema(example = 1_767_607_200, example = 1_769_421_600, example = 1_772_445_600)]
     pub(crate) created: Option<i64>,
     /// The entry in the account's books.
-    #[schemars(example = &"txn_1Nispe2eZvKYlo2CYezqFhEx")]
+    #[schema(example = "txn_1Nispe2eZvKYlo2CYezqFhEx")]
     pub(crate) balance_transaction: Option<Expandable>,
     /// What stands on the receipt.
-    #[schemars(example = &"2427-3519")]
+    #[schema(example = "2427-3519")]
     pub(crate) receipt_number: Option<String>,
     /// Keys and values of the caller's own.
-    #[schemars(extend("examples" = [{"order_id": "6735"}]))]
+    #[schema(example = {"order_id": "6735"})]
     pub(crate) metadata: Option<Value>,
 }
 

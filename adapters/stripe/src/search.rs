@@ -38,17 +38,17 @@ pub(crate) fn search_customers(cx: &Context<Config>, input: SearchCustomers) -> 
 pub(crate) struct SearchCustomers {
     /// Clauses such as `email:"ada@example.com"`, `name~"Ada"`, `created>1767607200` and `metadata["key"]:"value"`, joined
     /// by AND or by OR (<https://docs.stripe.com/search>).
-    #[schemars(length(min = 1, max = 5000), extend("x-sensitive" = true), example = &"email:\"ada@example.com\"")]
+    #[schema(length(min = 1, max = 5000), sensitive, example = "email:\"ada@example.com\"")]
     pub(crate) query: String,
     /// How many at most, in all. To go on with `next_page`, ask for up to 100, or for hundreds.
-    #[schemars(range(min = 1, max = 1000))]
+    #[schema(range(min = 1, max = 1000))]
     #[serde(default = "some")]
     pub(crate) limit: u32,
     /// Where to go on: the `next_page` of the search before, which has to be the same but for this.
-    #[schemars(length(min = 1, max = 5000))]
+    #[schema(length(min = 1, max = 5000))]
     pub(crate) page: Option<String>,
     /// What to return as an object instead of its id, as in `data.default_source`.
-    #[schemars(length(max = 20))]
+    #[schema(length(max = 20))]
     pub(crate) expand: Option<Vec<Expansion>>,
 }
 
@@ -71,9 +71,9 @@ pub(crate) struct SearchQuery {
 #[derive(Debug)]
 pub(crate) struct FoundPage {
     data: Vec<Json<Customer>>,
-    #[schemars(example = false)]
+    #[schema(example = false)]
     has_more: bool,
-    #[schemars(extend("examples" = [null]))]
+    #[schema(example = null)]
     next_page: Option<String>,
 }
 
