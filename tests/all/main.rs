@@ -17,3 +17,4 @@ mod sandbox;
 mod traces;
 mod upstreams;
 mod upstreams_custom_http;
+mod upstreams_stripe;
