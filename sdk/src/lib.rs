@@ -86,7 +86,7 @@
 //! | name a secret | [`Slot`] |
 //! | send, log, sign | [`Context`] |
 //! | send forms, files, bytes, headers that vary | [`Route::form`], [`Route::multipart`], [`Route::raw`], [`Route::header_fields`] |
-//! | pass on an answer without decoding it | [`Json`] |
+//! | pass on an answer without decoding it | [`Json`]; [`Json::checked`] where it has to be in shape |
 //! | read a list that comes in pages | [`Context::collect`], [`paging::Paging`] |
 //! | send many items, so many at a time | [`Context::send_in_batches`] |
 //! | have something done once | [`Route::idempotency_key`] |
@@ -96,6 +96,7 @@
 //! | make routes and operations from a config | [`UntypedRoute`], [`Judge`], `describe:` and `run:` in [`register!`] |
 //! | give all of a provider's errors stable codes | `error:` in [`register!`], or [`Route::error`] |
 //! | test without a network | `testing::Fake` (not built for WebAssembly) |
+//! | say what sandbox mode answers | `example` in [`model`](macro@model), [`Route::examples`] |
 //! | write a type's schema by hand | [`schema`] |
 //! | see the contract | [`bindings`] |
 //!

@@ -184,7 +184,7 @@ impl<C: Adapter> Context<C> {
             }
         }
         let is_cut = walk.items.len() > at_most;
-        let next = paging.next.field().filter(|_| more && !is_cut && walk.pages > 0);
+        let next = paging.next.field().filter(|_| more && !is_cut);
         let next = next.and_then(|field| walk.request.remove(field));
         walk.items.truncate(at_most);
         for item in &walk.items {

@@ -184,7 +184,7 @@ pub(crate) enum TaxExempt {
 #[derive(Debug)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ListCustomers {
-    /// How many at most, in all.
+    /// How many at most, in all. More than about 500 need more `fuel` and `output_bytes` than operators usually allow.
     #[schema(range(min = 1, max = 1000))]
     #[serde(default = "some")]
     pub(crate) limit: u32,

@@ -158,7 +158,7 @@ impl Held<'_> {
         if !closed && has_null(narrow, &all) && !takes_any && !has_null(wide, &any) {
             problems.push(format!("{at}: null is not taken"));
         }
-        for one in all.into_iter().filter(|one| types(one).is_none_or(|types| types != ["null"])) {
+        for one in all.into_iter().filter(|one| types(one) != Some(vec!["null"])) {
             let mut fewest: Option<Vec<String>> = None;
             for other in &any {
                 let mut here = Vec::new();
@@ -175,10 +175,8 @@ impl Held<'_> {
         let mut problem = |what: String| problems.push(format!("{at}: {what}"));
         if let Some(taken) = types(wide) {
             let Some(given) = types(narrow) else { return problem(format!("anything is not {taken:?}")) };
-            let given = given.into_iter().filter(|name| *name != "null");
-            let others: Vec<&str> = given
-                .filter(|name| !taken.contains(name) && !(*name == "integer" && taken.contains(&"number")))
-                .collect();
+            let fits = |name: &str| taken.contains(&name) || (name == "integer" && taken.contains(&"number"));
+            let others: Vec<&str> = given.into_iter().filter(|name| *name != "null" && !fits(name)).collect();
             if !others.is_empty() {
                 return problem(format!("{others:?} is not {taken:?}"));
             }
