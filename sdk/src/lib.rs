@@ -86,7 +86,7 @@
 //! | name a secret | [`Slot`] |
 //! | send, log, sign | [`Context`] |
 //! | send forms, files, bytes, headers that vary | [`Route::form`], [`Route::multipart`], [`Route::raw`], [`Route::header_fields`] |
-//! | pass on an answer without decoding it | [`Json`]; [`Json::checked`] where it has to be in shape |
+//! | pass on an answer without decoding it | [`Json`] |
 //! | read a list that comes in pages | [`Context::collect`], [`paging::Paging`] |
 //! | send many items, so many at a time | [`Context::send_in_batches`] |
 //! | have something done once | [`Route::idempotency_key`] |

@@ -143,9 +143,19 @@ pub(crate) struct Period {
 }
 
 /// Most items of a page.
-pub(crate) const PAGE: u32 = 100;
+const PAGE: u64 = 100;
 
-/// Items of a page, so that pages are as few as can be, and equal, so that the last one brings no more than is wanted.
-pub(crate) fn page_size(limit: u32) -> u32 {
-    limit.div_ceil(limit.div_ceil(PAGE).max(1))
+/// How many items a list has, if nobody says so.
+pub(crate) fn usual_limit() -> u64 {
+    10
+}
+
+/// Of a list's input: how many items are wanted in all, and instead of that how many of a page. Pages are as few as can be,
+/// and equal, so that the last one brings no more than is wanted.
+pub(crate) fn paged(input: &mut Value) -> usize {
+    let limit = input.get("limit").and_then(Value::as_u64).unwrap_or_else(usual_limit);
+    if let Some(fields) = input.as_object_mut() {
+        fields.insert("limit".to_owned(), limit.div_ceil(limit.div_ceil(PAGE).max(1)).into());
+    }
+    usize::try_from(limit).unwrap_or(usize::MAX)
 }

@@ -7,17 +7,19 @@ use portcullis_sdk::{
 
 use crate::{
     api,
-    common::{Address, Expandable, Expansion, KnownAddress, KnownShipping, Metadata, Period, Shipping, page_size},
+    common::{
+        Address, Expandable, Expansion, KnownAddress, KnownShipping, Metadata, Period, Shipping, paged, usual_limit,
+    },
     config::Config,
 };
 
-pub(crate) const CREATE: Route<NewCustomer, Json<Customer>> =
+pub(crate) const CREATE: Route<Json<NewCustomer>, Json<Customer>> =
     api::post("create-customer", "/v1/customers").describe("Creates a customer.");
-pub(crate) const GET: Route<GetCustomer, Json<Customer>> =
+pub(crate) const GET: Route<Json<GetCustomer>, Json<Customer>> =
     api::get("get-customer", "/v1/customers/{customer:word(1..255)}").describe("Reads a customer.");
-pub(crate) const UPDATE: Route<CustomerUpdate, Json<Customer>> =
+pub(crate) const UPDATE: Route<Json<CustomerUpdate>, Json<Customer>> =
     api::post("update-customer", "/v1/customers/{customer:word(1..255)}").describe("Changes a customer.");
-pub(crate) const LIST: Route<ListQuery, CustomerPage> =
+pub(crate) const LIST: Route<Json<ListCustomers>, CustomerPage> =
     api::get("list-customers", "/v1/customers").describe("Lists customers, newest first, a page at a time.");
 
 const PAGES: Paging =
@@ -25,29 +27,28 @@ const PAGES: Paging =
 
 /// Creates a customer.
 #[operation(write, uses(CREATE))]
-pub(crate) fn create_customer(cx: &Context<Config>, input: NewCustomer) -> Result<Json<Customer>, Failure> {
-    cx.send(&CREATE, &input)?.checked()
+pub(crate) fn create_customer(cx: &Context<Config>, input: Json<NewCustomer>) -> Result<Json<Customer>, Failure> {
+    cx.send(&CREATE, &input)
 }
 
 /// Reads a customer. Of one that was deleted there are the id, and `deleted`, which is true.
 #[operation(read, uses(GET))]
-pub(crate) fn get_customer(cx: &Context<Config>, input: GetCustomer) -> Result<Json<Customer>, Failure> {
-    cx.send(&GET, &input)?.checked()
+pub(crate) fn get_customer(cx: &Context<Config>, input: Json<GetCustomer>) -> Result<Json<Customer>, Failure> {
+    cx.send(&GET, &input)
 }
 
 /// Changes what is given of a customer and leaves the rest as it is. An empty text unsets a field.
 #[operation(write, uses(UPDATE))]
-pub(crate) fn update_customer(cx: &Context<Config>, input: CustomerUpdate) -> Result<Json<Customer>, Failure> {
-    cx.send(&UPDATE, &input)?.checked()
+pub(crate) fn update_customer(cx: &Context<Config>, input: Json<CustomerUpdate>) -> Result<Json<Customer>, Failure> {
+    cx.send(&UPDATE, &input)
 }
 
 /// Lists customers, newest first: up to `limit` of them, from as many pages of 100 as that takes.
 #[operation(read, uses(LIST))]
-pub(crate) fn list_customers(cx: &Context<Config>, input: ListCustomers) -> Result<Customers, Failure> {
-    let ListCustomers { limit, email, created, starting_after, expand } = input;
-    let query = ListQuery { limit: page_size(limit), email, created, starting_after, expand };
-    let found = cx.collect(&LIST, &query, &PAGES, limit as usize)?;
-    Ok(Customers { data: found.items.into_iter().map(Json::checked).collect::<Result<_, _>>()?, has_more: found.more })
+pub(crate) fn list_customers(cx: &Context<Config>, mut input: Json<ListCustomers>) -> Result<Customers, Failure> {
+    let limit = paged(&mut input.value);
+    let found = cx.collect(&LIST, &input, &PAGES, limit)?;
+    Ok(Customers { data: found.items, has_more: found.more })
 }
 
 /// A customer to be.
@@ -186,8 +187,8 @@ pub(crate) enum TaxExempt {
 pub(crate) struct ListCustomers {
     /// How many at most, in all. More than about 500 need more `fuel` and `output_bytes` than operators usually allow.
     #[schema(range(min = 1, max = 1000))]
-    #[serde(default = "some")]
-    pub(crate) limit: u32,
+    #[serde(default = "usual_limit")]
+    pub(crate) limit: u64,
     /// Those with this email address, in upper and lower case as Stripe has it.
     #[schema(length(min = 1, max = 512), sensitive)]
     pub(crate) email: Option<String>,
@@ -199,21 +200,6 @@ pub(crate) struct ListCustomers {
     /// What to return as an object instead of its id, as in `data.default_source`.
     #[schema(length(max = 20))]
     pub(crate) expand: Option<Vec<Expansion>>,
-}
-
-fn some() -> u32 {
-    10
-}
-
-/// What a page is asked for with.
-#[model]
-#[derive(Debug)]
-pub(crate) struct ListQuery {
-    limit: u32,
-    email: Option<String>,
-    created: Option<Period>,
-    starting_after: Option<String>,
-    expand: Option<Vec<Expansion>>,
 }
 
 /// A page of customers.

@@ -15,20 +15,20 @@ use crate::{
     payment_intent::PaymentIntent,
 };
 
-pub(crate) const CREATE: Route<NewPaymentIntent, Json<PaymentIntent>> =
+pub(crate) const CREATE: Route<Json<NewPaymentIntent>, Json<PaymentIntent>> =
     api::post("create-payment-intent", "/v1/payment_intents")
         .describe("Creates a payment, without taking money.")
         .examples(&[("status", "requires_confirmation"), ("amount_received", "0")]);
-pub(crate) const GET: Route<GetPaymentIntent, Json<PaymentIntent>> =
+pub(crate) const GET: Route<Json<GetPaymentIntent>, Json<PaymentIntent>> =
     api::get("get-payment-intent", "/v1/payment_intents/{intent:word(1..255)}").describe("Reads a payment.");
-pub(crate) const CONFIRM: Route<Confirmation, Json<PaymentIntent>> =
+pub(crate) const CONFIRM: Route<Json<Confirmation>, Json<PaymentIntent>> =
     api::post("confirm-payment-intent", "/v1/payment_intents/{intent:word(1..255)}/confirm")
         .describe("Takes the money of a payment, or blocks it.");
-pub(crate) const CAPTURE: Route<Capture, Json<PaymentIntent>> =
+pub(crate) const CAPTURE: Route<Json<Capture>, Json<PaymentIntent>> =
     api::post("capture-payment-intent", "/v1/payment_intents/{intent:word(1..255)}/capture")
         .describe("Takes money that was blocked.")
         .examples(&[("capture_method", "manual")]);
-pub(crate) const CANCEL: Route<Cancellation, Json<PaymentIntent>> =
+pub(crate) const CANCEL: Route<Json<Cancellation>, Json<PaymentIntent>> =
     api::post("cancel-payment-intent", "/v1/payment_intents/{intent:word(1..255)}/cancel")
         .describe("Cancels a payment for good.")
         .examples(&[
@@ -42,22 +42,22 @@ pub(crate) const CANCEL: Route<Cancellation, Json<PaymentIntent>> =
 #[operation(write, uses(CREATE))]
 pub(crate) fn create_payment_intent(
     cx: &Context<Config>,
-    input: NewPaymentIntent,
+    input: Json<NewPaymentIntent>,
 ) -> Result<Json<PaymentIntent>, Error> {
-    money::check(&input.currency, input.amount)?;
-    fee_is_a_part("/application_fee_amount", input.application_fee_amount, input.amount)?;
-    let transferred = input.transfer_data.as_ref().and_then(|transfer| transfer.amount);
-    fee_is_a_part("/transfer_data/amount", transferred, input.amount)?;
-    Ok(cx.send(&CREATE, &input)?.checked()?)
+    let amount = amount(&input, "/amount").unwrap_or_default();
+    money::check(input.value.get("currency").and_then(Value::as_str).unwrap_or_default(), amount)?;
+    is_a_part(&input, "/application_fee_amount", amount)?;
+    is_a_part(&input, "/transfer_data/amount", amount)?;
+    Ok(cx.send(&CREATE, &input)?)
 }
 
 /// Reads a payment.
 #[operation(read, uses(GET))]
 pub(crate) fn get_payment_intent(
     cx: &Context<Config>,
-    input: GetPaymentIntent,
+    input: Json<GetPaymentIntent>,
 ) -> Result<Json<PaymentIntent>, Failure> {
-    cx.send(&GET, &input)?.checked()
+    cx.send(&GET, &input)
 }
 
 /// Confirms a payment: the customer's money is taken, or blocked where `capture_method` is `manual`. An output whose status
@@ -65,30 +65,37 @@ pub(crate) fn get_payment_intent(
 #[operation(destructive, uses(CONFIRM))]
 pub(crate) fn confirm_payment_intent(
     cx: &Context<Config>,
-    input: Confirmation,
+    input: Json<Confirmation>,
 ) -> Result<Json<PaymentIntent>, Failure> {
-    cx.send(&CONFIRM, &input)?.checked()
+    cx.send(&CONFIRM, &input)
 }
 
 /// Takes money that a confirmed payment has blocked: all of it, or a part, and then the rest is free again.
 #[operation(destructive, uses(CAPTURE))]
-pub(crate) fn capture_payment_intent(cx: &Context<Config>, input: Capture) -> Result<Json<PaymentIntent>, Error> {
-    money::check_amount("/amount_to_capture", input.amount_to_capture)?;
-    if let Some(amount) = input.amount_to_capture {
-        fee_is_a_part("/application_fee_amount", input.application_fee_amount, amount)?;
-    }
-    Ok(cx.send(&CAPTURE, &input)?.checked()?)
+pub(crate) fn capture_payment_intent(cx: &Context<Config>, input: Json<Capture>) -> Result<Json<PaymentIntent>, Error> {
+    let captured = amount(&input, "/amount_to_capture");
+    money::check_amount("/amount_to_capture", captured)?;
+    is_a_part(&input, "/application_fee_amount", captured.unwrap_or(u64::MAX))?;
+    Ok(cx.send(&CAPTURE, &input)?)
 }
 
 /// Cancels a payment that has not succeeded, for good. What was blocked is free again.
 #[operation(destructive, uses(CANCEL))]
-pub(crate) fn cancel_payment_intent(cx: &Context<Config>, input: Cancellation) -> Result<Json<PaymentIntent>, Failure> {
-    cx.send(&CANCEL, &input)?.checked()
+pub(crate) fn cancel_payment_intent(
+    cx: &Context<Config>,
+    input: Json<Cancellation>,
+) -> Result<Json<PaymentIntent>, Failure> {
+    cx.send(&CANCEL, &input)
+}
+
+/// The amount at this place.
+fn amount<T>(input: &Json<T>, pointer: &str) -> Option<u64> {
+    input.value.pointer(pointer).and_then(Value::as_u64)
 }
 
 /// Nobody can have more of a payment than there is.
-fn fee_is_a_part(pointer: &str, part: Option<u64>, whole: u64) -> Result<(), Error> {
-    match part {
+fn is_a_part<T>(input: &Json<T>, pointer: &str, whole: u64) -> Result<(), Error> {
+    match amount(input, pointer) {
         Some(part) if part > whole => {
             let message = format!("it is a part of the payment's {whole}, and {part} is more");
             Err(Error::invalid_input(pointer, message))

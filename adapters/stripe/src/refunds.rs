@@ -9,22 +9,22 @@ use crate::{
     money,
 };
 
-pub(crate) const CREATE: Route<NewRefund, Json<Refund>> =
+pub(crate) const CREATE: Route<Json<NewRefund>, Json<Refund>> =
     api::post("create-refund", "/v1/refunds").describe("Pays back a payment or a part of it.");
-pub(crate) const GET: Route<GetRefund, Json<Refund>> =
+pub(crate) const GET: Route<Json<GetRefund>, Json<Refund>> =
     api::get("get-refund", "/v1/refunds/{refund:word(1..255)}").describe("Reads a refund.");
 
 /// Pays back a payment, or a part of it, to where it came from. Stripe never pays back more than was paid.
 #[operation(destructive, uses(CREATE))]
-pub(crate) fn create_refund(cx: &Context<Config>, input: NewRefund) -> Result<Json<Refund>, Error> {
-    money::check_amount("/amount", input.amount)?;
-    Ok(cx.send(&CREATE, &input)?.checked()?)
+pub(crate) fn create_refund(cx: &Context<Config>, input: Json<NewRefund>) -> Result<Json<Refund>, Error> {
+    money::check_amount("/amount", input.value.get("amount").and_then(Value::as_u64))?;
+    Ok(cx.send(&CREATE, &input)?)
 }
 
 /// Reads a refund.
 #[operation(read, uses(GET))]
-pub(crate) fn get_refund(cx: &Context<Config>, input: GetRefund) -> Result<Json<Refund>, Failure> {
-    cx.send(&GET, &input)?.checked()
+pub(crate) fn get_refund(cx: &Context<Config>, input: Json<GetRefund>) -> Result<Json<Refund>, Failure> {
+    cx.send(&GET, &input)
 }
 
 /// What to pay back: a payment, named by payment_intent or by charge.

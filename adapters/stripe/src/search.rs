@@ -7,12 +7,12 @@ use portcullis_sdk::{
 
 use crate::{
     api,
-    common::{Expansion, page_size},
+    common::{Expansion, paged, usual_limit},
     config::Config,
     customers::Customer,
 };
 
-pub(crate) const SEARCH: Route<SearchQuery, FoundPage> =
+pub(crate) const SEARCH: Route<Json<SearchCustomers>, FoundPage> =
     api::get("search-customers", "/v1/customers/search").describe("Searches customers, a page at a time.");
 
 const PAGES: Paging = Paging::new("/data", Next::Cursor { cursor: "/next_page", field: "page" });
@@ -20,15 +20,14 @@ const PAGES: Paging = Paging::new("/data", Next::Cursor { cursor: "/next_page", 
 /// Searches customers: up to `limit` of them, from as many pages of 100 as that takes. What was changed within the last
 /// minute may not be found yet.
 #[operation(read, uses(SEARCH))]
-pub(crate) fn search_customers(cx: &Context<Config>, input: SearchCustomers) -> Result<FoundCustomers, Failure> {
-    let SearchCustomers { query, limit, page, expand } = input;
-    let query = SearchQuery { query, limit: page_size(limit), page, expand };
-    let found = cx.collect(&SEARCH, &query, &PAGES, limit as usize)?;
-    Ok(FoundCustomers {
-        data: found.items.into_iter().map(Json::checked).collect::<Result<_, _>>()?,
-        has_more: found.more,
-        next_page: found.next.as_ref().and_then(Value::as_str).map(str::to_owned),
-    })
+pub(crate) fn search_customers(
+    cx: &Context<Config>,
+    mut input: Json<SearchCustomers>,
+) -> Result<FoundCustomers, Failure> {
+    let limit = paged(&mut input.value);
+    let found = cx.collect(&SEARCH, &input, &PAGES, limit)?;
+    let next_page = found.next.as_ref().and_then(Value::as_str).map(str::to_owned);
+    Ok(FoundCustomers { data: found.items, has_more: found.more, next_page })
 }
 
 /// Which customers.
@@ -42,28 +41,14 @@ pub(crate) struct SearchCustomers {
     pub(crate) query: String,
     /// How many at most, in all. To go on with `next_page`, ask for up to 100, or for hundreds.
     #[schema(range(min = 1, max = 1000))]
-    #[serde(default = "some")]
-    pub(crate) limit: u32,
+    #[serde(default = "usual_limit")]
+    pub(crate) limit: u64,
     /// Where to go on: the `next_page` of the search before, which has to be the same but for this.
     #[schema(length(min = 1, max = 5000))]
     pub(crate) page: Option<String>,
     /// What to return as an object instead of its id, as in `data.default_source`.
     #[schema(length(max = 20))]
     pub(crate) expand: Option<Vec<Expansion>>,
-}
-
-fn some() -> u32 {
-    10
-}
-
-/// What a page is asked for with.
-#[model]
-#[derive(Debug)]
-pub(crate) struct SearchQuery {
-    query: String,
-    limit: u32,
-    page: Option<String>,
-    expand: Option<Vec<Expansion>>,
 }
 
 /// A page of customers.
