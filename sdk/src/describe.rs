@@ -244,7 +244,9 @@ fn body_schema(route: &UntypedRoute, request: &Value) -> Option<String> {
     let elsewhere = |name: &str| route.place(name) != Place::Body;
     if let Some(properties) = schema.get_mut("properties").and_then(Value::as_object_mut) {
         properties.retain(|name, _| !elsewhere(name));
-        if properties.is_empty() {
+        // A map that is flattened into the request is all there is to say of some bodies.
+        let others = request.get("additionalProperties").is_some_and(|others| *others != Value::Bool(false));
+        if properties.is_empty() && !others {
             return None;
         }
     }
@@ -330,6 +332,22 @@ mod tests {
         );
         let headers: Vec<String> = route.headers.iter().map(|p| format!("{}: {:?}", p.name, p.values)).collect();
         assert_eq!(headers, [r#"X-Version: Values::OneOf(["2"])"#, r#"X-Account: Values::OneOf(["7"])"#]);
+    }
+
+    #[test]
+    fn a_body_whose_fields_have_open_ended_names_is_declared() {
+        #[model]
+        struct Search {
+            kind: String,
+            #[serde(flatten)]
+            parameters: std::collections::BTreeMap<String, String>,
+        }
+
+        const SEARCH: Typed<Search, ()> = Typed::post("search", "/{kind}/_search").form();
+        let declared = declared(&[&SEARCH]);
+        assert!(
+            matches!(&declared.routes[0].request, Some(Body::Form(schema)) if schema.contains("additionalProperties"))
+        );
     }
 
     #[test]

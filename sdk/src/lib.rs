@@ -87,7 +87,7 @@
 //! | send, log, sign | [`Context`] |
 //! | send forms, files, bytes, headers that vary | [`Route::form`], [`Route::multipart`], [`Route::raw`], [`Route::header_fields`] |
 //! | pass on an answer without decoding it | [`Json`] |
-//! | read a list that comes in pages | [`Context::collect`], [`paging::Paging`] |
+//! | read a list that comes in pages | [`Context::collect`], [`Context::pages`], [`paging::Paging`] |
 //! | send many items, so many at a time | [`Context::send_in_batches`] |
 //! | have something done once | [`Route::idempotency_key`] |
 //! | fail well | [`Failure`], [`Error`]; codes of host errors in [`Failure::from_http`] |

@@ -1,10 +1,15 @@
 //! Lists that come in pages.
 
+mod link;
+
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+pub use link::link;
+use link::resolve;
+
 use crate::{
-    Adapter, Context, Failure, Json, Level, Response, Route, UntypedRoute,
+    Adapter, Context, Failure, Json, Level, Request, Response, Route, UntypedRoute,
     request::{build_from_fields, fields, follow},
     schema::{Model, check},
 };
@@ -33,6 +38,8 @@ pub struct Paging<'a> {
     pub next: Next<'a>,
     /// Most pages that are read; each is a request, of which a call has 16 unless the operator set another limit.
     pub max_pages: u32,
+    /// The route that gives URLs of the provider's own their method, headers and slot; none: the route of the first page.
+    pub follow: Option<&'a UntypedRoute<'a>>,
 }
 
 /// Where the next page is.
@@ -115,7 +122,15 @@ impl<'a> Paging<'a> {
     /// At most 10 pages.
     #[must_use]
     pub const fn new(items: &'a str, next: Next<'a>) -> Self {
-        Self { items, next, max_pages: 10 }
+        Self { items, next, max_pages: 10, follow: None }
+    }
+
+    /// URLs that the provider writes are asked for like requests of this route: where a list that starts with a POST goes
+    /// on with GETs.
+    #[must_use]
+    pub const fn follow<Request, Answer>(mut self, route: &'a Route<Request, Answer>) -> Self {
+        self.follow = Some(route.untyped());
+        self
     }
 
     /// At most this many pages.
@@ -157,51 +172,64 @@ impl<C: Adapter> Context<C> {
         paging: &Paging,
         at_most: usize,
     ) -> Result<Items<T>, Failure> {
-        let mut walk = Walk { paging, request, items: Vec::new(), pages: 0 };
-        let base = self.base_url();
-        let mut outgoing = build_from_fields(route, &base, walk.request.clone())?;
-        let mut seen = vec![outgoing.url.clone()];
-        let mut more = true;
-        while more && walk.items.len() < at_most && walk.pages < paging.max_pages {
-            let asked = outgoing.url.clone();
-            let response = self.exchange_request(route, outgoing)?;
-            self.accept(route, &response)?;
-            outgoing = match walk.read(&response)? {
-                Step::End => {
-                    more = false;
-                    break;
+        let mut pages = self.pages_untyped(route, request, paging)?;
+        let mut items = Vec::new();
+        while items.len() < at_most {
+            let Some(mut page) = pages.read()? else { break };
+            match page.pointer_mut(paging.items) {
+                Some(Value::Array(found)) => items.append(found),
+                _ => {
+                    let message = format!("the answer has no list of items at `{}`", paging.items);
+                    return Err(Failure::new("http.unexpected-body", message));
                 }
-                Step::Again => build_from_fields(route, &base, walk.request.clone())?,
-                Step::Url(url) => follow(route, resolve(&asked, &url)?),
-            };
-            // A cursor in a body leaves the URL as it is; then the pages are bounded by their number alone.
-            if matches!(paging.next, Next::LinkHeader | Next::Url(_) | Next::UrlIn(_)) || outgoing.body.is_none() {
-                if seen.contains(&outgoing.url) {
-                    self.log(Level::Warn, "the provider's next page is one that was read already; the list ends here");
-                    break;
-                }
-                seen.push(outgoing.url.clone());
             }
         }
-        let is_cut = walk.items.len() > at_most;
-        let next = paging.next.field().filter(|_| more && !is_cut);
-        let next = next.and_then(|field| walk.request.remove(field));
-        walk.items.truncate(at_most);
-        for item in &walk.items {
+        let is_cut = items.len() > at_most;
+        let next = paging.next.field().filter(|_| pages.more() && !is_cut);
+        let next = next.and_then(|field| pages.request.remove(field));
+        items.truncate(at_most);
+        for item in &items {
             check(T::SCHEMA, item).map_err(|wrong| {
                 Failure::new("http.unexpected-body", format!("an item of the list is not as described: {wrong}"))
             })?;
         }
-        let items = walk.items.into_iter().map(Json::new).collect();
-        Ok(Items { items, more: more || is_cut, pages: walk.pages, next })
+        let items = items.into_iter().map(Json::new).collect();
+        Ok(Items { items, more: pages.more() || is_cut, pages: pages.count(), next })
+    }
+
+    /// The pages of a list, to be read one by one: for what stands in a page beside its items.
+    ///
+    /// Fails with `adapter.request` and its like where the first request cannot be made.
+    pub fn pages<'p, Request: Serialize, Answer>(
+        &'p self,
+        route: &'p Route<Request, Answer>,
+        request: &Request,
+        paging: &'p Paging<'p>,
+    ) -> Result<Pages<'p, C>, Failure> {
+        self.pages_untyped(&route.untyped, fields(&route.untyped, request)?, paging)
+    }
+
+    fn pages_untyped<'p>(
+        &'p self,
+        route: &'p UntypedRoute<'p>,
+        request: Map<String, Value>,
+        paging: &'p Paging<'p>,
+    ) -> Result<Pages<'p, C>, Failure> {
+        let first = build_from_fields(route, &self.base_url(), request.clone())?;
+        Ok(Pages { cx: self, paging, request, first: route, next: Some((route, first)), seen: Vec::new(), count: 0 })
     }
 }
 
-struct Walk<'w, 'a> {
-    paging: &'w Paging<'a>,
+/// The pages of a list, of [`Context::pages`].
+pub struct Pages<'p, C> {
+    cx: &'p Context<C>,
+    paging: &'p Paging<'p>,
     request: Map<String, Value>,
-    items: Vec<Value>,
-    pages: u32,
+    first: &'p UntypedRoute<'p>,
+    /// The request for the next page and the route it is sent by; none at the end.
+    next: Option<(&'p UntypedRoute<'p>, Request)>,
+    seen: Vec<String>,
+    count: u32,
 }
 
 enum Step {
@@ -210,25 +238,60 @@ enum Step {
     Url(String),
 }
 
-impl Walk<'_, '_> {
-    /// Takes the items out of an answer, and says what comes next.
-    fn read(&mut self, response: &Response) -> Result<Step, Failure> {
-        let mut answer: Value = response.json()?;
-        self.pages += 1;
-        let found = match answer.pointer_mut(self.paging.items) {
-            Some(Value::Array(items)) => std::mem::take(items),
-            _ => {
-                let place = self.paging.items;
-                return Err(Failure::new(
-                    "http.unexpected-body",
-                    format!("the answer has no list of items at `{place}`"),
-                ));
+impl<C: Adapter> Pages<'_, C> {
+    /// The next page, as the provider wrote it. None at the list's end, after `max_pages`, and where the list leads back to a
+    /// page that was read.
+    ///
+    /// Fails as [`Context::send`] does, and with `adapter.next-url` where the provider's URL cannot be one. A page without
+    /// items where `items` says is handed out as well; it is for the caller to judge.
+    pub fn read(&mut self) -> Result<Option<Value>, Failure> {
+        if self.count >= self.paging.max_pages {
+            return Ok(None);
+        }
+        // A cursor in a body leaves the URL as it is; then the pages are bounded by their number alone.
+        if let Some((_, request)) = self.next.as_ref().filter(|(_, request)| request.body.is_none()) {
+            if self.seen.contains(&request.url) {
+                self.cx.log(Level::Warn, "the provider's next page is one that was read already; the list ends here");
+                return Ok(None);
+            }
+            self.seen.push(request.url.clone());
+        }
+        let Some((route, request)) = self.next.take() else { return Ok(None) };
+        let asked = request.url.clone();
+        let response = self.cx.exchange_request(route, request)?;
+        self.cx.accept(route, &response)?;
+        let answer: Value = response.json()?;
+        self.count += 1;
+        self.next = match self.step(&response, &answer) {
+            Step::End => None,
+            Step::Again => {
+                Some((self.first, build_from_fields(self.first, &self.cx.base_url(), self.request.clone())?))
+            }
+            Step::Url(url) => {
+                let route = self.paging.follow.unwrap_or(self.first);
+                Some((route, follow(route, resolve(&asked, &url)?)))
             }
         };
+        Ok(Some(answer))
+    }
+
+    /// Whether the provider has pages that were not read.
+    #[must_use]
+    pub fn more(&self) -> bool {
+        self.next.is_some()
+    }
+
+    /// How many were read.
+    #[must_use]
+    pub fn count(&self) -> u32 {
+        self.count
+    }
+
+    /// What comes after this page.
+    fn step(&mut self, response: &Response, answer: &Value) -> Step {
+        let found = answer.pointer(self.paging.items).and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
         let count = found.len();
-        let last = found.last().cloned();
-        self.items.extend(found);
-        Ok(match self.paging.next {
+        match self.paging.next {
             Next::Cursor { cursor, field } => match answer.pointer(cursor) {
                 Some(Value::String(text)) if text.is_empty() => Step::End,
                 Some(next @ (Value::String(_) | Value::Number(_))) => self.again(field, next.clone()),
@@ -236,14 +299,14 @@ impl Walk<'_, '_> {
             },
             Next::LastId { id, field, more } => {
                 let ended = more.is_some_and(|more| answer.pointer(more) != Some(&Value::Bool(true)));
-                match last.as_ref().and_then(|last| last.pointer(id)) {
+                match found.last().and_then(|last| last.pointer(id)) {
                     Some(id) if !ended => self.again(field, id.clone()),
                     _ => Step::End,
                 }
             }
             Next::Page { field, first, size } => {
                 if count == 0 || self.is_short(size, count) {
-                    return Ok(Step::End);
+                    return Step::End;
                 }
                 let number = self.request.get(field).and_then(Value::as_u64).unwrap_or(first);
                 self.again(field, Value::from(number.saturating_add(1)))
@@ -252,7 +315,7 @@ impl Walk<'_, '_> {
                 let skipped = self.request.get(field).and_then(Value::as_u64).unwrap_or(0).saturating_add(count as u64);
                 let all = total.and_then(|total| answer.pointer(total)).and_then(Value::as_u64);
                 if count == 0 || self.is_short(size, count) || all.is_some_and(|all| skipped >= all) {
-                    return Ok(Step::End);
+                    return Step::End;
                 }
                 self.again(field, Value::from(skipped))
             }
@@ -261,8 +324,8 @@ impl Walk<'_, '_> {
                 Some(Value::String(url)) if !url.is_empty() => Step::Url(url.clone()),
                 _ => Step::End,
             },
-            Next::UrlIn(find) => find(&answer).filter(|url| !url.is_empty()).map_or(Step::End, Step::Url),
-        })
+            Next::UrlIn(find) => find(answer).filter(|url| !url.is_empty()).map_or(Step::End, Step::Url),
+        }
     }
 
     fn again(&mut self, field: &str, value: Value) -> Step {
@@ -274,101 +337,5 @@ impl Walk<'_, '_> {
     fn is_short(&self, size: Option<&str>, count: usize) -> bool {
         let asked = size.and_then(|size| self.request.get(size)).and_then(Value::as_u64);
         asked.is_some_and(|asked| (count as u64) < asked)
-    }
-}
-
-/// The target of the first link with this relation in the `Link` header fields (RFC 8288, section 3).
-#[must_use]
-pub fn link(response: &Response, relation: &str) -> Option<String> {
-    let fields = response.headers.iter().filter(|header| header.name.eq_ignore_ascii_case("link"));
-    for field in fields {
-        let mut rest = std::str::from_utf8(&field.value).ok()?;
-        while let Some((_, after)) = rest.split_once('<') {
-            let (target, after) = after.split_once('>')?;
-            let (parameters, remaining) = split_at_comma(after);
-            let is_wanted =
-                parameters.split(';').filter_map(|parameter| parameter.split_once('=')).any(|(name, value)| {
-                    let mut relations = value.trim().trim_matches('"').split_ascii_whitespace();
-                    name.trim().eq_ignore_ascii_case("rel") && relations.any(|one| one.eq_ignore_ascii_case(relation))
-                });
-            if is_wanted {
-                return Some(target.trim().to_owned());
-            }
-            rest = remaining;
-        }
-    }
-    None
-}
-
-/// What stands before and after the first comma that is not in quotes.
-fn split_at_comma(text: &str) -> (&str, &str) {
-    let mut quoted = false;
-    for (at, c) in text.char_indices() {
-        match c {
-            '"' => quoted = !quoted,
-            ',' if !quoted => return (text.get(..at).unwrap_or_default(), text.get(at + 1..).unwrap_or_default()),
-            _ => {}
-        }
-    }
-    (text, "")
-}
-
-/// The provider's URL: absolute, or relative to the URL that was asked, as `/path`, `//host/path` or `?query`. What else
-/// a URL may be (RFC 3986, section 4.2) is not guessed at.
-fn resolve(asked: &str, url: &str) -> Result<String, Failure> {
-    let scheme = asked.find("://").map_or(0, |at| at + 3);
-    let end = |stop: &[char], from: usize| {
-        asked.get(from..).and_then(|rest| rest.find(stop)).map_or(asked.len(), |at| from + at)
-    };
-    let up_to = |end: usize| asked.get(..end).unwrap_or_default();
-    if url.starts_with("https://") || url.starts_with("http://") {
-        Ok(url.to_owned())
-    } else if url.starts_with("//") {
-        Ok([up_to(scheme.saturating_sub(2)), url].concat())
-    } else if url.starts_with('/') {
-        Ok([up_to(end(&['/', '?', '#'], scheme)), url].concat())
-    } else if url.starts_with('?') {
-        Ok([up_to(end(&['?', '#'], scheme)), url].concat())
-    } else {
-        let message = "the provider's next page is neither an absolute URL nor one that starts with / or ?";
-        Err(Failure::new("adapter.next-url", message))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::Header;
-
-    #[test]
-    fn a_link_is_found_by_its_relation() {
-        let of = |values: &[&str], relation: &str| {
-            let header = |value: &&str| Header { name: "Link".to_owned(), value: value.as_bytes().to_vec() };
-            link(&Response { status: 200, headers: values.iter().map(header).collect(), body: Vec::new() }, relation)
-        };
-        let both = "<https://a/?p=1>; rel=\"prev\", <https://a/?p=3,4>; title=\"a, b; rel=x\"; rel=\"next last\"";
-        assert_eq!(of(&[both], "next").unwrap(), "https://a/?p=3,4");
-        assert_eq!(of(&[both], "prev").unwrap(), "https://a/?p=1");
-        assert_eq!(of(&["<a>; rel=first", "<b>; REL=Next"], "next").unwrap(), "b");
-        for none in ["", "<a", "<a>; rel=nextish", "a; rel=next", "<a>"] {
-            assert_eq!(of(&[none], "next"), None, "{none}");
-        }
-    }
-
-    #[test]
-    fn a_relative_url_is_resolved_and_another_is_not_guessed() {
-        let asked = "https://a.example:8443/fhir/Patient?x=/y";
-        for (url, resolved) in [
-            ("https://b.example/z", "https://b.example/z"),
-            ("//c.example/z", "https://c.example/z"),
-            ("/z?p=2", "https://a.example:8443/z?p=2"),
-            ("?p=2", "https://a.example:8443/fhir/Patient?p=2"),
-        ] {
-            assert_eq!(resolve(asked, url).unwrap(), resolved);
-        }
-        assert_eq!(resolve("https://a.example", "/z").unwrap(), "https://a.example/z");
-        for wrong in ["", "z", "../z", "ftp://x/", "javascript:x"] {
-            assert_eq!(resolve(asked, wrong).unwrap_err().code, "adapter.next-url", "{wrong}");
-        }
     }
 }

@@ -219,6 +219,34 @@ fn where_a_list_goes_on_is_told_unless_a_page_was_cut_off() {
 }
 
 #[test]
+fn pages_are_read_whole_and_a_list_that_starts_with_a_post_goes_on_with_gets() {
+    const FIND: Route<Item, Value> = Route::post("find", "/items/_search").form().idempotent();
+    const URL: Paging = Paging::new("/data", Next::Url("/next")).follow(&LIST).max_pages(2);
+    let answer = |next: &'static str| move |_: &_| Response::with_json(200, &json!({"total": 5, "next": next}));
+    let fake = fake().on(&FIND, answer("/items?page=2")).on(&LIST, answer("/items?page=3"));
+    let found = fake.call(
+        |cx, item: Item| -> Result<_, Failure> {
+            let mut pages = cx.pages(&FIND, &item, &URL)?;
+            let mut totals = Vec::new();
+            while let Some(page) = pages.read()? {
+                totals.push(page["total"].clone());
+            }
+            Ok((totals, pages.count(), pages.more()))
+        },
+        Item { id: 7 },
+    );
+    assert_eq!(found.unwrap(), (vec![json!(5), json!(5)], 2, true));
+    let sent: Vec<_> = fake.sent().into_iter().map(|sent| (sent.method, sent.url, sent.body)).collect();
+    assert_eq!(
+        sent,
+        [
+            (Method::Post, "https://a.example/items/_search".to_owned(), b"id=7".to_vec()),
+            (Method::Get, "https://a.example/items?page=2".to_owned(), Vec::new()),
+        ]
+    );
+}
+
+#[test]
 fn an_answer_without_a_list_is_no_page() {
     let fake = fake().on(&LIST, |_| Response::with_json(200, &json!({"data": {}})));
     let Err(Error::Failed(failure)) = fake.invoke("listItems", &json!({})) else { panic!("a failure") };
