@@ -1,0 +1,130 @@
+//! What a server says of one resource that was read or written: the resource, its version, and where it is.
+
+use portcullis_sdk::prelude::*;
+
+use crate::{
+    errors::{self, Issue},
+    forms::{is_id, is_type, local, version_of_tag},
+    resources::Resource,
+};
+
+/// A resource on the server.
+#[model]
+#[derive(Debug)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Stored {
+    /// Its id.
+    #[schema(example = "f001")]
+    pub(crate) id: Option<String>,
+    /// Its version, for `ifMatch`; none where the server keeps no versions.
+    #[schema(example = "1")]
+    pub(crate) version_id: Option<String>,
+    /// Whether it was created by this call; false where it was there before.
+    #[schema(example = true)]
+    pub(crate) created: bool,
+    /// The resource as the server keeps it; none where the server does not return it.
+    #[schema(sensitive)]
+    pub(crate) resource: Option<Json<Resource>>,
+    /// What the server has to say beside it.
+    pub(crate) warnings: Vec<Issue>,
+}
+
+/// What became of a create. One without a condition has created, whatever the status.
+pub(crate) fn created(response: &Response, conditional: bool) -> Result<Stored, Failure> {
+    let mut stored = written(response)?;
+    if stored.id.is_none() {
+        return Err(unexpected("the answer says neither what was created nor where; it may be there all the same"));
+    }
+    stored.created |= !conditional;
+    Ok(stored)
+}
+
+/// What became of a write: from the body, else from `ETag` and `Location`.
+pub(crate) fn written(response: &Response) -> Result<Stored, Failure> {
+    let body: Value = response.json()?;
+    let warnings = errors::issues(&body);
+    let is_outcome = kind(&body) == Some("OperationOutcome");
+    let resource = if body.is_null() || is_outcome { None } else { Some(resource(body)?) };
+    let of = |value: &Option<Value>| Place::of(value.as_ref(), response.header("location"), response.header("etag"));
+    let Place { id, version } = of(&resource);
+    let created = response.status == 201;
+    Ok(Stored { id, version_id: version, created, resource: resource.map(Json::new), warnings })
+}
+
+/// What was read.
+pub(crate) fn read(response: &Response) -> Result<(Value, Option<String>), Failure> {
+    let resource = resource(response.json()?)?;
+    if kind(&resource) == Some("OperationOutcome") {
+        return Err(unexpected("the answer is an OperationOutcome without an error, and no resource"));
+    }
+    let version = Place::of(Some(&resource), None, response.header("etag")).version;
+    Ok((resource, version))
+}
+
+/// Where a resource is, as far as is known.
+#[derive(Debug, Default)]
+pub(crate) struct Place {
+    /// Its id.
+    pub(crate) id: Option<String>,
+    /// Its version.
+    pub(crate) version: Option<String>,
+}
+
+impl Place {
+    /// From a resource, a location such as `https://a.example/fhir/Patient/7/_history/1`, and an entity tag.
+    pub(crate) fn of(resource: Option<&Value>, location: Option<&str>, tag: Option<&str>) -> Self {
+        let said = |pointer: &str| resource?.pointer(pointer)?.as_str().filter(|text| is_id(text));
+        let (located, version) = location.and_then(parse).unwrap_or_default();
+        let version = tag.and_then(version_of_tag).or_else(|| said("/meta/versionId")).or(version);
+        let id = said("/id").or(located);
+        Self { id: id.map(str::to_owned), version: version.map(str::to_owned) }
+    }
+}
+
+/// Id and version at the end of a location.
+fn parse(location: &str) -> Option<(Option<&str>, Option<&str>)> {
+    let (location, version) = match location.split_once("/_history/") {
+        Some((location, version)) => (location, Some(version).filter(|version| is_id(version))),
+        None => (location, None),
+    };
+    let (before, id) = location.trim_end_matches('/').rsplit_once('/')?;
+    let kind = before.rsplit('/').next()?;
+    (is_type(kind) && is_id(id)).then_some((Some(id), version))
+}
+
+/// A body that is a resource by its form.
+pub(crate) fn resource(body: Value) -> Result<Value, Failure> {
+    match kind(&body) {
+        Some(kind) if is_type(kind) => Ok(body),
+        _ => Err(unexpected("the answer is no resource: it is no JSON object with a `resourceType`")),
+    }
+}
+
+/// A resource's type.
+pub(crate) fn kind(resource: &Value) -> Option<&str> {
+    resource.get("resourceType")?.as_str()
+}
+
+/// A resource of this type, or else the server answers what was not asked.
+pub(crate) fn expect(resource: &Value, wanted: &str) -> Result<(), Failure> {
+    if kind(resource) == Some(wanted) {
+        return Ok(());
+    }
+    Err(unexpected(&format!("the answer is no {wanted}")))
+}
+
+/// A server that does not keep to FHIR.
+pub(crate) fn unexpected(problem: &str) -> Failure {
+    Failure::new("http.unexpected-body", problem)
+}
+
+/// The id in an input that takes `7` or `Patient/7`.
+pub(crate) fn id_of<'t>(kind: &str, text: &'t str, pointer: &str) -> Result<&'t str, Error> {
+    if is_id(text) {
+        return Ok(text);
+    }
+    match local(text) {
+        Some((found, id)) if found == kind => Ok(id),
+        _ => Err(Error::invalid_input(pointer, format!("write the id, or `{kind}/` and the id"))),
+    }
+}
