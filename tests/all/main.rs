@@ -18,3 +18,4 @@ mod traces;
 mod upstreams;
 mod upstreams_custom_http;
 mod upstreams_stripe;
+mod upstreams_fhir;
