@@ -2,6 +2,7 @@
 
 mod counterparts;
 mod custom_http;
+mod fhir;
 mod languages;
 mod postmark;
 mod stripe;
@@ -18,6 +19,7 @@ pub(crate) const SUITES: &[&dyn Suite] = &[
     &counterparts::Counterparts,
     &postmark::Postmark,
     &stripe::Stripe,
+    &fhir::Fhir,
     &custom_http::CustomHttp,
     &languages::Languages,
 ];
