@@ -17,5 +17,5 @@ mod sandbox;
 mod traces;
 mod upstreams;
 mod upstreams_custom_http;
-mod upstreams_stripe;
 mod upstreams_fhir;
+mod upstreams_stripe;
