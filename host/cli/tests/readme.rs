@@ -35,7 +35,7 @@ fn the_five_minutes_of_custom_http_end_with_a_call() {
         "/endpoints/*/path",
         "https://weather.acme.example/v1/cities/{city:word(1..40)}/forecast",
         "GET https://weather.acme.example/v1/cities/bern/forecast?days=3",
-        "-H \"X-Api-Key: $CREDENTIAL\"",
+        "-H \"X-Api-Key: $SLOT_CREDENTIAL\"",
         "\"celsius\":",
     ] {
         assert!(out.contains(said) || err.contains(said), "`{said}` is not in {out}{err}");
