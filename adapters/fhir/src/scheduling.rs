@@ -30,11 +30,11 @@ pub(crate) const READ_SLOT: Route<ById, Json<Slot>> =
     Route::get("read-slot", "/Slot/{id:text(1..64)}").slot(&ACCESS_TOKEN).headers(FHIR_JSON).describe("Reads a slot.");
 
 /// The same, of one that is taken: its answers in sandbox mode are others.
-pub(crate) const READ_TAKEN_SLOT: Route<ById, Json<TakenSlot>> =
-    Route::get("read-taken-slot", "/Slot/{id:text(1..64)}")
-        .slot(&ACCESS_TOKEN)
-        .headers(FHIR_JSON)
-        .describe("Reads a slot that is to be freed.");
+pub(crate) const READ_TAKEN_SLOT: Route<ById, Json<Slot>> = Route::get("read-taken-slot", "/Slot/{id:text(1..64)}")
+    .slot(&ACCESS_TOKEN)
+    .headers(FHIR_JSON)
+    .examples(&[("status", "busy")])
+    .describe("Reads a slot that is to be freed.");
 
 pub(crate) const READ_APPOINTMENT: Route<ById, Json<Appointment>> =
     Route::get("read-appointment", "/Appointment/{id:text(1..64)}")
@@ -54,12 +54,13 @@ pub(crate) const CANCEL: Route<BundleRequest, Json<Cancelled>> = Route::post("ca
     .headers(WRITING)
     .describe("Cancels an appointment and frees its slots, in one transaction.");
 
-pub(crate) const UPDATE_APPOINTMENT: Route<ChangedAppointment, Json<CancelledAppointment>> =
+pub(crate) const UPDATE_APPOINTMENT: Route<ChangedAppointment, Json<Appointment>> =
     Route::put("update-appointment", "/Appointment/{id:text(1..64)}")
         .body_field("resource")
         .header_fields(&[("If-Match", "ifMatch")])
         .slot(&ACCESS_TOKEN)
         .headers(WRITING)
+        .examples(&[("status", "cancelled")])
         .describe("Cancels an appointment.");
 
 /// Lists slots, by default those that are free.

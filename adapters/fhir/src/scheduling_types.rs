@@ -191,40 +191,6 @@ pub(crate) struct SlotEntry {
     search: Option<Value>,
 }
 
-/// A slot that is taken.
-#[model]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct TakenSlot {
-    #[schema(extend("const" = "Slot"))]
-    resource_type: String,
-    #[schema(extend("examples" = [{"versionId": "3"}, {"versionId": "4"}]))]
-    meta: Option<Value>,
-    #[schema(extend("examples" = [{"reference": "Schedule/example"}, {"reference": "Schedule/exampleloc1"}]))]
-    schedule: Option<Value>,
-    #[schema(extend("examples" = ["busy"]))]
-    status: Option<Value>,
-    #[schema(extend("examples" = ["2027-01-11T09:15:00Z"]))]
-    start: Option<Value>,
-    #[schema(extend("examples" = ["2027-01-11T09:30:00Z", "2027-01-11T09:45:00Z"]))]
-    end: Option<Value>,
-}
-
-/// An appointment that was cancelled.
-#[model]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct CancelledAppointment {
-    #[schema(extend("const" = "Appointment"))]
-    resource_type: String,
-    #[schema(extend("examples" = ["example", "2docs", "a-7731"]))]
-    id: Option<Value>,
-    #[schema(extend("examples" = [{"versionId": "2"}, {"versionId": "3"}]))]
-    meta: Option<Value>,
-    #[schema(extend("examples" = ["cancelled"]))]
-    status: Option<Value>,
-    #[schema(extend("examples" = [[{"actor": {"reference": "Patient/example"}, "status": "accepted"}]]))]
-    participant: Option<Value>,
-}
-
 /// What a booking is answered with.
 #[model]
 #[serde(rename_all = "camelCase")]
