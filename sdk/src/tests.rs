@@ -209,7 +209,7 @@ fn where_a_list_goes_on_is_told_unless_a_page_was_cut_off() {
         let fake = fake().on(&LIST, pages(&[page]));
         let found = fake.call(
             |cx, query: Query| cx.collect::<_, _, Item>(&LIST, &query, &paging, at_most),
-            Query { limit: Some(2), after: None },
+            Query { limit: Some(2), after: Some(7) },
         );
         found.unwrap().next
     };
