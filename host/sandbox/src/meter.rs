@@ -38,7 +38,7 @@ pub struct Meter {
     in_host: AtomicBool,
     /// How long the call's thread was kept from running, as far as epochs could tell.
     stolen: AtomicU64,
-    /// The last epoch: on which thread, what the call had taken, and the thread's own CPU time.
+    /// The last epoch: on which thread, what the guest had taken by the clock, and the thread's own CPU time.
     epoch: Mutex<Option<(ThreadId, u64, u64)>>,
 }
 
@@ -65,24 +65,34 @@ impl Meter {
 
     /// CPU time of the call up to now, in nanoseconds. Called from inside of it.
     pub fn cpu_ns(&self) -> u64 {
-        let current = self.now().saturating_sub(self.began.load(Relaxed));
-        (self.total.load(Relaxed) + current).saturating_sub(self.stolen.load(Relaxed))
+        self.taken_ns().saturating_sub(self.stolen.load(Relaxed))
+    }
+
+    /// What the call's polls have taken up to now by the clock.
+    fn taken_ns(&self) -> u64 {
+        self.total.load(Relaxed) + self.now().saturating_sub(self.began.load(Relaxed))
     }
 
     /// The guest starts now.
     pub(crate) fn guest_starts(&self) {
-        self.before_guest.store(self.cpu_ns(), Relaxed);
+        self.before_guest.store(self.taken_ns(), Relaxed);
     }
 
     /// CPU time in the guest up to now, in nanoseconds.
     pub(crate) fn guest_ns(&self) -> u64 {
-        self.cpu_ns().saturating_sub(self.before_guest.load(Relaxed)).saturating_sub(self.host.load(Relaxed))
+        self.guest_taken_ns().saturating_sub(self.stolen.load(Relaxed))
     }
 
-    /// An epoch has passed while the guest ran. What the call is said to have taken since the last one, and its thread
-    /// has not, was somebody else's.
+    /// What the guest has taken up to now by the clock.
+    fn guest_taken_ns(&self) -> u64 {
+        self.taken_ns().saturating_sub(self.before_guest.load(Relaxed)).saturating_sub(self.host.load(Relaxed))
+    }
+
+    /// An epoch has passed while the guest ran. What the guest took by the clock since the last one, beyond all that its
+    /// thread ran for, was somebody else's. A thread that was kept from running in a host function is no credit to the guest:
+    /// that time is not in what the guest took.
     pub(crate) fn epoch_passed(&self) {
-        let (thread, taken, cpu) = (thread::current().id(), self.cpu_ns(), thread_cpu());
+        let (thread, taken, cpu) = (thread::current().id(), self.guest_taken_ns(), thread_cpu());
         let last = self.epoch.lock().unwrap_or_else(PoisonError::into_inner).replace((thread, taken, cpu));
         if let Some((last_thread, last_taken, last_cpu)) = last
             && last_thread == thread
@@ -142,4 +152,53 @@ impl<F: Future + ?Sized> Future for HostWork<F> {
 fn thread_cpu() -> u64 {
     let time = clock_gettime(ClockId::ThreadCPUTime);
     u64::try_from(time.tv_sec).unwrap_or(0) * 1_000_000_000 + u64::try_from(time.tv_nsec).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn burn(ms: u64) {
+        let until = thread_cpu() + ms * 1_000_000;
+        while thread_cpu() < until {
+            std::hint::spin_loop();
+        }
+    }
+
+    fn poll<F: Future>(future: &mut Pin<Box<F>>) {
+        let _ = future.as_mut().poll(&mut Context::from_waker(std::task::Waker::noop()));
+    }
+
+    /// A guest that runs, calls a host function, and runs again, with an epoch before and after.
+    fn guest_ms(host: fn(), elsewhere: fn()) -> u64 {
+        let meter = Arc::new(Meter::default());
+        let inner = meter.clone();
+        let mut call = Box::pin(meter.measure(async move {
+            inner.guest_starts();
+            inner.epoch_passed();
+            burn(20);
+            HostWork { meter: inner.clone(), work: Box::pin(async move { host() }) }.await;
+            elsewhere();
+            inner.epoch_passed();
+        }));
+        poll(&mut call);
+        meter.began.store(meter.now(), Relaxed);
+        meter.guest_ns() / 1_000_000
+    }
+
+    fn wait() {
+        thread::sleep(std::time::Duration::from_millis(60));
+    }
+
+    #[test]
+    fn what_the_thread_waited_for_in_a_host_function_is_no_credit_to_the_guest() {
+        let ms = guest_ms(wait, || ());
+        assert!((20..60).contains(&ms), "{ms}");
+    }
+
+    #[test]
+    fn a_guest_is_credited_with_what_its_thread_was_kept_from_running() {
+        let ms = guest_ms(|| (), wait);
+        assert!((20..60).contains(&ms), "{ms}");
+    }
 }
