@@ -50,6 +50,11 @@ impl Call {
         Self { caller, operation, input, mode: Mode::Sandbox, seed: 1, idempotency_key: None, sight: None }
     }
 
+    /// The operation's name.
+    pub fn operation(&self) -> &str {
+        &self.operation
+    }
+
     /// Requests are sent.
     #[must_use]
     pub fn live(self) -> Self {

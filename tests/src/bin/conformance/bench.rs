@@ -13,6 +13,7 @@ use portcullis_tests::{folder, ledger::ReadableLedger};
 use serde_json::{Value, json};
 
 use crate::{
+    costs::Costs,
     expect::holds,
     report::{Checked, Checks, Stop},
 };
@@ -54,7 +55,9 @@ pub(crate) struct Bench {
     pub(crate) descriptor: Descriptor,
     /// What was recorded.
     pub(crate) ledger: Arc<ReadableLedger>,
+    name: String,
     secrets: Vec<String>,
+    costs: Mutex<Costs>,
     /// Calls, and all that can be read of them.
     calls: Mutex<Vec<(String, String)>>,
 }
@@ -92,7 +95,8 @@ impl Bench {
         let new = NewIntegration::new("conformance", name, adapter, grant).config(setup.config).vault(Arc::new(vault));
         let integration = runtime.integrate(new).await.map_err(Stop::failed)?;
         let secrets = setup.secrets.into_iter().map(|(_, secret)| secret).collect();
-        Ok(Self { integration, descriptor, ledger, secrets, calls: Mutex::default() })
+        let (name, costs, calls) = (name.to_owned(), Mutex::default(), Mutex::default());
+        Ok(Self { integration, descriptor, ledger, name, secrets, costs, calls })
     }
 
     /// Calls an operation, live.
@@ -107,7 +111,9 @@ impl Bench {
 
     /// Carries out a call that was made by [`call`].
     pub(crate) async fn run(&self, call: Call) -> Outcome {
+        let operation = call.operation().to_owned();
         let outcome = self.integration.call(call).await;
+        self.costs.lock().unwrap_or_else(PoisonError::into_inner).add(&self.name, &operation, &outcome);
         let seen = (outcome.call.to_string(), format!("{outcome:?}"));
         self.calls.lock().unwrap_or_else(PoisonError::into_inner).push(seen);
         outcome
@@ -118,6 +124,7 @@ impl Bench {
     pub(crate) fn end(&self, checks: &mut Checks) {
         checks.check("every call is recorded, with its receipt", self.is_recorded());
         checks.check("no secret is seen in outcomes and records", self.is_quiet());
+        checks.costs(&self.costs.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
     fn is_recorded(&self) -> Checked {

@@ -17,6 +17,7 @@
 mod arguments;
 mod bench;
 mod cache;
+mod costs;
 mod counterparts;
 mod expect;
 mod guard;

@@ -7,6 +7,8 @@ use std::io;
 use anstyle::{AnsiColor, Style};
 use serde_json::{Value, json};
 
+use crate::costs::Costs;
+
 const GOOD: Style = AnsiColor::Green.on_default();
 const BAD: Style = AnsiColor::Red.on_default().bold();
 const DIM: Style = Style::new().dimmed();
@@ -54,12 +56,20 @@ pub(crate) struct Checks {
     checks: Vec<Check>,
     /// What was measured, where something was.
     figures: Value,
+    costs: Costs,
 }
 
 impl Checks {
     /// None yet.
     pub(crate) fn new(suite: &'static str, json: bool) -> Self {
-        let checks = Self { suite, part: String::new(), json, checks: Vec::new(), figures: Value::Null };
+        let checks = Self {
+            suite,
+            part: String::new(),
+            json,
+            checks: Vec::new(),
+            figures: Value::Null,
+            costs: Costs::default(),
+        };
         checks.line(&format!("\n{BOLD}{suite}{BOLD:#}"));
         checks
     }
@@ -87,6 +97,11 @@ impl Checks {
         self.figures = figures;
     }
 
+    /// Adds what calls cost.
+    pub(crate) fn costs(&mut self, costs: &Costs) {
+        self.costs.join(costs);
+    }
+
     /// Part of a suite, with a counterpart of its own: where it cannot go on, the next part still runs.
     pub(crate) async fn part(&mut self, name: &str, run: impl AsyncFnOnce(&mut Checks) -> Checked) {
         self.part = format!("{name}: ");
@@ -106,6 +121,11 @@ impl Checks {
                 self.check("there are checks", Err(Stop::Failed("the suite made none".to_owned())));
             }
             Ok(()) => {}
+        }
+        let table = self.costs.table();
+        if !table.is_empty() {
+            self.line(&format!("\n  {DIM}what live calls cost, medians{DIM:#}"));
+            table.iter().for_each(|line| self.note(line));
         }
     }
 
@@ -137,6 +157,11 @@ impl Checks {
             json!({ "name": self.suite, "passed": passed, "failed": failed, "skipped": skipped, "checks": checks });
         if let (Value::Object(fields), false) = (&mut suite, self.figures.is_null()) {
             fields.insert("figures".to_owned(), self.figures.clone());
+        }
+        if let (Value::Object(fields), Value::Array(costs)) = (&mut suite, self.costs.as_json())
+            && !costs.is_empty()
+        {
+            fields.insert("costs".to_owned(), Value::Array(costs));
         }
         suite
     }
