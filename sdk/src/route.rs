@@ -271,8 +271,8 @@ impl<Request, Answer> Route<Request, Answer> {
     }
 
     /// The provider does a request once for each value of this header field, such as `Idempotency-Key`. Each request
-    /// carries one: the caller's key where there is one, else the call's id, with a number behind it from the second
-    /// request of a call on. The host may then try again.
+    /// carries one: the caller's key where there is one, else the call's id, with a number and a check sum behind it
+    /// from the second request of a call on. The host may then try again.
     #[must_use]
     pub const fn idempotency_key(mut self, header: &'static str) -> Self {
         self.untyped.repeat = Repeat::WithKey(header);

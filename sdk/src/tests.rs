@@ -127,11 +127,28 @@ fn each_request_carries_a_key_of_its_own_made_from_the_callers_or_the_calls_id()
         fake.invoke("addItems", &json!({"id": 2})).unwrap();
         fake.sent().iter().map(|sent| header(sent, "Idempotency-Key").unwrap().to_owned()).collect::<Vec<_>>()
     };
-    assert_eq!(keys(fake()), [CALL_ID.to_owned(), format!("{CALL_ID}-2")]);
-    assert_eq!(keys(fake().idempotency_key("mine")), ["mine", "mine-2"]);
+    let of_call = keys(fake());
+    assert!(of_call[0] == CALL_ID && of_call[1].starts_with(&format!("{CALL_ID}-2-")), "{of_call:?}");
+    let mine = keys(fake().idempotency_key("mine"));
+    assert_eq!(mine, keys(fake().idempotency_key("mine")), "the same call again sends the same keys");
+    assert!(mine[0] == "mine" && mine[1].starts_with("mine-2-"), "{mine:?}");
     let long = "é".repeat(127);
     let [first, second] = keys(fake().idempotency_key(long.clone())).try_into().unwrap();
-    assert_eq!((first, second.len()), (long, 254));
+    assert!(first == long && second.len() <= 255, "{second}");
+}
+
+#[test]
+fn no_two_calls_of_different_keys_send_the_same_one() {
+    let keys = |key: String| {
+        let fake = fake().idempotency_key(key).on(&ADD, |_| Response::with_json(200, &json!({"id": 1})));
+        fake.invoke("addItems", &json!({"id": 2})).unwrap();
+        fake.sent().iter().map(|sent| header(sent, "Idempotency-Key").unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let cut_off = "k".repeat(254);
+    for (one, other) in [("order-7".into(), "order-7-2".into()), (format!("{cut_off}1"), format!("{cut_off}2"))] {
+        let (one, other) = (keys(one), keys(other));
+        assert!(one.iter().all(|key| !other.contains(key)), "{one:?} {other:?}");
+    }
 }
 
 #[test]
