@@ -31,6 +31,9 @@ const MAX_MESSAGE: usize = 4 * 1024;
 /// Largest details of a failure, in bytes.
 const MAX_DETAILS: usize = 64 * 1024;
 
+/// Deepest nesting of an output: what `serde_json` reads.
+const MAX_DEPTH: usize = 127;
+
 /// A call of one operation.
 #[derive(Clone)]
 pub struct Call {
@@ -283,6 +286,10 @@ impl Running<'_> {
         if text.len() > limit as usize {
             return Err(CallError::Bound { name: "output_bytes", limit: limit.into() });
         }
+        // What it was handed may nest as deeply as can be read, and what it makes of that a little more.
+        if nests_deeper(text, MAX_DEPTH) {
+            return Err(CallError::Bound { name: "output_depth", limit: MAX_DEPTH as u64 });
+        }
         let output: Value = serde_json::from_str(text)
             .map_err(|error| CallError::Broken(format!("its output is not JSON: {error}")))?;
         if let Some((_, schema)) = self.inner.schemas.operations.get(&call.operation) {
@@ -366,6 +373,25 @@ fn failure(error: sandbox::CallError, last: Option<SendError>) -> CallError {
                 .and_then(|details| serde_json::from_str(&details).ok()),
         },
     }
+}
+
+/// Whether JSON text has more arrays and objects within one another than this.
+fn nests_deeper(text: &str, most: usize) -> bool {
+    let (mut depth, mut quoted, mut escaped) = (0_usize, false, false);
+    for byte in text.bytes() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if quoted => escaped = true,
+            b'"' => quoted = !quoted,
+            b'[' | b'{' if !quoted => depth += 1,
+            b']' | b'}' if !quoted => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if depth > most {
+            return true;
+        }
+    }
+    false
 }
 
 /// A guest's text, shortened and without control characters.
@@ -457,5 +483,23 @@ impl Drop for Abandoned {
                 }
             }
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nesting_is_counted_as_the_parser_counts_it() {
+        for depth in [1, 126, 127, 128, 200] {
+            let lists = format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+            let objects = format!("{}1{}", r#"{"a]\"[{":"#.repeat(depth), "}".repeat(depth));
+            for text in [lists, objects] {
+                let is_read = serde_json::from_str::<Value>(&text).is_ok();
+                assert_eq!(nests_deeper(&text, MAX_DEPTH), !is_read, "{depth}");
+            }
+        }
+        assert!(!nests_deeper(&"[[]],".repeat(500), MAX_DEPTH));
     }
 }
