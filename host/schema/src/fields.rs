@@ -18,6 +18,8 @@ use crate::{
 const MAX_FIELDS: usize = 1_000;
 /// Most schemas that are visited for a list.
 const MAX_VISITS: usize = 50_000;
+/// Longest list of types of one place, in bytes.
+const MAX_KIND: usize = 512;
 /// Deepest nesting of visits.
 const MAX_DEPTH: usize = 64;
 
@@ -142,24 +144,34 @@ impl<'s> Walk<'s> {
     /// Adds what a schema says about a place. Whether the place is marked as sensitive; none where the list is full.
     fn note(&mut self, schema: &Value, pointer: &str, required: bool) -> Option<bool> {
         let sensitive = is_sensitive(schema);
-        let description = schema.get("description").and_then(Value::as_str).map(str::to_owned);
-        let (kind, default) = (kind(schema), schema.get("default").cloned());
+        // Copied where they are kept, and not at each of thousands of visits: they can be large.
+        let description = || schema.get("description").and_then(Value::as_str).map(str::to_owned);
+        let default = || schema.get("default").cloned();
+        let kind = kind(schema);
         if let Some(field) = self.at.get(pointer).and_then(|index| self.fields.get_mut(*index)) {
             if field.kind.is_empty() {
                 field.kind = kind;
-            } else if !kind.is_empty() && !field.kind.split(" or ").any(|known| known == kind) {
-                field.kind = format!("{} or {kind}", field.kind);
+            } else if !kind.is_empty()
+                && field.kind.len() < MAX_KIND
+                && !field.kind.split(" or ").any(|known| known == kind)
+            {
+                field.kind += " or ";
+                field.kind += &kind;
+                if field.kind.len() >= MAX_KIND {
+                    field.kind += " or …";
+                }
             }
             field.required |= required;
             field.sensitive |= sensitive;
-            field.description = field.description.take().or(description);
-            field.default = field.default.take().or(default);
+            field.description = field.description.take().or_else(description);
+            field.default = field.default.take().or_else(default);
             return Some(field.sensitive);
         }
         if self.fields.len() == MAX_FIELDS {
             return None;
         }
         self.at.insert(pointer.to_owned(), self.fields.len());
+        let (description, default) = (description(), default());
         self.fields.push(Field { pointer: pointer.to_owned(), kind, required, description, default, sensitive });
         Some(sensitive)
     }
@@ -315,6 +327,23 @@ mod tests {
         assert_eq!(sensitive(&patient), ["/a~1b", "/birthDate", "/contact/*/telecom", "/extra/*", "/name", "/note"]);
         assert_eq!(sensitive(&json!({"x-sensitive": true, "properties": {"a": {"x-sensitive": true}}})), [""]);
         assert!(sensitive(&json!(true)).is_empty());
+    }
+
+    #[test]
+    fn what_is_said_of_one_place_again_and_again_costs_little() {
+        let started = std::time::Instant::now();
+        let choices: Vec<Value> = (0..40_000).map(|number| json!({ "const": number })).collect();
+        let one_place = schema(&json!({"properties": {"a": {"anyOf": choices}}})).fields();
+        assert!(one_place.list[1].kind.ends_with(" or …") && one_place.list[1].kind.len() < 600);
+        // The same large default, come to by forty thousand ways.
+        let mut defs = serde_json::Map::from_iter([("l15".to_owned(), json!({"default": vec![0; 100_000]}))]);
+        for level in 0..15 {
+            let next = json!({"$ref": format!("#/$defs/l{}", level + 1)});
+            defs.insert(format!("l{level}"), json!({"allOf": [next, next]}));
+        }
+        let by_many_ways = schema(&json!({"$ref": "#/$defs/l0", "$defs": defs})).fields();
+        assert_eq!(by_many_ways.list.len(), 1);
+        assert!(started.elapsed() < std::time::Duration::from_secs(20), "{:?}", started.elapsed());
     }
 
     #[test]
