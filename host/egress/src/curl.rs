@@ -127,10 +127,10 @@ fn word(bytes: &[u8]) -> String {
     }
 }
 
-/// A byte as `printf` reads it in its format.
+/// A byte as `printf` reads it in its format. A hyphen is escaped too: at the start it would make an option of it.
 fn octal(byte: u8) -> String {
     match byte {
-        b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' | b' ' | b'-' | b'_' | b'.' | b':' | b'/' => char::from(byte).into(),
+        b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' | b' ' | b'_' | b'.' | b':' | b'/' => char::from(byte).into(),
         other => format!("\\{other:03o}"),
     }
 }
@@ -240,6 +240,12 @@ mod tests {
             assert_eq!(texts(&arguments)[5..7], ["-H", "Content-Type:"], "curl adds no type of its own");
             assert!(!lines.contains(|c: char| c.is_control() && c != '\n'), "{lines:?}");
         }
+    }
+
+    #[test]
+    fn a_header_that_begins_like_an_option_is_none() {
+        let lines = curl(&sketch(&[field("-v", b"a\tb")], b"{}", None));
+        assert_eq!(texts(&pasted(&lines).0)[3..5], ["-H", "-v: a\tb"], "{lines}");
     }
 
     #[test]
