@@ -81,7 +81,7 @@ pub(crate) fn report(error: &anyhow::Error, json: bool) -> Code {
 pub(crate) fn tell(code: &str, message: &str, allow_with: Option<&str>) {
     let red = Style::new().bold().fg_color(Some(AnsiColor::Red.into()));
     let bold = Style::new().bold();
-    anstream::eprintln!("{red}error[{code}]{red:#}: {bold}{message}{bold:#}");
+    anstream::eprintln!("{red}error[{code}]{red:#}: {bold}{}{bold:#}", look::lines(message));
     if let Some(lines) = allow_with {
         anstream::eprintln!(
             "\n  If it should be allowed, the grant needs (in place of a line that says the same otherwise):\n"

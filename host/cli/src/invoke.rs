@@ -126,7 +126,7 @@ fn print(outcome: &Outcome) {
         anstream::eprintln!("{}\n{}", look::heading("the same, for a shell"), would.curl);
     }
     for line in &outcome.journal.lines {
-        anstream::eprintln!("{} {}", line.source, line.text);
+        anstream::eprintln!("{} {}", line.source, printable(&line.text.replace('\t', " "), usize::MAX));
     }
     if outcome.journal.dropped_bytes > 0 {
         anstream::eprintln!("({} more bytes of log were dropped)", outcome.journal.dropped_bytes);
@@ -165,7 +165,7 @@ fn http(would: &WouldSend) -> String {
     }
     if let Some(body) = &would.body {
         let body = match body {
-            Body::Json(value) => serde_json::to_string_pretty(value).unwrap_or_default(),
+            Body::Json(value) => look::json_text(value),
             Body::Omitted(bytes) => format!("({bytes} bytes that are not shown)"),
             Body::Text(text) | Body::Base64(text) => {
                 text.lines().map(|line| printable(line, 2_000)).collect::<Vec<_>>().join("\n")

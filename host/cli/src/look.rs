@@ -2,14 +2,41 @@
 
 use anstyle::{AnsiColor, Style};
 use comfy_table::{ColumnConstraint, ContentArrangement, Table, presets::NOTHING};
-use portcullis_runtime::Adapter;
+use portcullis_runtime::{Adapter, is_plain, printable};
 use serde::Serialize;
 
 /// Prints a value as one JSON document.
 pub(crate) fn print_json(value: &impl Serialize) {
     use std::io::Write;
     // A reader that has gone away is no reason to panic.
-    let _ = writeln!(anstream::stdout(), "{}", serde_json::to_string_pretty(value).unwrap_or_default());
+    let _ = writeln!(anstream::stdout(), "{}", json_text(value));
+}
+
+/// A value as JSON. What a terminal would act on is escaped, and the value stays the same: JSON itself leaves DEL, the
+/// control characters from U+0080 and bidirectional overrides as they are, and any upstream can write them.
+pub(crate) fn json_text(value: &impl Serialize) -> String {
+    let text = serde_json::to_string_pretty(value).unwrap_or_default();
+    let shown = |c: char| is_plain(c) || c == '\n';
+    if text.chars().all(shown) {
+        return text;
+    }
+    let mut escaped = String::with_capacity(text.len() + 64);
+    for c in text.chars() {
+        if shown(c) {
+            escaped.push(c);
+        } else {
+            // Only strings hold such characters, and in strings this is how they are written.
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                escaped += &format!("\\u{unit:04x}");
+            }
+        }
+    }
+    escaped
+}
+
+/// A text of several lines, fit to be shown.
+pub(crate) fn lines(text: &str) -> String {
+    text.split('\n').map(|line| printable(line, usize::MAX)).collect::<Vec<_>>().join("\n")
 }
 
 /// A heading over a table.
@@ -91,6 +118,16 @@ pub(crate) fn wait(milliseconds: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn json_stays_what_it_is_and_holds_nothing_that_a_terminal_acts_on() {
+        let value = serde_json::json!({"a\u{9b}31m": ["\u{7f}\u{202e}\u{e0041}\u{1b}[2J", "größe 日本 🦀\n"]});
+        let text = json_text(&value);
+        assert!(text.chars().all(|c| is_plain(c) || c == '\n'), "{text:?}");
+        assert!(text.contains("größe 日本 🦀\\n"), "{text}");
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&text).unwrap(), value);
+        assert_eq!(lines("a\u{202e}\n\u{9b}"), "a\\u{202e}\n\\u{9b}");
+    }
 
     #[test]
     fn a_wait_is_never_told_shorter_than_it_is() {

@@ -69,7 +69,7 @@ pub use limits::{Limits, LimitsError};
 pub use method::Method;
 pub use parameter::{Parameter, ParameterError, Values};
 pub use powers::{GrantMismatch, OpenRoute, OperationPowers, Powers, RouteId};
-pub use printable::printable;
+pub use printable::{is_plain, printable};
 pub use repeat::Repeat;
 pub use shape::{Kind, MAX_LENGTH, Shape, ShapeError};
 pub use specification::decide_by_specification;

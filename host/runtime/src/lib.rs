@@ -58,7 +58,8 @@ pub use runtime::{Clock, Runtime, RuntimeBuilder, SystemClock};
 pub use portcullis_egress::{Body, DnsResolver, Resolver, SystemResolver, Unavailable, UnavailableReason, WouldSend};
 pub use portcullis_gate::{
     Ceiling, CeilingError, Change, Denial, Descriptor, Diff, Effect, Explained, Explanation, Grant, GrantError,
-    GrantedRoute, Limits, Method, Operation, Parameter, Repeat, Route, Scheme, Slot, diff, explain, printable,
+    GrantedRoute, Limits, Method, Operation, Parameter, Repeat, Route, Scheme, Slot, diff, explain, is_plain,
+    printable,
 };
 pub use portcullis_ledger::{
     CallId, Caller, Discard, Event, Exchange, JsonLines, Ledger, LedgerError, Mode, Receipt, Record, Status, Step,
