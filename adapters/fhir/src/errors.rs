@@ -68,12 +68,23 @@ fn from_parts(response: &Response, request: Request) -> Failure {
     }
     let problem = problem(status, request, issues);
     let place = worst(&problem.issues).and_then(|issue| issue.expression.as_ref()?.first());
-    let place = place.map(|place| format!(" at {place}")).unwrap_or_default();
+    let place = place.filter(|place| is_path(place)).map(|place| format!(" at {place}")).unwrap_or_default();
     let reason = problem.code.strip_prefix("fhir.").unwrap_or("no reason").to_owned();
     let message = format!("the FHIR server says `{reason}` (status {status}){place}");
     Failure::new(problem.code, message)
         .retryable(problem.retryable)
         .details(json!({"status": status, "issues": problem.issues}))
+}
+
+/// Whether this is a plain path, such as `Patient.name[0].family` or `/f:Patient/f:name[1]`. FHIRPath and XPath can hold texts
+/// in quotes, and some servers write sentences: those may be about a person.
+fn is_path(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".:/[]_".contains(&byte))
+}
+
+/// Whether this can be a code of the value set `issue-type`, which is recorded with the call. Some servers write words there.
+fn is_code(text: &str) -> bool {
+    (1..=32).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-')
 }
 
 /// What was asked, where that decides what a status means.
@@ -167,7 +178,7 @@ fn issue(issue: &Value) -> Issue {
     };
     Issue {
         severity: text("/severity").unwrap_or_else(|| "error".to_owned()),
-        code: text("/code").unwrap_or_else(|| "unknown".to_owned()),
+        code: text("/code").filter(|code: &String| is_code(code)).unwrap_or_else(|| "unknown".to_owned()),
         text: text("/details/text").or_else(|| text("/details/coding/0/display")),
         diagnostics: text("/diagnostics"),
         expression: places("expression").or_else(|| places("location")),

@@ -101,6 +101,23 @@ fn an_outcome_is_a_failure_whose_message_repeats_no_words_of_the_server() {
 }
 
 #[test]
+fn words_where_a_code_or_a_place_belongs_are_not_repeated() {
+    for (code, place) in [
+        ("Patient Chalmers not found", "Patient.name"),
+        ("not-found", "Patient.name.where(family='Chalmers')"),
+        ("not-found", "the patient Chalmers"),
+        ("chalmers-peter-born-1974-12-25-is-not-known-here", "Patient"),
+    ] {
+        let issue = json!({"severity": "error", "code": code, "expression": [place]});
+        let body = json!({"resourceType": "OperationOutcome", "issue": [issue]});
+        let fake = fake().on(&READ, move |_| answer(404, body.clone(), &[]));
+        let failure = failure(fake.invoke("read", &json!({"type": "Patient", "id": "7"})));
+        assert_eq!(failure.code, "fhir.not-found", "it is recorded with the call");
+        assert!(!failure.message.to_lowercase().contains("chalmers"), "{}", failure.message);
+    }
+}
+
+#[test]
 fn the_worst_issue_gives_the_code() {
     let issue = |severity: &str, code: &str| json!({"severity": severity, "code": code});
     let issues = json!([issue("warning", "informational"), issue("error", "value"), issue("fatal", "structure")]);
