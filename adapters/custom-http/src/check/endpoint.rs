@@ -139,6 +139,10 @@ fn headers(at: &str, config: &Config, endpoint: &Endpoint, input: &Value) -> Che
     let all = format!("{at}/headers");
     header::once(&all, endpoint.headers.keys().map(String::as_str))?;
     let has_boundary = matches!(endpoint.body, Some(Body::Form { .. } | Body::Multipart { .. } | Body::Raw { .. }));
+    if has_boundary && let Some(name) = config.headers.keys().find(|name| folded(name) == "content-type") {
+        let message = format!("`{at}/body` says another kind of body; write the header at the endpoints that need it");
+        return refuse(pointer("/headers", name), message);
+    }
     for (name, value) in &endpoint.headers {
         let at = pointer(&all, name);
         header::name(&at, name, &config.auth)?;

@@ -81,6 +81,14 @@ fn what_is_wrong_with_the_config_as_a_whole() {
         ("/success", json!({"body": [{"pointer": "ok", "exists": true}]}), "/success/body/0/pointer", "JSON Pointer"),
         ("/endpoints/1/name", json!("listTasks"), "/endpoints/1/name", "`/endpoints/0` has this name too"),
     ]);
+    let typed = changed("/headers", json!({"content-type": "application/vnd.api+json"}));
+    assert_eq!(
+        refused(typed),
+        (
+            "/headers/content-type".to_owned(),
+            "`/endpoints/2/body` says another kind of body; write the header at the endpoints that need it".to_owned()
+        )
+    );
     let mut key = changed("/auth", json!({"type": "header", "name": "X-Api-Key"}));
     key["headers"] = json!({"x-api-key": "mine"});
     assert_eq!(refused(key).0, "/headers/x-api-key");
