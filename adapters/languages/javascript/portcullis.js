@@ -47,7 +47,7 @@ export class Answer {
     if (!text) return undefined;
     const date = (Date.parse(text) - Date.parse(this.header('date'))) / 1_000;
     const seconds = /^\d+$/.test(text) ? Number(text) : Math.max(date, 0);
-    return Number.isNaN(seconds) ? undefined : BigInt(Math.min(seconds, 86_400)) * 1_000n;
+    return Number.isNaN(seconds) ? undefined : BigInt(Math.min(Math.ceil(seconds), 86_400)) * 1_000n;
   }
 
   // The body, read by `shape`, which throws where it is not what was declared.
