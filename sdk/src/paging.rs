@@ -73,8 +73,8 @@ pub enum Next<'a> {
         /// The request's field that says how many items a page has.
         size: Option<&'a str>,
     },
-    /// The next request skips as many items as were read. No more where the page is empty, has fewer items than were asked
-    /// for, or where as many were read as the answer says at `total` that there are.
+    /// The next request skips as many items as were read. No more where the page is empty, or where as many were read as
+    /// the answer says at `total` that there are; where it does not say it, where a page has fewer items than were asked for.
     Offset {
         /// The request's field for the number of items to skip.
         field: &'a str,
@@ -314,7 +314,8 @@ impl<C: Adapter> Pages<'_, C> {
             Next::Offset { field, size, total } => {
                 let skipped = self.request.get(field).and_then(Value::as_u64).unwrap_or(0).saturating_add(count as u64);
                 let all = total.and_then(|total| answer.pointer(total)).and_then(Value::as_u64);
-                if count == 0 || self.is_short(size, count) || all.is_some_and(|all| skipped >= all) {
+                // Who says how many there are may give fewer at a time than were asked for.
+                if count == 0 || all.map_or_else(|| self.is_short(size, count), |all| skipped >= all) {
                     return Step::End;
                 }
                 self.again(field, Value::from(skipped))

@@ -185,6 +185,8 @@ fn pages_are_walked_by_cursor_page_offset_and_url() {
     const PAGE: Paging = Paging::new("/data", Next::Page { field: "page", first: 1, size: Some("limit") });
     const OFFSET: Paging =
         Paging::new("/data", Next::Offset { field: "skip", size: Some("limit"), total: Some("/total") });
+    let capped = [json!({"data": [{"id": 1}], "total": 2}), json!({"data": [{"id": 2}], "total": 2})];
+    assert_eq!(collect(OFFSET, &capped, 9).0, [1, 2], "a server may give fewer at a time than were asked for");
     const URL: Paging = Paging::new("/data", Next::Url("/next"));
     const URL_IN: Paging = Paging::new("/data", Next::UrlIn(|answer| Some(answer["next"].as_str()?.to_owned())));
     let two = json!([{"id": 1}, {"id": 2}]);
