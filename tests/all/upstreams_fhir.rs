@@ -124,7 +124,7 @@ async fn each_form_of_error_has_its_code() {
         fails("a success with an error in it", "200 OK", &outcome("error", "timeout"), "fhir.timeout"),
         fails("an outcome without issues", "400 Bad Request", &json!({"resourceType": "OperationOutcome"}), "http.400"),
         fails("somebody else's form", "400 Bad Request", &json!({"error": "nope"}), "http.400"),
-        fails("a code that is none", "400 Bad Request", &outcome("error", "My Code!"), "fhir.my-code-"),
+        fails("a code that is none", "400 Bad Request", &outcome("error", "My Code!"), "fhir.unknown"),
     ];
     let operations: Vec<_> = one_of_each().into_iter().filter(|(name, _)| *name != "getCapabilities").collect();
     hold(&case, &errors[..3], &operations, |address| integrated(&case, address, IMPATIENT)).await;

@@ -171,15 +171,22 @@ pub(crate) fn issues(outcome: &Value) -> Vec<Issue> {
 }
 
 fn issue(issue: &Value) -> Issue {
-    let text = |at: &str| issue.pointer(at).and_then(Value::as_str).map(|text| text.chars().take(MAX_TEXT).collect());
+    let text = |at: &str| -> Option<String> {
+        issue.pointer(at).and_then(Value::as_str).map(|text| text.chars().take(MAX_TEXT).collect())
+    };
     let places = |name: &str| {
         let places = issue.get(name)?.as_array()?.iter().filter_map(Value::as_str);
         Some(places.take(MAX_ISSUES).map(|place| place.chars().take(200).collect()).collect())
     };
+    // What is no code is words.
+    let (code, words) = match text("/code") {
+        Some(code) if is_code(&code) => (code, None),
+        other => ("unknown".to_owned(), other),
+    };
     Issue {
         severity: text("/severity").unwrap_or_else(|| "error".to_owned()),
-        code: text("/code").filter(|code: &String| is_code(code)).unwrap_or_else(|| "unknown".to_owned()),
-        text: text("/details/text").or_else(|| text("/details/coding/0/display")),
+        code,
+        text: text("/details/text").or_else(|| text("/details/coding/0/display")).or(words),
         diagnostics: text("/diagnostics"),
         expression: places("expression").or_else(|| places("location")),
     }

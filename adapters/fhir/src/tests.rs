@@ -113,6 +113,7 @@ fn words_where_a_code_or_a_place_belongs_are_not_repeated() {
         let fake = fake().on(&READ, move |_| answer(404, body.clone(), &[]));
         let failure = failure(fake.invoke("read", &json!({"type": "Patient", "id": "7"})));
         assert_eq!(failure.code, "fhir.not-found", "it is recorded with the call");
+        assert!(failure.details.unwrap().to_string().to_lowercase().contains("chalmers"), "it is told where it may be");
         assert!(!failure.message.to_lowercase().contains("chalmers"), "{}", failure.message);
     }
 }
