@@ -153,7 +153,7 @@ pub(crate) fn usual_limit() -> u64 {
 /// Of a list's input: how many items are wanted in all, and instead of that how many of a page. Pages are as few as can be,
 /// and equal, so that the last one brings no more than is wanted.
 pub(crate) fn paged(input: &mut Value) -> usize {
-    let limit = input.get("limit").and_then(Value::as_u64).unwrap_or_else(usual_limit);
+    let limit = input.get("limit").and_then(Value::as_f64).map_or_else(usual_limit, |limit| limit as u64);
     if let Some(fields) = input.as_object_mut() {
         fields.insert("limit".to_owned(), limit.div_ceil(limit.div_ceil(PAGE).max(1)).into());
     }

@@ -4,7 +4,7 @@
 //! Tunisian dinars. So what Stripe would refuse is refused before it is sent, with what would be right. How little can be
 //! charged depends on the account, and is Stripe's to say.
 
-use portcullis_sdk::Error;
+use portcullis_sdk::{Error, Json, prelude::Value};
 
 /// Most that can be charged in most currencies: eight digits.
 pub(crate) const MAX: u64 = 99_999_999;
@@ -60,6 +60,20 @@ pub(crate) fn check(currency: &str, amount: u64) -> Result<(), Error> {
         "/amount",
         format!("an amount in {currency} is in {} and ends with {zeros}: {nearest}, not {amount}", unit(currency)),
     ))
+}
+
+/// The amount at this place. `2000.0` and `2e3` are integers to JSON Schema, and none to Stripe.
+pub(crate) fn amount<T>(input: &Json<T>, pointer: &str) -> Result<Option<u64>, Error> {
+    match input.value.pointer(pointer) {
+        None | Some(Value::Null) => Ok(None),
+        Some(value) => match value.as_u64() {
+            Some(amount) => Ok(Some(amount)),
+            None => Err(Error::invalid_input(
+                pointer,
+                "write it as a whole number, without a point and without an exponent",
+            )),
+        },
+    }
 }
 
 /// Checks an amount of a payment whose currency Stripe knows and the caller need not say.

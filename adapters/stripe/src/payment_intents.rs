@@ -44,7 +44,7 @@ pub(crate) fn create_payment_intent(
     cx: &Context<Config>,
     input: Json<NewPaymentIntent>,
 ) -> Result<Json<PaymentIntent>, Error> {
-    let amount = amount(&input, "/amount").unwrap_or_default();
+    let amount = money::amount(&input, "/amount")?.unwrap_or_default();
     money::check(input.value.get("currency").and_then(Value::as_str).unwrap_or_default(), amount)?;
     is_a_part(&input, "/application_fee_amount", amount)?;
     is_a_part(&input, "/transfer_data/amount", amount)?;
@@ -73,7 +73,7 @@ pub(crate) fn confirm_payment_intent(
 /// Takes money that a confirmed payment has blocked: all of it, or a part, and then the rest is free again.
 #[operation(destructive, uses(CAPTURE))]
 pub(crate) fn capture_payment_intent(cx: &Context<Config>, input: Json<Capture>) -> Result<Json<PaymentIntent>, Error> {
-    let captured = amount(&input, "/amount_to_capture");
+    let captured = money::amount(&input, "/amount_to_capture")?;
     money::check_amount("/amount_to_capture", captured)?;
     is_a_part(&input, "/application_fee_amount", captured.unwrap_or(u64::MAX))?;
     Ok(cx.send(&CAPTURE, &input)?)
@@ -88,14 +88,9 @@ pub(crate) fn cancel_payment_intent(
     cx.send(&CANCEL, &input)
 }
 
-/// The amount at this place.
-fn amount<T>(input: &Json<T>, pointer: &str) -> Option<u64> {
-    input.value.pointer(pointer).and_then(Value::as_u64)
-}
-
 /// Nobody can have more of a payment than there is.
 fn is_a_part<T>(input: &Json<T>, pointer: &str, whole: u64) -> Result<(), Error> {
-    match amount(input, pointer) {
+    match money::amount(input, pointer)? {
         Some(part) if part > whole => {
             let message = format!("it is a part of the payment's {whole}, and {part} is more");
             Err(Error::invalid_input(pointer, message))

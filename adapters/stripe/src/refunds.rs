@@ -17,7 +17,7 @@ pub(crate) const GET: Route<Json<GetRefund>, Json<Refund>> =
 /// Pays back a payment, or a part of it, to where it came from. Stripe never pays back more than was paid.
 #[operation(destructive, uses(CREATE))]
 pub(crate) fn create_refund(cx: &Context<Config>, input: Json<NewRefund>) -> Result<Json<Refund>, Error> {
-    money::check_amount("/amount", input.value.get("amount").and_then(Value::as_u64))?;
+    money::check_amount("/amount", money::amount(&input, "/amount")?)?;
     Ok(cx.send(&CREATE, &input)?)
 }
 

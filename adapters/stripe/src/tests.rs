@@ -383,3 +383,20 @@ fn the_schemas_say_what_stripe_demands() {
     assert_eq!(output["properties"]["client_secret"]["x-sensitive"], json!(true), "{output}");
     assert_eq!(output["required"], json!(["id", "object", "status", "amount", "currency"]));
 }
+
+#[test]
+fn an_amount_with_a_point_or_an_exponent_is_refused_before_it_is_sent() {
+    for (operation, input, pointer) in [
+        ("createPaymentIntent", r#"{"amount": 2000.0, "currency": "eur"}"#, "/amount"),
+        (
+            "createPaymentIntent",
+            r#"{"amount": 9, "currency": "eur", "application_fee_amount": 1.0}"#,
+            "/application_fee_amount",
+        ),
+        ("capturePaymentIntent", r#"{"intent": "pi_1", "amount_to_capture": 2e3}"#, "/amount_to_capture"),
+        ("createRefund", r#"{"payment_intent": "pi_1", "amount": 2000.0}"#, "/amount"),
+    ] {
+        let error = fake().invoke(operation, &input.parse().unwrap()).unwrap_err();
+        assert!(matches!(&error, Error::InvalidInput { pointer: at, .. } if at == pointer), "{operation}: {error}");
+    }
+}
