@@ -26,7 +26,7 @@ pub(crate) fn table(schema: &Schema) -> String {
                 printable(&field.kind, 60),
                 if field.required { "yes" } else { "no" }.to_owned(),
                 default.unwrap_or_else(|| "none".to_owned()),
-                printable(description.lines().next().unwrap_or_default(), 400),
+                printable(&look::paragraph(description), 400),
             ]
         })
         .collect();

@@ -126,9 +126,9 @@ fn commented(descriptor: &Descriptor, grant: &Grant) -> String {
         text += &format!("signing = {}\n", json!(signing));
     }
     for (route, granted) in descriptor.routes.iter().zip(&grant.routes) {
-        let first = route.description.lines().next().unwrap_or_default();
+        let first = look::paragraph(&route.description);
         // What an adapter says goes into comments in one line, and with nothing hidden in it.
-        text += &format!("\n# {}: {}\n", route.id, printable(first, 200));
+        text += &format!("\n# {}: {}\n", route.id, printable(&first, 200));
         if let Repeat::WithKey(name) = &route.repeat {
             text += &format!("# With {} a request is known again, and may be repeated.\n", printable(name, 128));
         }
@@ -184,7 +184,7 @@ fn print(adapter: &Adapter, schema: &Schema, descriptor: &Descriptor) {
     text += &look::table(
         &["operation", "effect", "routes", "what it does"],
         descriptor.operations.iter().map(|operation| {
-            let does = first_line(&operation.description);
+            let does = look::paragraph(&operation.description);
             vec![operation.name.clone(), operation.effect.as_str().to_owned(), operation.routes.join(", "), does]
         }),
     );
@@ -205,7 +205,10 @@ fn print(adapter: &Adapter, schema: &Schema, descriptor: &Descriptor) {
     text += &format!("\n{}\n", look::heading("Slots: secrets it can use and cannot read"));
     text += &look::table(
         &["slot", "on the wire", "what it is"],
-        descriptor.slots.iter().map(|slot| vec![slot.name.clone(), wire(&slot.scheme), first_line(&slot.description)]),
+        descriptor
+            .slots
+            .iter()
+            .map(|slot| vec![slot.name.clone(), wire(&slot.scheme), look::paragraph(&slot.description)]),
     );
     text += &format!("\n{}\n{}", config::table(schema), look::imports(adapter));
     anstream::println!("{text}");
@@ -218,10 +221,6 @@ fn parameters(parameters: &[Parameter]) -> String {
 
 fn body(route: &Route) -> String {
     route.request.as_ref().map_or_else(|| "none".to_owned(), |body| body.kind.told())
-}
-
-fn first_line(text: &str) -> String {
-    text.lines().next().unwrap_or_default().to_owned()
 }
 
 fn wire(scheme: &Scheme) -> String {

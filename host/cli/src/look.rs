@@ -67,6 +67,12 @@ pub(crate) fn table(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>
     table.lines().map(|line| format!(" {}", line.trim_end())).collect::<Vec<_>>().join("\n")
 }
 
+/// The first paragraph of a description on one line: authors break their lines anywhere, also within a sentence.
+pub(crate) fn paragraph(text: &str) -> String {
+    let lines = text.lines().map(str::trim).skip_while(|line| line.is_empty()).take_while(|line| !line.is_empty());
+    lines.collect::<Vec<_>>().join(" ")
+}
+
 /// What an adapter's file is. Never broken to fit, for the digest is copied.
 pub(crate) fn facts(adapter: &Adapter) -> String {
     let upload = adapter.upload();
@@ -127,6 +133,15 @@ mod tests {
         assert!(text.contains("größe 日本 🦀\\n"), "{text}");
         assert_eq!(serde_json::from_str::<serde_json::Value>(&text).unwrap(), value);
         assert_eq!(lines("a\u{202e}\n\u{9b}"), "a\\u{202e}\n\\u{9b}");
+    }
+
+    #[test]
+    fn a_sentence_that_goes_on_in_the_next_line_is_told_to_its_end() {
+        assert_eq!(
+            paragraph("Relative to `baseUrl`,\n and no more.\n\nThe rest."),
+            "Relative to `baseUrl`, and no more."
+        );
+        assert_eq!(paragraph(""), "");
     }
 
     #[test]

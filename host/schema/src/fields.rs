@@ -149,16 +149,16 @@ impl<'s> Walk<'s> {
         let default = || schema.get("default").cloned();
         let kind = kind(schema);
         if let Some(field) = self.at.get(pointer).and_then(|index| self.fields.get_mut(*index)) {
-            if field.kind.is_empty() {
-                field.kind = kind;
-            } else if !kind.is_empty()
-                && field.kind.len() < MAX_KIND
-                && !field.kind.split(" or ").any(|known| known == kind)
-            {
-                field.kind += " or ";
-                field.kind += &kind;
-                if field.kind.len() >= MAX_KIND {
-                    field.kind += " or …";
+            // Branches often agree: what two of them allow is told once.
+            for kind in kind.split(" or ").filter(|kind| !kind.is_empty()) {
+                if field.kind.is_empty() {
+                    field.kind.push_str(kind);
+                } else if field.kind.len() < MAX_KIND && !field.kind.split(" or ").any(|known| known == kind) {
+                    field.kind += " or ";
+                    field.kind += kind;
+                    if field.kind.len() >= MAX_KIND {
+                        field.kind += " or …";
+                    }
                 }
             }
             field.required |= required;
@@ -273,9 +273,9 @@ mod tests {
             "properties": {
                 "baseUrl": {"$ref": "#/$defs/url", "description": "Where it is."},
                 "auth": {"oneOf": [
-                    {"type": "object", "required": ["type"], "properties": {"type": {"const": "bearer"}}},
+                    {"type": "object", "required": ["type"], "properties": {"type": {"const": "bearer"}, "note": {"type": ["string", "null"]}}},
                     {"type": "object", "required": ["type", "name"],
-                     "properties": {"type": {"const": "header"}, "name": {"type": "string"}}},
+                     "properties": {"type": {"const": "header"}, "name": {"type": "string"}, "note": {"type": ["string", "null"]}}},
                 ]},
                 "tags": {"type": "array", "items": {"type": ["string", "null"]}},
                 "endpoints": {"type": "object", "additionalProperties": {"required": ["path"], "properties": {"path": {}}}},
@@ -290,6 +290,7 @@ mod tests {
                 " object!",
                 "/auth object!",
                 "/auth/type \"bearer\" or \"header\"",
+                "/auth/note string or null",
                 "/auth/name string",
                 "/baseUrl string (uri)!",
                 "/endpoints object",

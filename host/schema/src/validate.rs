@@ -110,6 +110,11 @@ fn one(keyword: &str, message: &str) -> Violations {
 
 fn describe(error: &ValidationError<'_>) -> Violation {
     let kind = error.kind();
+    if let Kind::AnyOf { context } | Kind::OneOfNotValid { context } = kind
+        && let Some(violation) = of_branches(error, context)
+    {
+        return violation;
+    }
     let mut at = error.instance_path().to_string();
     let message = match kind {
         Kind::Required { property } => {
@@ -136,10 +141,41 @@ fn describe(error: &ValidationError<'_>) -> Violation {
             masked.strip_prefix(' ').map_or_else(|| masked.clone(), str::to_owned)
         }
     };
+    violation(error, &at, &message)
+}
+
+/// What is wrong where none of several schemas fits: the values that there are, or what the one that was meant says. None
+/// where nothing tells which one that was.
+fn of_branches(error: &ValidationError<'_>, branches: &[Vec<ValidationError<'_>>]) -> Option<Violation> {
+    let here = error.instance_path();
+    let is_other_type =
+        |error: &ValidationError<'_>| matches!(error.kind(), Kind::Type { .. }) && error.instance_path() == here;
+    let branches: Vec<_> = branches.iter().filter(|errors| !errors.iter().any(is_other_type)).collect();
+    let constant = |error: &ValidationError<'_>| match error.kind() {
+        Kind::Constant { expected_value } => Some((error.instance_path().to_string(), expected_value.to_string())),
+        _ => None,
+    };
+    let constants: Vec<_> = branches.iter().filter_map(|errors| errors.iter().find_map(constant)).collect();
+    let mut meant = branches.iter().filter(|errors| !errors.iter().any(|error| constant(error).is_some()));
+    match (meant.next(), meant.next()) {
+        (Some(only), None) => only.first().map(describe),
+        (None, None) => {
+            let (at, _) = constants.first()?;
+            if constants.iter().any(|(other, _)| other != at) {
+                return None;
+            }
+            let values: Vec<_> = constants.iter().map(|(_, value)| value.as_str()).collect();
+            Some(violation(error, at, &format!("is not one of {}", values.join(", "))))
+        }
+        _ => None,
+    }
+}
+
+fn violation(error: &ValidationError<'_>, at: &str, message: &str) -> Violation {
     Violation {
-        at: node::short(&at),
+        at: node::short(at),
         rule: node::short(&error.schema_path().to_string()),
-        keyword: node::short(kind.keyword()),
-        message: node::short(&message),
+        keyword: node::short(error.kind().keyword()),
+        message: node::short(message),
     }
 }

@@ -156,3 +156,24 @@ fn a_long_list_of_failures_is_not_collected_in_memory() {
     let many_rules = json!({"items": {"allOf": vec![json!({"type": "integer"}); 10_000]}});
     assert_eq!(schema(&many_rules).validate(&list).unwrap_err().as_slice()[0].keyword, "bound");
 }
+
+#[test]
+fn where_none_of_several_schemas_fits_it_is_said_what_would() {
+    let effect = json!({"oneOf": [{"const": "read", "type": "string"}, {"const": "write", "type": "string"}]});
+    assert_eq!(said(&effect, &json!("reads")), "at the top level: is not one of \"read\", \"write\"");
+    assert_eq!(
+        said(&json!({"anyOf": [effect, {"type": "null"}]}), &json!("reads")),
+        "at the top level: is not one of \"read\", \"write\""
+    );
+
+    let auth = json!({"oneOf": [
+        {"properties": {"type": {"const": "bearer"}}, "required": ["type"], "type": "object"},
+        {"properties": {"type": {"const": "header"}, "name": {}}, "required": ["type", "name"], "type": "object"},
+    ]});
+    let auth = json!({"properties": {"auth": auth}});
+    assert_eq!(said(&auth, &json!({"auth": {"type": "heade"}})), "at /auth/type: is not one of \"bearer\", \"header\"");
+    assert_eq!(said(&auth, &json!({"auth": {"type": "header"}})), "at /auth/name: is required");
+    // Nothing tells which one was meant.
+    assert!(said(&auth, &json!({"auth": {"name": "x"}})).starts_with("at /auth: "));
+    assert!(said(&auth, &json!({"auth": 7})).starts_with("at /auth: "));
+}
