@@ -11,7 +11,9 @@
 //! use portcullis_sdk::prelude::*;
 //!
 //! #[model]
+//! #[serde(rename_all = "camelCase")]
 //! struct Config {
+//!     /// The server's base URL.
 //!     base_url: String,
 //! }
 //!

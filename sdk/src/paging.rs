@@ -148,6 +148,35 @@ impl<C: Adapter> Context<C> {
     /// [`Route::any_query`](Route::any_query) where their parameters are the provider's own. A list that leads back to a
     /// page that was read ends there, with a warning in the call's log and [`Items::more`].
     ///
+    /// The route's answer is a page, and has to say so: from its type sandbox mode makes up the list. The items are checked
+    /// against `T`, and passed on.
+    ///
+    /// ```
+    /// use portcullis_sdk::{paging::{Next, Paging}, prelude::*};
+    ///
+    /// const LIST: Route<List, Page> = Route::get("list-parcels", "/parcels").describe("Lists parcels, a page of them.");
+    /// const PAGING: Paging = Paging::new("/parcels", Next::Cursor { cursor: "/next", field: "after" });
+    /// # #[model]
+    /// # struct Config {}
+    ///
+    /// #[model]
+    /// struct List { after: Option<String> }
+    ///
+    /// #[model]
+    /// struct Page { parcels: Vec<Json<Parcel>>, next: Option<String> }
+    ///
+    /// #[model]
+    /// struct Parcel { id: String }
+    ///
+    /// /// Lists up to a hundred parcels.
+    /// #[operation(read, uses(LIST))]
+    /// fn list_parcels(cx: &Context<Config>, input: List) -> Result<Vec<Json<Parcel>>, Failure> {
+    ///     Ok(cx.collect(&LIST, &input, &PAGING, 100)?.items)
+    /// }
+    /// # register!(config: Config, base: "https://api.example.com", operations: [list_parcels], description: "Lists.");
+    /// # fn main() {}
+    /// ```
+    ///
     /// Fails as [`Context::send`] does, with `http.unexpected-body` where an answer has no array at `items`, and with
     /// `adapter.next-url` where the provider's URL cannot be one.
     pub fn collect<Request, Answer, T>(

@@ -224,7 +224,7 @@ impl<Request, Answer> Route<Request, Answer> {
         self
     }
 
-    /// The body is a form (`application/x-www-form-urlencoded`).
+    /// The body is a form (`application/x-www-form-urlencoded`); a space is `%20` in it.
     #[must_use]
     pub const fn form(mut self) -> Self {
         self.untyped.encoding = Encoding::Form;
