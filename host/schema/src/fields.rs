@@ -289,8 +289,8 @@ mod tests {
             [
                 " object!",
                 "/auth object!",
-                "/auth/type \"bearer\" or \"header\"",
                 "/auth/note string or null",
+                "/auth/type \"bearer\" or \"header\"",
                 "/auth/name string",
                 "/baseUrl string (uri)!",
                 "/endpoints object",
