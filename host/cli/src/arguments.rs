@@ -83,6 +83,10 @@ pub(crate) struct Inspect {
     #[arg(long, conflicts_with = "grant")]
     pub(crate) config_schema: bool,
 
+    /// Say nothing but what this operation takes and gives, and how it is called.
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["grant", "config_schema", "under"])]
+    pub(crate) operation: Option<String>,
+
     /// Also say what holds under this grant file; without one, under a grant for all of it.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["grant", "config_schema"])]
     pub(crate) under: Option<PathBuf>,

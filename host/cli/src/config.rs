@@ -13,6 +13,11 @@ use crate::look;
 
 /// What its schema says about each part of a config.
 pub(crate) fn table(schema: &Schema) -> String {
+    places("Config: what an operator tells it", schema, "--config-schema prints all of it")
+}
+
+/// What a schema says about each place in its values, under a heading; `all` says what shows more.
+pub(crate) fn places(heading: &str, schema: &Schema, all: &str) -> String {
     let fields = schema.fields();
     let mut rows: Vec<Vec<String>> = fields
         .list
@@ -30,12 +35,12 @@ pub(crate) fn table(schema: &Schema) -> String {
             ]
         })
         .collect();
-    let heading = look::heading("Config: what an operator tells it");
+    let heading = look::heading(heading);
     if rows.is_empty() {
         return format!("{heading}\n Nothing.");
     }
     if fields.more {
-        let more = "there is more than is shown: --config-schema prints all of it".to_owned();
+        let more = format!("there is more than is shown: {all}");
         rows.push(vec!["…".to_owned(), String::new(), String::new(), String::new(), more]);
     }
     let header = ["place", "type", "required", "default", "what it is"];

@@ -13,7 +13,7 @@ use crate::{
     config,
     exit::{Code, DONE, USAGE},
     explain::{fits, tell_refused, text as effective},
-    look,
+    look, operation,
     read::{integration_name, load, read_ceiling, read_grant, read_json, start},
     sensitive,
 };
@@ -31,7 +31,9 @@ pub(crate) async fn run(arguments: &Arguments, wanted: &Inspect) -> anyhow::Resu
     let described = runtime.describe(&adapter, given.as_ref().unwrap_or(&json!({}))).await;
     let descriptor = match described {
         // Nobody said that nothing is its config, so this is no mistake, unless more was asked for.
-        Err(DescribeError::Config(why)) if given.is_none() && !wanted.grant && wanted.under.is_none() => {
+        Err(DescribeError::Config(why))
+            if given.is_none() && !wanted.grant && wanted.under.is_none() && wanted.operation.is_none() =>
+        {
             if arguments.json {
                 look::print_json(&config::json_without(&adapter, &schema, &why));
             } else {
@@ -41,6 +43,11 @@ pub(crate) async fn run(arguments: &Arguments, wanted: &Inspect) -> anyhow::Resu
         }
         described => described?,
     };
+    let again = config_again(wanted);
+    if let Some(name) = &wanted.operation {
+        let call = format!("portcullis invoke {}{again} --grant grant.toml", wanted.adapter.display());
+        return operation::run(&descriptor, name, &call, arguments.json);
+    }
     let grant = whole_grant(&adapter, &descriptor);
     if wanted.grant {
         anstream::print!("{}", commented(&descriptor, &grant));
@@ -57,14 +64,19 @@ pub(crate) async fn run(arguments: &Arguments, wanted: &Inspect) -> anyhow::Resu
         anstream::println!("\n{}\n{}", look::heading("What holds").trim_start(), effective(held).trim_end());
         tell_refused(held);
     }
-    let config = match wanted.config.as_deref() {
+    let file = wanted.adapter.display();
+    anstream::println!("\nWhat an operation takes and gives:      portcullis inspect {file}{again} --operation NAME");
+    anstream::println!("A grant for all of it, to be cut down:  portcullis inspect {file}{again} --grant");
+    Ok(code)
+}
+
+/// The config as a line to run next would name it.
+fn config_again(wanted: &Inspect) -> String {
+    match wanted.config.as_deref() {
         None => String::new(),
         Some(file) if file.starts_with('@') => format!(" --config {file}"),
         Some(_) => " --config …".to_owned(),
-    };
-    let file = wanted.adapter.display();
-    anstream::println!("\nA grant for all of it, to be cut down:  portcullis inspect {file}{config} --grant");
-    Ok(code)
+    }
 }
 
 /// What is left of it under a grant or a ceiling, where one of them was named.

@@ -8,6 +8,7 @@ mod explain;
 mod inspect;
 mod invoke;
 mod look;
+mod operation;
 mod progress;
 mod read;
 mod sensitive;

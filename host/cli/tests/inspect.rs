@@ -57,6 +57,21 @@ fn the_schema_of_the_config_is_printed_for_editors() {
 }
 
 #[test]
+fn what_an_operation_takes_and_gives_is_told_with_a_line_to_run() {
+    let (place, stripe) = (Place::new(), built("stripe"));
+    let ran = place.run(&["inspect", &stripe, "--operation", "createPaymentIntent"]);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    let line = r#"--operation createPaymentIntent --input '{"amount":2000,"currency":"eur"}'"#;
+    for part in ["createPaymentIntent (write)", "Input:", "/amount ", "Output:", "/client_secret ", line] {
+        assert!(ran.out.contains(part), "{part} is not in {}", ran.out);
+    }
+    let told = place.run(&["inspect", &stripe, "--operation", "createRefund", "--json"]).json();
+    assert_eq!((&told["effect"], &told["output"]["type"]), (&json!("destructive"), &json!("object")));
+    let unknown = place.run(&["inspect", &stripe, "--operation", "refund"]);
+    assert!(unknown.code == 2 && unknown.err.contains("createRefund"), "{}", unknown.err);
+}
+
+#[test]
 fn what_is_sensitive_is_named_for_each_operation() {
     let (place, clinic) = (Place::new(), built("guests/puppet_clinic"));
     let ran = place.run(&["inspect", &clinic, "--config", CONFIG]);
