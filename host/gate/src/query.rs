@@ -13,10 +13,17 @@ use crate::{parameter::Parameter, url::RequestUrl};
 /// The name that stands for every name that is not listed.
 pub(crate) const OTHERS: &str = "*";
 
-/// Whether this is the name that the route's slot writes. Without regard to case, as some servers read it.
+/// Whether some server may read this as the name that the route's slot writes.
+///
+/// Some read names without regard to case. PHP takes `api.key` and ` api key` for `api_key`, and like Rails `api_key[]` and
+/// `api_key[x]` for an `api_key` that is a list; what is written in C may end a name at its first zero byte.
 pub(crate) fn is_slots(own: Option<&str>, name: impl Iterator<Item = u8>) -> bool {
-    let lower = |byte: u8| byte.to_ascii_lowercase();
-    own.is_some_and(|own| name.map(lower).eq(own.bytes().map(lower)))
+    own.is_some_and(|own| as_read(name).eq(as_read(own.bytes())))
+}
+
+fn as_read(name: impl Iterator<Item = u8>) -> impl Iterator<Item = u8> {
+    let fold = |byte: u8| if matches!(byte, b' ' | b'.') { b'_' } else { byte.to_ascii_lowercase() };
+    name.skip_while(|byte| *byte == b' ').take_while(|byte| !matches!(byte, b'[' | 0)).map(fold)
 }
 
 /// The rules that stand for a name. `own` is the name that the route's slot writes. Allocates nothing.

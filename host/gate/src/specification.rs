@@ -81,7 +81,7 @@ fn wrongs(request: &Request<'_>, route: &OpenRoute) -> Vec<Reason> {
             rules = route.query.iter().filter(|rule| rule.name == "*").collect();
         }
         let is_slots = matches!(&route.slot, Some((_, Scheme::Query { name: own }))
-            if own.to_ascii_lowercase().as_bytes() == name.to_ascii_lowercase());
+            if as_servers_read(own.as_bytes()) == as_servers_read(&name));
         if rules.is_empty() || is_slots {
             wrongs.push(Reason::Query(position));
         } else if !rules.iter().any(|rule| may_have(rule, &value)) {
@@ -151,4 +151,12 @@ fn address(request: &Request<'_>, powers: &OperationPowers) -> Option<Decision> 
     let secure = request.url.scheme() == "https";
     let judged = judge_address(request.url.address()?, request.url.port(), secure, &powers.carve_outs);
     judged.err().map(|refusal| Decision::Deny(Reason::Address(refusal)))
+}
+
+/// A parameter's name as the laxest of servers reads it.
+fn as_servers_read(name: &[u8]) -> String {
+    let text: String = name.iter().map(|byte| char::from(*byte)).collect();
+    let text = text.trim_start_matches(' ');
+    let text = text.split(['[', '\0']).next().unwrap_or_default();
+    text.replace(['.', ' '], "_").to_ascii_lowercase()
 }

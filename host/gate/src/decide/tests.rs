@@ -318,7 +318,17 @@ fn a_star_never_stands_for_the_parameter_that_the_credential_writes() {
         ("a=1&%4bey=mine", "query-not-granted"),
         ("kEY=mine", "query-not-granted"),
         ("key", "query-not-granted"),
+        ("key[]=mine", "query-not-granted"),
+        ("key%5Bx%5D=mine", "query-not-granted"),
+        ("key%00x=mine", "query-not-granted"),
+        ("+key=mine", "query-not-granted"),
+        ("x[key]=1&key_=2", "allow"),
     ] {
         assert_eq!(starred_verdict(scheme(), r#"["*"]"#, query), verdict, "{query}");
     }
+    let scheme = || Scheme::Query { name: "api_key".into() };
+    for query in ["api.key=mine", "api+key=mine", "API%20Key=mine", "api%2ekey[]=mine"] {
+        assert_eq!(starred_verdict(scheme(), r#"["*"]"#, query), "query-not-granted", "{query}");
+    }
+    assert_eq!(starred_verdict(scheme(), r#"["*"]"#, "api-key=1&apikey=2"), "allow");
 }

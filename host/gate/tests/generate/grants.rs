@@ -131,7 +131,7 @@ pub(crate) fn narrow_query(choices: &mut Choices<'_>, declared: &[Parameter]) ->
     let mut narrowed = narrow_all(choices, declared);
     if let Some(others) = declared.iter().find(|rule| rule.name == "*") {
         // None of these is a slot's.
-        for name in choices.list(2, |c| c.of(&["b", "c", "a[0]", "keys"])) {
+        for name in choices.list(2, |c| c.of(&["b", "c", "b[0]", "keys"])) {
             if !declared.iter().any(|rule| rule.name == name) {
                 narrowed.push(Parameter { name: name.to_owned(), ..narrow(choices, others) });
             }

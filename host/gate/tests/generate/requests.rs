@@ -44,7 +44,8 @@ pub(crate) fn fitting_request(choices: &mut Choices<'_>, route: &OpenRoute) -> O
     for (i, parameter) in pairs.into_iter().enumerate() {
         text.push(if i == 0 { '?' } else { '&' });
         // What `*` stands for is any name that no other rule lists and no slot writes; among them `*` itself.
-        let others: Vec<&str> = OTHERS.iter().copied().filter(|name| !lists(route, name)).collect();
+        let is_own = |name: &str| own.is_some_and(|own| name.split('[').next() == Some(own));
+        let others: Vec<&str> = OTHERS.iter().copied().filter(|name| !lists(route, name) && !is_own(name)).collect();
         let name = if parameter.name == "*" { choices.of(&others) } else { &parameter.name };
         text += &encoded(choices, name.as_bytes());
         let value = fitting_value(choices, parameter);
