@@ -61,8 +61,14 @@ fn well_formed(descriptor: &Descriptor) {
     assert!(diff(descriptor, descriptor).unwrap().is_empty());
     let explained = explain("made-up", descriptor, &grant, &Ceiling::default()).unwrap();
     assert!(explained.operations.iter().all(|operation| operation.effective));
-    // All of it is granted; what is not effective no operation uses, or no carve-out opens.
-    assert!(explained.routes.iter().all(|route| route.item.route.is_some() && route.item.narrowed.is_none()));
+    // All of it is granted; what is not effective no operation uses, or no carve-out opens. A granted route stands under each
+    // declared one that covers it, and under its own with nothing left out.
+    let whole = |id: &str| {
+        let mut lines = explained.routes.iter().map(|line| &line.item);
+        lines.any(|line| line.route.as_deref() == Some(id) && line.narrowed.is_none())
+    };
+    assert!(descriptor.routes.iter().all(|route| whole(&route.id)));
+    assert!(explained.routes.iter().all(|line| line.item.route.is_some()));
     explanation_is_what_holds(descriptor, &grant, &Ceiling::default(), &powers);
 }
 
