@@ -18,4 +18,5 @@ mod traces;
 mod upstreams;
 mod upstreams_custom_http;
 mod upstreams_fhir;
+mod upstreams_postmark;
 mod upstreams_stripe;

@@ -2,20 +2,45 @@
 //! another shape. Whatever they do, a call ends as a failure with a code, as a bound or as a fault of the upstream; never as
 //! a success, and never as an adapter that broke.
 
-use std::{future::Future, net::SocketAddr, time::Duration};
+use std::{future::Future, net::SocketAddr, sync::Arc, time::Duration};
 
-use portcullis_runtime::{CallError, Integration, Outcome};
-use serde_json::Value;
+use portcullis_runtime::{CallError, Grant, Integration, MemoryVault, NewIntegration, Outcome, Route, Secret};
+use portcullis_tests::folder;
+use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpListener,
 };
 
-use crate::harness::{Case, call};
+use crate::harness::{Case, call, load, secret};
 
 /// Lines of a grant that make a slow upstream a short test.
 pub(crate) const IMPATIENT: &str =
     "[limits]\nfirst_byte_ms = 300\nidle_ms = 300\nrequest_ms = 2000\nretries = 0\nresponse_bytes = 300000\n";
+
+/// An integration of a built adapter with all that it declares for this config, a secret in each of its slots, this carve-out,
+/// and these lines of a grant.
+pub(crate) async fn integrated(
+    case: &Case,
+    adapter: &str,
+    config: Value,
+    carve_out: Option<SocketAddr>,
+    limits: &str,
+) -> Integration {
+    let loaded = load(&case.runtime, &folder::adapter(adapter).unwrap()).await.unwrap();
+    let descriptor = case.runtime.describe(&loaded, &config).await.unwrap();
+    let names: Vec<&str> = descriptor.operations.iter().map(|operation| operation.name.as_str()).collect();
+    let text = format!("adapter = \"{}\"\noperations = {}\n{limits}", loaded.digest(), json!(names));
+    let mut grant = Grant::parse(&text).unwrap();
+    grant.routes = descriptor.routes.iter().map(Route::as_granted).collect();
+    grant.carve_outs = carve_out.iter().map(|address| address.to_string().parse().unwrap()).collect();
+    let vault = MemoryVault::new();
+    for slot in &descriptor.slots {
+        vault.put(&slot.name, Secret::try_from(secret(&slot.name)).unwrap());
+    }
+    let new = NewIntegration::new("acme", adapter, loaded, grant).config(config).vault(Arc::new(vault));
+    case.runtime.integrate(new).await.unwrap()
+}
 
 /// What an upstream sends, and whether it then keeps the connection open.
 #[derive(Clone, Debug)]

@@ -2,14 +2,14 @@
 
 use std::{fs, net::SocketAddr, path::Path};
 
-use portcullis_gate::{HeaderRefusal, judge_header};
-use portcullis_runtime::{CallError, DescribeError, Grant, Integration, NewIntegration, Route};
+use portcullis_gate::{HeaderRefusal, RESERVED_HEADERS, judge_header};
+use portcullis_runtime::{CallError, DescribeError, Integration};
 use portcullis_tests::folder;
 use serde_json::{Value, json};
 
 use crate::{
     harness::{Case, call, load},
-    upstreams::{Expected, IMPATIENT, Manner, hold, manners},
+    upstreams::{self, Expected, IMPATIENT, Manner, hold, manners},
 };
 
 /// The example of the adapter's README.
@@ -20,17 +20,7 @@ fn example() -> Value {
 
 /// An integration with all that a config asks for.
 async fn integrated(case: &Case, config: Value, carve_out: Option<SocketAddr>, limits: &str) -> Integration {
-    let adapter = load(&case.runtime, &folder::adapter("custom_http").unwrap()).await.unwrap();
-    let descriptor = case.runtime.describe(&adapter, &config).await.unwrap();
-    let operations: Vec<&str> = descriptor.operations.iter().map(|operation| operation.name.as_str()).collect();
-    let text = format!("adapter = \"{}\"\noperations = {}\n{limits}", adapter.digest(), json!(operations));
-    let mut grant = Grant::parse(&text).unwrap();
-    grant.routes = descriptor.routes.iter().map(Route::as_granted).collect();
-    grant.carve_outs = carve_out.iter().map(|address| address.to_string().parse().unwrap()).collect();
-    let vault = portcullis_runtime::MemoryVault::new();
-    vault.put("credential", portcullis_runtime::Secret::try_from(crate::harness::secret("credential")).unwrap());
-    let new = NewIntegration::new("acme", "custom", adapter, grant).config(config).vault(std::sync::Arc::new(vault));
-    case.runtime.integrate(new).await.unwrap()
+    upstreams::integrated(case, "custom_http", config, carve_out, limits).await
 }
 
 /// Why a config is refused.
@@ -146,31 +136,8 @@ async fn a_config_is_refused_with_the_place_of_what_is_wrong() {
 #[tokio::test]
 async fn the_adapter_knows_the_headers_that_are_the_hosts_to_write() {
     let case = Case::new().await;
-    for name in [
-        "accept-encoding",
-        "authorization",
-        "connection",
-        "content-length",
-        "cookie",
-        "cookie2",
-        "expect",
-        "forwarded",
-        "host",
-        "http2-settings",
-        "if-range",
-        "keep-alive",
-        "max-forwards",
-        "range",
-        "te",
-        "trailer",
-        "transfer-encoding",
-        "upgrade",
-        "via",
-        "x-host",
-        "x-http-destinationurl",
-        "x-method-override",
-        "x-override-url",
-        "x-real-ip",
+    // Some by how they begin, and some that only look like it.
+    let others = [
         "Proxy-Authorization",
         "X_Forwarded_For",
         "X-HTTP-Method-Override",
@@ -183,7 +150,8 @@ async fn the_adapter_knows_the_headers_that_are_the_hosts_to_write() {
         "Referer",
         "Date",
         "X-Forward",
-    ] {
+    ];
+    for name in RESERVED_HEADERS.into_iter().chain(others) {
         let is_reserved = judge_header(name, b"x", None) == Err(HeaderRefusal::Reserved);
         let mut config = example();
         config["headers"] = json!({ name: "x" });

@@ -1,34 +1,21 @@
 //! FHIR servers that misbehave: each form of error, next links that lead astray, and answers that are none. And sandbox
 //! mode, in which there is no server at all.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::net::SocketAddr;
 
-use portcullis_runtime::{CallError, Grant, Integration, MemoryVault, NewIntegration, Outcome, Route, Secret};
-use portcullis_tests::{
-    folder,
-    upstream::{Answer, Received},
-};
+use portcullis_runtime::{CallError, Integration, Outcome};
+use portcullis_tests::upstream::{Answer, Received};
 use serde_json::{Value, json};
 
 use crate::{
-    harness::{Case, call, load, secret},
-    upstreams::{Expected, IMPATIENT, Manner, hold, manners},
+    harness::{Case, call, secret},
+    upstreams::{self, Expected, IMPATIENT, Manner, hold, manners},
 };
 
 /// An integration with all that the adapter asks for.
 async fn integrated(case: &Case, address: SocketAddr, limits: &str) -> Integration {
     let config = json!({ "baseUrl": format!("http://{address}/fhir") });
-    let adapter = load(&case.runtime, &folder::adapter("fhir").unwrap()).await.unwrap();
-    let descriptor = case.runtime.describe(&adapter, &config).await.unwrap();
-    let operations: Vec<&str> = descriptor.operations.iter().map(|operation| operation.name.as_str()).collect();
-    let text = format!("adapter = \"{}\"\noperations = {}\n{limits}", adapter.digest(), json!(operations));
-    let mut grant = Grant::parse(&text).unwrap();
-    grant.routes = descriptor.routes.iter().map(Route::as_granted).collect();
-    grant.carve_outs = vec![address.to_string().parse().unwrap()];
-    let vault = MemoryVault::new();
-    vault.put("access-token", Secret::try_from(secret("access-token")).unwrap());
-    let new = NewIntegration::new("acme", "fhir", adapter, grant).config(config).vault(Arc::new(vault));
-    case.runtime.integrate(new).await.unwrap()
+    upstreams::integrated(case, "fhir", config, Some(address), limits).await
 }
 
 fn patient() -> Value {

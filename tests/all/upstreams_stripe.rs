@@ -2,37 +2,24 @@
 
 use std::{
     net::SocketAddr,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::atomic::{AtomicUsize, Ordering},
 };
 
-use portcullis_runtime::{CallError, Grant, Integration, MemoryVault, NewIntegration, Route, Secret};
-use portcullis_tests::{folder, upstream::Answer};
+use portcullis_runtime::{CallError, Integration};
+use portcullis_tests::upstream::Answer;
 use serde_json::{Value, json};
 
 use crate::{
-    harness::{Case, call, load, secret},
-    upstreams::{Expected, IMPATIENT, Manner, hold, manners},
+    harness::{Case, call, secret},
+    upstreams::{self, Expected, IMPATIENT, Manner, hold, manners},
 };
 
 const JSON: &str = "content-type: application/json";
 
 /// An integration with all that the adapter declares at this address.
 async fn integrated(case: &Case, address: SocketAddr, limits: &str) -> Integration {
-    let adapter = load(&case.runtime, &folder::adapter("stripe").unwrap()).await.unwrap();
     let config = json!({"baseUrl": format!("http://{address}"), "account": "acct_1"});
-    let descriptor = case.runtime.describe(&adapter, &config).await.unwrap();
-    let names: Vec<&str> = descriptor.operations.iter().map(|operation| operation.name.as_str()).collect();
-    let text = format!("adapter = \"{}\"\noperations = {}\n{limits}", adapter.digest(), json!(names));
-    let mut grant = Grant::parse(&text).unwrap();
-    grant.routes = descriptor.routes.iter().map(Route::as_granted).collect();
-    grant.carve_outs = vec![address.to_string().parse().unwrap()];
-    let vault = MemoryVault::new();
-    vault.put("secret-key", Secret::try_from(secret("secret-key")).unwrap());
-    let new = NewIntegration::new("acme", "stripe", adapter, grant).config(config).vault(Arc::new(vault));
-    case.runtime.integrate(new).await.unwrap()
+    upstreams::integrated(case, "stripe", config, Some(address), limits).await
 }
 
 /// Each operation with a good input.

@@ -31,7 +31,7 @@ pub struct WouldSend {
     /// The slot whose secret would have been added.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub slot: Option<String>,
-    /// The same as lines for a POSIX shell, where the secret is a variable with the slot's name.
+    /// The same as lines for a POSIX shell, where the secret is a shell variable named after the slot: `SERVER_TOKEN` for `server-token`.
     pub curl: String,
 }
 

@@ -31,8 +31,8 @@ pub enum HeaderRefusal {
 ///
 /// Framing and routing (RFC 9110, 9112), credentials (RFC 9110, section 11; cookies RFC 6265), ranges (a response in
 /// pieces hides a secret from the search for echoes), and the fields by which some servers take another method, host or
-/// path than the one that was judged.
-const RESERVED: [&str; 24] = [
+/// path than the one that was judged. [`judge_header`] refuses more than these: beginnings of names, too.
+pub const RESERVED_HEADERS: [&str; 24] = [
     "accept-encoding",
     "authorization",
     "connection",
@@ -92,7 +92,7 @@ pub(crate) fn is_always_granted(name: &str) -> bool {
 
 /// Whether only the host may write this field.
 pub(crate) fn is_reserved(name: &str) -> bool {
-    RESERVED.iter().any(|reserved| is_same(name, reserved))
+    RESERVED_HEADERS.iter().any(|reserved| is_same(name, reserved))
         || RESERVED_PREFIXES.iter().any(|prefix| name.get(..prefix.len()).is_some_and(|start| is_same(start, prefix)))
 }
 
@@ -114,7 +114,7 @@ mod tests {
 
     #[test]
     fn reserved_names_are_reserved_in_every_spelling() {
-        for name in RESERVED {
+        for name in RESERVED_HEADERS {
             assert!(
                 is_reserved(name) && is_reserved(&name.to_uppercase()) && is_reserved(&name.replace('-', "_")),
                 "{name}"

@@ -63,7 +63,7 @@ pub use descriptor::{Descriptor, DescriptorError, Effect, Operation, RequestBody
 pub use diff::{Change, ChangeKind, Diff, diff};
 pub use explain::{Explained, Explanation, explain};
 pub use grant::{Grant, GrantError, GrantedRoute, RouteLimits};
-pub use header::{Header, HeaderRefusal, judge_header};
+pub use header::{Header, HeaderRefusal, RESERVED_HEADERS, judge_header};
 pub use intersect::{Layer, Removed};
 pub use limits::{Limits, LimitsError};
 pub use method::Method;
