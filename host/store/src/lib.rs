@@ -1,0 +1,51 @@
+//! Ordered keys and values with atomic compare-and-set batches, range scans with cursors, and durable commits.
+//!
+//! | file | what it holds |
+//! | --- | --- |
+//! | `batch.rs` | a change: what must hold, what is written |
+//! | `scan.rs` | reading a range, page by page |
+//! | `error.rs` | what can go wrong, and what to do |
+//! | `memory.rs` | a store that forgets, for tests |
+//!
+//! [`Store`] is all that the rest of Portcullis knows of a database. It is narrow on purpose: whatever holds ordered keys
+//! and can commit a batch as a whole can stand behind it, in this process or on another machine.
+//!
+//! Three promises hold for every store:
+//!
+//! - **All or nothing, in one order.** A batch is applied as a whole or not at all, and whoever reads sees batches in the
+//!   order in which they were committed. A batch whose checks do not hold changes nothing and says which key it was.
+//! - **Durable.** When [`Store::commit`] returns `Ok`, neither `kill -9` nor a power cut loses the batch, and nobody was
+//!   shown it before.
+//! - **Never silently short.** What is damaged or missing is told by name ([`StoreError::Corrupt`]), and is never answered
+//!   as if it had not been there.
+
+mod batch;
+mod error;
+mod memory;
+mod scan;
+
+pub use batch::{Batch, Check, MAX_BATCH_BYTES, MAX_KEY_BYTES, MAX_VALUE_BYTES};
+pub use error::StoreError;
+pub use memory::MemoryStore;
+pub use scan::{Cursor, Page, Scan};
+
+use async_trait::async_trait;
+
+/// Ordered keys and values. Keys are compared as bytes.
+#[async_trait]
+pub trait Store: Send + Sync {
+    /// The value of a key; none where there is none.
+    async fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError>;
+
+    /// A page of a range. Each page is as the store was at one moment; two pages may differ by what came between.
+    async fn scan(&self, scan: &Scan) -> Result<Page, StoreError>;
+
+    /// Applies a batch as a whole, if its checks hold. Returns when it is durable.
+    ///
+    /// [`StoreError::Conflict`] says that a check did not hold: nothing was changed. After any other error it is not known
+    /// whether the batch was applied: read before trying again.
+    async fn commit(&self, batch: Batch) -> Result<(), StoreError>;
+
+    /// What it is and where, for people, for example `sled at .portcullis/store`.
+    fn place(&self) -> String;
+}
