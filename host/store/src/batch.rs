@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::{StoreError, engine::Writes};
+
 /// Longest key, in bytes.
 pub const MAX_KEY_BYTES: usize = 1024;
 /// Longest value, in bytes (4 MiB).
@@ -66,6 +68,30 @@ impl Batch {
     /// What is written, by key; none removes.
     pub fn writes(&self) -> &BTreeMap<Vec<u8>, Option<Vec<u8>>> {
         &self.writes
+    }
+
+    /// What must hold, and what is written.
+    pub(crate) fn into_parts(self) -> (BTreeMap<Vec<u8>, Check>, Writes) {
+        (self.checks, self.writes)
+    }
+
+    /// Refuses keys, values and batches that are larger than any store takes.
+    pub fn within_limits(&self) -> Result<(), StoreError> {
+        let refuse = |what, bytes, limit| Err(StoreError::TooLarge { what, bytes, limit });
+        for key in self.checks.keys().chain(self.writes.keys()) {
+            if key.len() > MAX_KEY_BYTES {
+                return refuse("a key", key.len(), MAX_KEY_BYTES);
+            }
+        }
+        for value in self.writes.values().flatten() {
+            if value.len() > MAX_VALUE_BYTES {
+                return refuse("a value", value.len(), MAX_VALUE_BYTES);
+            }
+        }
+        match self.bytes() {
+            bytes if bytes > MAX_BATCH_BYTES => refuse("a batch", bytes, MAX_BATCH_BYTES),
+            _ => Ok(()),
+        }
     }
 
     /// Bytes of keys and values, checks included.

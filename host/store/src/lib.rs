@@ -19,15 +19,32 @@
 //! - **Never silently short.** What is damaged or missing is told by name ([`StoreError::Corrupt`]), and is never answered
 //!   as if it had not been there.
 
+mod anchor;
 mod batch;
+mod checksum;
+mod committer;
+mod embedded;
+mod engine;
+mod envelope;
 mod error;
+mod folder;
 mod memory;
+mod migrations;
+mod opening;
+mod options;
 mod scan;
+mod shared;
+mod tally;
+mod tools;
 
 pub use batch::{Batch, Check, MAX_BATCH_BYTES, MAX_KEY_BYTES, MAX_VALUE_BYTES};
+pub use embedded::Embedded;
+pub use engine::{EngineKind, Hook, Step};
 pub use error::StoreError;
 pub use memory::MemoryStore;
+pub use options::{FreeSpace, Options};
 pub use scan::{Cursor, Page, Scan};
+pub use tools::Verified;
 
 use async_trait::async_trait;
 

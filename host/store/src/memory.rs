@@ -44,6 +44,7 @@ impl Store for MemoryStore {
     }
 
     async fn commit(&self, batch: Batch) -> Result<(), StoreError> {
+        batch.within_limits()?;
         let mut entries = self.entries();
         for (key, check) in batch.checks() {
             let holds = match (entries.get(key), check) {

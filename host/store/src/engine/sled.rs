@@ -1,0 +1,307 @@
+//! sled 0.34.7, fenced. What it does not promise, and what is done about it:
+//!
+//! - **Its flush is no barrier.** On Linux it calls `sync_file_range`, which flushes neither a disk's cache nor a file's
+//!   length; and it does not flush its blob files (large values) at all. So after `flush` our own `sync_data` follows on
+//!   sled's file, and `sync_all` on blobs that are new and on their folder.
+//! - **It flushes when it likes.** `flush_every_ms(None)`: only when asked, or when a buffer is full.
+//! - **Several trees are not one commit.** One tree, and `apply_batch`, whose log entries are recovered as a whole.
+//! - **What is written is seen before it is durable.** `shows_early` keeps readers out meanwhile.
+//! - **It panics on damage**, also in its own threads, and then waits for them for ever. Panics are caught; a write is done
+//!   by a thread of ours that can be left behind ([`Worker`]).
+//! - **An error of the disk is final.** It stays readable; the store opens it anew once a write can work.
+
+use std::{
+    collections::HashSet,
+    ffi::OsString,
+    fs::{self, File},
+    mem::ManuallyDrop,
+    ops::Bound,
+    path::PathBuf,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+        mpsc,
+    },
+    thread,
+    time::{Duration, SystemTime},
+};
+
+use super::{Engine, Failure, Opening, Range, Step, Visit, Writes, quiet};
+
+/// How long sled's file lock, which its threads hold a little longer than its handle lives, is waited for.
+const UNLOCKED_WITHIN: Duration = Duration::from_secs(5);
+/// How often a write that takes long is looked after.
+const LOOK_AFTER: Duration = Duration::from_millis(500);
+
+pub(super) struct Sled {
+    inner: Arc<Inner>,
+    worker: Mutex<Option<Worker>>,
+}
+
+struct Inner {
+    /// None once it was closed.
+    database: Mutex<Option<sled::Db>>,
+    /// Knows of errors in sled's threads.
+    config: sled::Config,
+    opening: Opening,
+    /// sled's file, opened once more.
+    file: File,
+    blobs: Mutex<Blobs>,
+    /// It panicked: nothing is done with it any more, and it is not dropped either, which would flush.
+    gave_up: AtomicBool,
+}
+
+impl Sled {
+    pub(super) fn open(opening: Opening) -> Result<Self, Failure> {
+        if quiet::a_thread_of_sled_died() {
+            let why = "sled's threads died of damaged data in this process; start it again";
+            return Err(Failure::Damaged(why.to_owned()));
+        }
+        let config = sled::Config::new()
+            .path(&opening.folder)
+            .cache_capacity(opening.cache_bytes)
+            .flush_every_ms(None)
+            .use_compression(false);
+        let started = std::time::Instant::now();
+        let database = loop {
+            match quiet::catch(|| config.open()).map_err(Failure::Damaged)? {
+                Ok(database) => break database,
+                Err(sled::Error::Io(error))
+                    if error.to_string().contains("could not acquire lock") && started.elapsed() < UNLOCKED_WITHIN =>
+                {
+                    thread::sleep(Duration::from_millis(20));
+                }
+                Err(error) => return Err(told("opening", error)),
+            }
+        };
+        let file = File::open(opening.folder.join("db")).map_err(|error| Failure::of_io("opening its log", &error))?;
+        let blobs = Mutex::new(Blobs::new(opening.folder.join("blobs")));
+        let inner = Arc::new(Inner {
+            database: Mutex::new(Some(database)),
+            config,
+            opening,
+            file,
+            blobs,
+            gave_up: AtomicBool::new(false),
+        });
+        let worker = Mutex::new(Some(Worker::start(&inner)?));
+        Ok(Self { inner, worker })
+    }
+}
+
+impl Inner {
+    fn with<T>(&self, doing: impl FnOnce(&sled::Tree) -> Result<T, Failure>) -> Result<T, Failure> {
+        if self.gave_up.load(Ordering::Acquire) {
+            return Err(Failure::Damaged("the engine gave up on this data before".to_owned()));
+        }
+        let database = self.database.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let Some(database) = database else {
+            return Err(Failure::Io("it was closed".to_owned()));
+        };
+        // Whoever panics within must not drop it, which would flush and might wait for ever.
+        let database = ManuallyDrop::new(database);
+        match quiet::catch(|| doing(&database)) {
+            Ok(done) => {
+                drop(ManuallyDrop::into_inner(database));
+                done
+            }
+            Err(text) => {
+                self.give_up();
+                Err(Failure::Damaged(text))
+            }
+        }
+    }
+
+    fn give_up(&self) {
+        self.gave_up.store(true, Ordering::Release);
+        let database = self.database.lock().unwrap_or_else(PoisonError::into_inner).take();
+        std::mem::forget(database);
+    }
+
+    /// All that a commit is.
+    fn write(&self, writes: Writes) -> Result<(), Failure> {
+        self.with(|tree| {
+            self.opening.step(Step::Write).map_err(|error| Failure::of_io("writing", &error))?;
+            let mut batch = sled::Batch::default();
+            for (key, value) in writes {
+                match value {
+                    Some(value) => batch.insert(key, value),
+                    None => batch.remove(key),
+                }
+            }
+            tree.apply_batch(batch).map_err(|error| told_of_writing("writing", error))?;
+            tree.flush().map_err(|error| told_of_writing("flushing", error))?;
+            Ok(())
+        })?;
+        let synced = self.opening.step(Step::Sync).and_then(|()| {
+            self.file.sync_data()?;
+            self.blobs.lock().unwrap_or_else(PoisonError::into_inner).sync()
+        });
+        synced.map_err(|error| Failure::Unsynced(error.to_string()))
+    }
+}
+
+impl Engine for Sled {
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Failure> {
+        self.inner.with(|tree| {
+            let value = tree.get(key).map_err(|error| told("reading", error))?;
+            Ok(value.map(|value| value.to_vec()))
+        })
+    }
+
+    fn visit(&self, range: &Range, descending: bool, visit: &mut Visit<'_>) -> Result<(), Failure> {
+        self.inner.with(|tree| {
+            let bounds: (Bound<&[u8]>, Bound<&[u8]>) =
+                (range.0.as_ref().map(Vec::as_slice), range.1.as_ref().map(Vec::as_slice));
+            let mut entries = tree.range::<&[u8], _>(bounds);
+            while let Some(entry) = if descending { entries.next_back() } else { entries.next() } {
+                let (key, value) = entry.map_err(|error| told("reading", error))?;
+                if !visit(&key, &value) {
+                    break;
+                }
+            }
+            Ok(())
+        })
+    }
+
+    fn write(&self, writes: Writes) -> Result<(), Failure> {
+        let worker = self.worker.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(worker) = &*worker else {
+            return Err(Failure::Io("it was closed".to_owned()));
+        };
+        worker.write(&self.inner, writes)
+    }
+
+    fn shows_early(&self) -> bool {
+        true
+    }
+
+    fn for_reading(&self) -> Result<Option<Box<dyn Engine>>, Failure> {
+        Ok(None)
+    }
+
+    fn close(&self) -> Result<(), Failure> {
+        if let Some(worker) = self.worker.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            worker.end();
+        }
+        let database = self.inner.database.lock().unwrap_or_else(PoisonError::into_inner).take();
+        // What it could not write it will never write; the store is opened anew.
+        quiet::catch(|| drop(database)).map_err(Failure::Damaged)
+    }
+}
+
+impl Drop for Sled {
+    fn drop(&mut self) {
+        let _ = self.close();
+    }
+}
+
+/// A thread that writes, and can be left behind if sled waits for something that will never come.
+struct Worker {
+    jobs: mpsc::Sender<Writes>,
+    done: mpsc::Receiver<Result<(), Failure>>,
+    thread: thread::JoinHandle<()>,
+}
+
+impl Worker {
+    fn start(inner: &Arc<Inner>) -> Result<Self, Failure> {
+        let (jobs, next) = mpsc::channel::<Writes>();
+        let (answer, done) = mpsc::channel();
+        let inner = Arc::clone(inner);
+        let thread = thread::Builder::new()
+            .name("portcullis-sled".to_owned())
+            .spawn(move || {
+                while let Ok(writes) = next.recv() {
+                    if answer.send(inner.write(writes)).is_err() {
+                        break;
+                    }
+                }
+            })
+            .map_err(|error| Failure::of_io("starting a thread", &error))?;
+        Ok(Self { jobs, done, thread })
+    }
+
+    fn write(&self, inner: &Inner, writes: Writes) -> Result<(), Failure> {
+        let lost = || Failure::Damaged("the engine gave up on this data before".to_owned());
+        self.jobs.send(writes).map_err(|_| lost())?;
+        loop {
+            match self.done.recv_timeout(LOOK_AFTER) {
+                Ok(done) => return done,
+                Err(mpsc::RecvTimeoutError::Disconnected) => return Err(lost()),
+                Err(mpsc::RecvTimeoutError::Timeout) => {
+                    if quiet::a_thread_of_sled_died() {
+                        inner.give_up();
+                        return Err(Failure::Damaged("a thread of sled died of what it found".to_owned()));
+                    }
+                    if inner.config.global_error().is_err() {
+                        // An error was noted after the writer had looked for one, and nobody woke it: a second flush does.
+                        let _ = inner.with(|tree| Ok(tree.flush()));
+                    }
+                }
+            }
+        }
+    }
+
+    fn end(self) {
+        drop(self.jobs);
+        if !quiet::a_thread_of_sled_died() {
+            let _ = self.thread.join();
+        }
+    }
+}
+
+/// Which blob files were made durable.
+struct Blobs {
+    folder: PathBuf,
+    changed: Option<SystemTime>,
+    synced: HashSet<OsString>,
+}
+
+impl Blobs {
+    fn new(folder: PathBuf) -> Self {
+        Self { folder, changed: None, synced: HashSet::new() }
+    }
+
+    /// Flushes those that are new. A file is in its folder before it is in the log, so a folder that did not change has none.
+    fn sync(&mut self) -> std::io::Result<()> {
+        let changed = fs::metadata(&self.folder)?.modified()?;
+        if self.changed == Some(changed) {
+            return Ok(());
+        }
+        let mut there = HashSet::new();
+        for entry in fs::read_dir(&self.folder)? {
+            let name = entry?.file_name();
+            if !self.synced.contains(&name) {
+                match File::open(self.folder.join(&name)) {
+                    Ok(blob) => blob.sync_all()?,
+                    // sled removes what it needs no more.
+                    Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
+                    Err(error) => return Err(error),
+                }
+            }
+            there.insert(name);
+        }
+        File::open(&self.folder)?.sync_all()?;
+        self.synced = there;
+        // Two changes within one tick of the file system's clock look like one.
+        let settled = changed.elapsed().is_ok_and(|age| age > Duration::from_millis(50));
+        self.changed = settled.then_some(changed);
+        Ok(())
+    }
+}
+
+fn told(doing: &str, error: sled::Error) -> Failure {
+    match &error {
+        sled::Error::Io(io) => Failure::of_io(&format!("sled, {doing}"), io),
+        sled::Error::Corruption { .. } => Failure::Damaged(format!("sled found damage while {doing}")),
+        _ => Failure::Damaged(format!("sled, {doing}: {error}")),
+    }
+}
+
+/// sled does not say whether it was the write or its flush that failed, so what is not plainly the first is the second.
+fn told_of_writing(doing: &str, error: sled::Error) -> Failure {
+    match told(doing, error) {
+        Failure::Io(problem) => Failure::Unsynced(problem),
+        other => other,
+    }
+}

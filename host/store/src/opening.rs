@@ -1,0 +1,125 @@
+//! Opening a store: everything that must hold before anybody is answered.
+
+use std::{fs, io::Write, path::Path, sync::Arc};
+
+use crate::{
+    StoreError,
+    anchor::Anchor,
+    engine::{self, Engine, EngineKind, Opening},
+    folder::{Folder, Found},
+    migrations,
+    options::Options,
+    tally::{self, Tally},
+    tools,
+};
+
+/// Up to how many entries are counted anew at each open. More of them are left to `verify`.
+const COUNTED_AT_OPEN: u64 = 20_000;
+/// What is written, flushed and removed to learn whether the disk takes writes again.
+const PROBE: &str = "format.new";
+const PROBE_BYTES: usize = 64 << 10;
+
+/// An open store, before its committer runs.
+pub(crate) struct Opened {
+    pub(crate) folder: Arc<Folder>,
+    pub(crate) kind: EngineKind,
+    pub(crate) engine: Arc<dyn Engine>,
+    pub(crate) anchor: Anchor,
+    pub(crate) tally: Tally,
+}
+
+/// Opens or makes the store in a folder.
+pub(crate) fn open(path: &Path, options: &Options) -> Result<Opened, StoreError> {
+    let folder = Folder::lock(path, options.create)?;
+    let format = match folder.settle()? {
+        Found::Store(format) => format,
+        Found::Nothing if options.create => folder.make(options.engine.unwrap_or_default(), options)?,
+        Found::Nothing => {
+            return Err(crate::folder::not_a_store(
+                path,
+                "there is no store in this folder; name the folder of a store",
+            ));
+        }
+    };
+    let kind = format.engine;
+    if let Some(wanted) = options.engine.filter(|wanted| *wanted != kind) {
+        let problem = format!("it is kept by {kind}, not by {wanted}; `portcullis store export` and `import` move it");
+        return Err(crate::folder::not_a_store(path, &problem));
+    }
+    folder.unseal(kind, options.seal_bytes)?;
+    migrations::run(&folder, format, options)?;
+    let engine = open_engine(&folder, kind, options)?;
+    let (anchor, tally) = judge(&folder, options, engine.as_ref())?;
+    if tally.entries <= COUNTED_AT_OPEN {
+        tools::recount(&folder, options, engine.as_ref(), &mut |_| {})?;
+    }
+    Ok(Opened { folder: Arc::new(folder), kind, engine: Arc::from(engine), anchor, tally })
+}
+
+/// Opens the engine, and makes durable what it shows: after `kill -9` that may be in the page cache alone.
+pub(crate) fn open_engine(folder: &Folder, kind: EngineKind, options: &Options) -> Result<Box<dyn Engine>, StoreError> {
+    let path = folder.engine(kind);
+    let opening = Opening { folder: path.clone(), cache_bytes: options.cache_bytes, hook: options.hook.clone() };
+    let engine = engine::open(kind, opening).map_err(|failure| folder.told(failure, options))?;
+    engine::sync_folder(&path).map_err(|error| folder.io("flushing what is there", &error))?;
+    Ok(engine)
+}
+
+/// Says what is there, or that it is less than there was.
+pub(crate) fn judge(folder: &Folder, options: &Options, engine: &dyn Engine) -> Result<(Anchor, Tally), StoreError> {
+    let told = |failure| folder.told(failure, options);
+    let Some(stored) = engine.get(tally::KEY).map_err(told)? else {
+        return Err(folder.corrupt("it is silently short: the engine opened it, and its tally of entries is missing"));
+    };
+    let Some(tally) = Tally::from_bytes(&stored) else {
+        return Err(folder.corrupt("its tally of entries is not as it was written"));
+    };
+    let (anchor, anchored) = Anchor::open(folder.path()).map_err(|error| match error.kind() {
+        std::io::ErrorKind::NotFound => folder.corrupt(
+            "the file `anchor` is missing, without which nobody can say whether commits are missing too; put it back, as old as \
+             the rest or newer",
+        ),
+        _ => folder.io("reading the anchor", &error),
+    })?;
+    let Some(anchored) = anchored else {
+        return Err(folder.corrupt(
+            "the file `anchor` is not as it was written, so nobody can say whether commits are missing; put it back",
+        ));
+    };
+    if tally.number < anchored.number {
+        let (is, was) = (tally.number, anchored.number);
+        return Err(
+            folder.corrupt(format!("it is silently short: the engine has {is} commits, and {was} were made durable"))
+        );
+    }
+    if tally.number == anchored.number && tally != anchored {
+        return Err(folder.corrupt("the engine's tally of entries is another than the anchor's for the same commit"));
+    }
+    anchor.settle(tally).map_err(|error| folder.io("writing the anchor", &error))?;
+    Ok((anchor, tally))
+}
+
+/// Closes what has to be closed after the engine.
+pub(crate) fn seal(folder: &Folder, kind: EngineKind, anchor: &Anchor, tally: Tally) -> Result<(), StoreError> {
+    engine::sync_folder(&folder.engine(kind)).map_err(|error| folder.io("flushing", &error))?;
+    anchor.settle(tally).map_err(|error| folder.io("writing the anchor", &error))?;
+    folder.seal(kind)
+}
+
+/// Whether the disk takes writes.
+pub(crate) fn try_to_write(folder: &Folder) -> Result<(), StoreError> {
+    let path = folder.path().join(PROBE);
+    let write = || {
+        let mut file = fs::File::create(&path)?;
+        file.write_all(&vec![0; PROBE_BYTES])?;
+        file.sync_all()
+    };
+    let written = write();
+    let removed = fs::remove_file(&path);
+    written.and(removed).map_err(|error| match error.kind() {
+        std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
+            folder.told(engine::Failure::Full, &Options::default())
+        }
+        _ => folder.io("trying to write", &error),
+    })
+}
