@@ -122,9 +122,9 @@ impl Case {
         set_up: impl FnOnce(RuntimeBuilder) -> RuntimeBuilder,
     ) -> Self {
         traces::watch();
-        let ledger = Arc::new(ReadableLedger::default());
+        let ledger = Arc::new(ReadableLedger::start().await);
         let names = Arc::new(DnsServer::start().await.unwrap());
-        let builder = Runtime::builder(ledger.clone())
+        let builder = Runtime::builder(ledger.ledger())
             .cache(folder::cache())
             .compiler(compiler())
             .resolver(Arc::new(portcullis_runtime::DnsResolver::with_servers(&[names.address]).unwrap()))
@@ -221,7 +221,7 @@ impl Case {
         let last = records.last().expect("a refusal is recorded");
         assert_eq!(last["step"], step, "{last}");
         assert!(last["adapter"].as_str().unwrap().starts_with("sha256:"), "{last}");
-        assert!(error.starts_with(last["error"].as_str().unwrap()), "{last}");
+        assert!(error.starts_with(last["message"].as_str().unwrap()), "{last}");
         self.no_secret_in(&last.to_string());
     }
 

@@ -300,6 +300,7 @@ pub(crate) async fn a_redirect_from_https_to_http_is_followed_only_where_http_wa
             connections: Arc::new(egress.connections()),
             traffic: Arc::default(),
             responses: Arc::new(HashMap::new()),
+            salt: [7; 16],
             mode: Mode::Live,
             seed: 1,
         });

@@ -319,6 +319,7 @@ pub(crate) async fn outbound(
         ),
         traffic: Arc::default(),
         responses: Arc::new(HashMap::new()),
+        salt: [7; 16],
         mode,
         seed: 1,
     })

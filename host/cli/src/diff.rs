@@ -1,8 +1,6 @@
 //! `portcullis diff`: what a new version of an adapter asks for that the old one did not.
 
-use std::sync::Arc;
-
-use portcullis_runtime::{Ceiling, Discard, diff};
+use portcullis_runtime::{Ceiling, diff};
 use serde_json::json;
 
 use crate::{
@@ -10,12 +8,12 @@ use crate::{
     config,
     exit::{Code, DENIED, DONE},
     look,
-    read::{load, read_json, start},
+    read::{load, no_ledger, read_json, start},
 };
 
 pub(crate) async fn run(arguments: &Arguments, wanted: &Diff) -> anyhow::Result<Code> {
     let config = read_json("config", &wanted.config)?;
-    let runtime = start(arguments, Arc::new(Discard), Ceiling::default())?;
+    let runtime = start(arguments, no_ledger().await?, Ceiling::default())?;
     let old = load(&runtime, &wanted.old).await?;
     let new = load(&runtime, &wanted.new).await?;
     let (old_schema, new_schema) = (runtime.config_schema(&old).await?, runtime.config_schema(&new).await?);

@@ -111,6 +111,7 @@ fn classify(error: &anyhow::Error) -> (Code, &'static str) {
             return match error {
                 IntegrateError::Grant(_) => (USAGE, "grant"),
                 IntegrateError::Describe(error) => classify_describe(error),
+                IntegrateError::Ledger(_) => (OTHER, "ledger"),
             };
         }
         if let Some(error) = cause.downcast_ref::<DescribeError>() {

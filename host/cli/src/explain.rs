@@ -1,21 +1,21 @@
 //! `portcullis explain`: descriptor ∩ grant ∩ ceiling, and which of the three takes what away.
 
-use std::{path::Path, sync::Arc};
+use std::path::Path;
 
-use portcullis_runtime::{Adapter, Discard, Explained, Explanation, Grant, IntegrateError, explain};
+use portcullis_runtime::{Adapter, Explained, Explanation, Grant, IntegrateError, explain};
 
 use crate::{
     arguments::{Arguments, Explain},
     exit::{self, Code, DONE, USAGE, Usage},
     look,
-    read::{integration_name, load, read_ceiling, read_grant, read_json, start},
+    read::{integration_name, load, no_ledger, read_ceiling, read_grant, read_json, start},
 };
 
 pub(crate) async fn run(arguments: &Arguments, wanted: &Explain) -> anyhow::Result<Code> {
     let grant = read_grant(&wanted.grant)?;
     let ceiling = read_ceiling(wanted.ceiling.as_deref())?;
     let config = read_json("config", &wanted.config)?;
-    let runtime = start(arguments, Arc::new(Discard), ceiling.clone())?;
+    let runtime = start(arguments, no_ledger().await?, ceiling.clone())?;
     let adapter = load(&runtime, &wanted.adapter).await?;
     let descriptor = runtime.describe(&adapter, &config).await?;
     fits(&grant, &wanted.grant, &adapter, &wanted.adapter)?;

@@ -1,10 +1,8 @@
 //! `portcullis inspect`: what an adapter can do, before it does anything.
 
-use std::sync::Arc;
-
 use portcullis_runtime::{
-    Adapter, Ceiling, DescribeError, Descriptor, Discard, Explanation, Grant, IntegrateError, Limits, Parameter,
-    Repeat, Route, Schema, Scheme, explain, printable,
+    Adapter, Ceiling, DescribeError, Descriptor, Explanation, Grant, IntegrateError, Limits, Parameter, Repeat, Route,
+    Schema, Scheme, explain, printable,
 };
 use serde_json::{Value, json};
 
@@ -14,14 +12,14 @@ use crate::{
     exit::{Code, DONE, USAGE},
     explain::{fits, tell_refused, text as effective},
     look, operation,
-    read::{integration_name, load, read_ceiling, read_grant, read_json, start},
+    read::{integration_name, load, no_ledger, read_ceiling, read_grant, read_json, start},
     sensitive,
 };
 
 pub(crate) async fn run(arguments: &Arguments, wanted: &Inspect) -> anyhow::Result<Code> {
     let ceiling = read_ceiling(wanted.ceiling.as_deref())?;
     let given = wanted.config.as_deref().map(|text| read_json("config", text)).transpose()?;
-    let runtime = start(arguments, Arc::new(Discard), Ceiling::default())?;
+    let runtime = start(arguments, no_ledger().await?, Ceiling::default())?;
     let adapter = load(&runtime, &wanted.adapter).await?;
     let schema = runtime.config_schema(&adapter).await?;
     if wanted.config_schema {

@@ -4,8 +4,8 @@ use std::{fs, sync::Arc};
 
 use anyhow::Context;
 use portcullis_runtime::{
-    Body, Call, CallError, Caller, Descriptor, JsonLines, MemoryVault, NewIntegration, Outcome, Secret, Source,
-    WouldSend, printable,
+    Body, Call, CallError, Caller, Descriptor, Ledger, LedgerOptions, MemoryVault, NewIntegration, Outcome, Secret,
+    Source, WouldSend, printable,
 };
 use serde_json::{Value, json};
 
@@ -13,7 +13,7 @@ use crate::{
     arguments::{Arguments, Invoke},
     exit::{self, Code, DONE, Usage},
     look,
-    read::{integration_name, load, read_ceiling, read_grant, read_json, start},
+    read::{close, integration_name, load, open_store, read_ceiling, read_grant, read_json, start},
 };
 
 pub(crate) async fn run(arguments: &Arguments, wanted: &Invoke) -> anyhow::Result<Code> {
@@ -24,24 +24,31 @@ pub(crate) async fn run(arguments: &Arguments, wanted: &Invoke) -> anyhow::Resul
     let credentials = read_credentials(wanted)?;
 
     fs::create_dir_all(&arguments.data).with_context(|| format!("the data folder {}", arguments.data.display()))?;
-    let ledger = JsonLines::open(arguments.data.join("ledger.jsonl"))?;
-    let runtime = start(arguments, Arc::new(ledger), ceiling)?;
+    let store = open_store(arguments).await?;
+    let ledger = Ledger::open(store.clone(), LedgerOptions::default()).await?;
+    let runtime = start(arguments, ledger.clone(), ceiling)?;
     let adapter = load(&runtime, &wanted.adapter).await?;
+    let caller = Caller::principal(&wanted.principal);
     let vault = Arc::new(MemoryVault::new());
     let name = integration_name(wanted.integration.as_ref(), &wanted.adapter);
     let integration = runtime
-        .integrate(NewIntegration::new("local", name, adapter, grant).config(config).vault(vault.clone()))
+        .integrate(
+            NewIntegration::new("local", name, adapter, grant)
+                .config(config)
+                .vault(vault.clone())
+                .granted_by(caller.clone()),
+        )
         .await?;
 
     fill(&vault, credentials, integration.descriptor())?;
 
-    let mut call = Call::new(Caller::principal(&wanted.principal), &wanted.operation, input)
-        .mode(wanted.mode.into())
-        .seed(wanted.seed);
+    let mut call = Call::new(caller, &wanted.operation, input).mode(wanted.mode.into()).seed(wanted.seed);
     if let Some(key) = &wanted.idempotency_key {
         call = call.idempotency_key(key);
     }
     let outcome = integration.call(call).await;
+    drop((integration, runtime));
+    close(ledger, store).await?;
     if arguments.json {
         look::print_json(&as_json(&outcome));
     } else {

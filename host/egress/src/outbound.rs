@@ -79,6 +79,8 @@ pub struct OutboundParts {
     pub traffic: Arc<Traffic>,
     /// Response schemas by route id, for sandbox mode.
     pub responses: Arc<HashMap<String, Schema>>,
+    /// What the hashes of request bodies are salted with.
+    pub salt: [u8; 16],
     /// Whether anything leaves.
     pub mode: Mode,
     /// For sandbox mode's answers: the n-th request of a call is answered from `seed + n`.
@@ -324,7 +326,7 @@ impl Outbound {
             let would = would_send(request, &url, route, &mut tally.room);
             tally.would_send.push(would);
         });
-        let under_way = UnderWay::start(self, &url, route, 1);
+        let under_way = UnderWay::start(self, request, &url, route, 1);
         let seed = self.parts.seed.wrapping_add(number.into());
         let response = match self.parts.responses.get(&route.id) {
             Some(schema) => answer(&url, schema, seed),
@@ -343,7 +345,7 @@ impl Outbound {
         attempt: u32,
         deadline: Deadline,
     ) -> Result<HttpResponse, SendError> {
-        let mut under_way = UnderWay::start(self, url, route, attempt);
+        let mut under_way = UnderWay::start(self, request, url, route, attempt);
         let end = exchange::run(self, request, url, route, deadline, &mut under_way.redactions).await;
         under_way.end(&end);
         end

@@ -3,16 +3,17 @@
 use std::{borrow::Cow, time::Instant};
 
 use portcullis_gate::{OpenRoute, RequestUrl};
-use portcullis_ledger::Exchange;
+use portcullis_ledger::{Exchange, Hash};
 
 use crate::{
     error::SendError,
-    outbound::{HttpResponse, Outbound},
+    outbound::{HttpRequest, HttpResponse, Outbound},
 };
 
 /// A try under way. Dropped before its end, it is recorded as cut off: the request may have been carried out.
 pub(crate) struct UnderWay<'a> {
     outbound: &'a Outbound,
+    request: &'a HttpRequest,
     url: &'a RequestUrl,
     route: &'a OpenRoute,
     attempt: u32,
@@ -23,8 +24,14 @@ pub(crate) struct UnderWay<'a> {
 }
 
 impl<'a> UnderWay<'a> {
-    pub(crate) fn start(outbound: &'a Outbound, url: &'a RequestUrl, route: &'a OpenRoute, attempt: u32) -> Self {
-        Self { outbound, url, route, attempt, started: Instant::now(), redactions: 0, ended: false }
+    pub(crate) fn start(
+        outbound: &'a Outbound,
+        request: &'a HttpRequest,
+        url: &'a RequestUrl,
+        route: &'a OpenRoute,
+        attempt: u32,
+    ) -> Self {
+        Self { outbound, request, url, route, attempt, started: Instant::now(), redactions: 0, ended: false }
     }
 
     /// Records how it ended. What was denied is recorded as a denial instead.
@@ -42,6 +49,7 @@ impl<'a> UnderWay<'a> {
             route: self.route.id.clone(),
             method: self.route.method,
             origin: self.url.origin().to_owned(),
+            payload: self.request.body.as_ref().map(|body| Hash::salted(&self.outbound.parts.salt, body)),
             template: self.route.template.as_str().to_owned(),
             slot: self.route.slot.as_ref().map(|(slot, _)| slot.clone()),
             attempt: self.attempt,

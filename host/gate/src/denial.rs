@@ -30,11 +30,12 @@ const NOT_CARVED: &str = "`carve_outs` has nothing that holds it for this integr
 /// Longest lines that a denial gives, in bytes.
 const MAX_LINES: usize = 4 * 1024;
 
-/// A refusal.
+/// A refusal. Its fields stand in the order of their names, which is how the ledger writes it (RFC 8785).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Denial {
-    /// The rule's name.
-    pub rule: String,
+    /// The lines to add to the grant; none where no grant would help.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub allow_with: Option<String>,
     /// What was asked, as far as it was judged: method and URL without its query, or an operation's name.
     pub asked: String,
     /// What is granted in its place, at most five items.
@@ -42,9 +43,8 @@ pub struct Denial {
     pub granted: Vec<String>,
     /// What was asked, what is granted and why that is not enough, in one or two sentences.
     pub message: String,
-    /// The lines to add to the grant; none where no grant would help.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub allow_with: Option<String>,
+    /// The rule's name.
+    pub rule: String,
 }
 
 impl Denial {

@@ -1,51 +1,237 @@
-//! The ledger: an append-only record of every call and every refusal.
+//! The ledger: an append-only, hash-chained record of every call, every refusal and every change.
 //!
 //! | file | what it holds |
 //! | --- | --- |
-//! | `record.rs` | what a record says |
-//! | `receipt.rs` | what a call used |
-//! | `jsonl.rs` | a ledger that is a JSON Lines file |
+//! | `record.rs`, `receipt.rs`, `hash.rs` | what a record says, and the one form in which it is written |
+//! | `entry.rs` | a record that has no place in a chain yet |
+//! | `keys.rs`, `block.rs` | where records stand in the store |
+//! | `chain.rs` | one workspace's chain, to be added to |
+//! | `writer.rs` | group commit: what has come in meanwhile shares a flush |
+//! | `index.rs`, `query.rs`, `reader.rs`, `follow.rs` | finding records again |
 //!
-//! The rule it serves is *no record, no call*: [`Ledger::append`] returns only when the record is kept, and a live call
-//! whose intent cannot be recorded does not happen. Callers know nothing of how records are kept; the file of today gives
-//! way to a hash-chained log behind the same trait.
+//! The rule it serves is *no record, no call*: [`Ledger::append`] returns only when the record is durable, and a live call
+//! whose intent cannot be recorded does not happen.
 //!
-//! Records hold no secrets and no inputs or outputs, only what is needed to say who did what under which grant.
+//! **The chain.** Each workspace has its own, from 1. A record is JSON in the form of RFC 8785 and names the SHA-256 of the
+//! record before it; the first names the hash of `portcullis ledger 1`, a line feed and the workspace. So no record can be
+//! changed, taken out, moved or brought in from another workspace without all after it showing that.
+//!
+//! **What is not in it.** No secret, and no input or output: of those the chain has a salted hash, and what is kept of them
+//! stands beside it, where it can be erased.
+//!
+//! **After a crash** a call of which only the intent is known gets an outcome with the status `unknown` when the ledger is
+//! opened. Whether its requests were carried out only the upstream can say; nothing is tried again by itself.
 
-mod jsonl;
+mod block;
+mod chain;
+mod entry;
+mod error;
+mod follow;
+mod hash;
+mod index;
+mod keys;
+mod query;
+mod reader;
 mod receipt;
 mod record;
+mod writer;
 
-pub use jsonl::JsonLines;
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::Arc,
+    time::Duration,
+};
+
+use jiff::Timestamp;
+use portcullis_store::{Batch, Scan, Store};
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::{
+    chain::{Chain, MAX_RECORD, read_head, read_line},
+    writer::{Request, Writer},
+};
+
+pub use block::Line;
+pub use entry::{Ending, Entry, HOST, Subject};
+pub use error::LedgerError;
+pub use follow::Follow;
+pub use hash::{Hash, NotAHash};
+pub use keys::MAX_WORKSPACE;
+pub use query::{Cursor, Field, Query, QueryError, QueryPage};
+pub use reader::{ChainHead, Reader};
 pub use receipt::Receipt;
-pub use record::{CallId, Caller, Event, Exchange, Mode, Record, Status, Step, Subject};
+pub use record::{CallId, Caller, Change, Exchange, Kept, Kind, Mode, Payload, RECORD_VERSION, Record, Status, Step};
 
-use async_trait::async_trait;
-
-/// Where records are kept.
-#[async_trait]
-pub trait Ledger: Send + Sync {
-    /// Keeps a record. Returns when a `kill -9` of the process can no longer lose it.
-    async fn append(&self, record: &Record<'_>) -> Result<(), LedgerError>;
+/// Tells the time for records.
+pub trait Clock: Send + Sync {
+    /// Now.
+    fn now(&self) -> Timestamp;
 }
 
-/// A record could not be kept. The call it is about must not go on.
-#[derive(Debug, thiserror::Error)]
-#[error("the ledger cannot be written ({place}): {problem}; no call is made without a record")]
-pub struct LedgerError {
-    /// Where the ledger is.
-    pub place: String,
-    /// What went wrong.
-    pub problem: String,
-}
-
-/// A ledger that keeps nothing. For tests and sandbox-only tools; a host that runs live calls does not use it.
+/// The system's clock.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Discard;
+pub struct SystemClock;
 
-#[async_trait]
-impl Ledger for Discard {
-    async fn append(&self, _: &Record<'_>) -> Result<(), LedgerError> {
-        Ok(())
+impl Clock for SystemClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::now()
     }
+}
+
+/// How a ledger is kept.
+#[derive(Clone)]
+pub struct LedgerOptions {
+    /// Tells the time.
+    pub clock: Arc<dyn Clock>,
+    /// Most requests that wait to be written; who comes then waits for a place. 1,024 unless set.
+    pub queue: usize,
+    /// How long a batch waits for those who were just answered, so that they share it. 500 µs unless set; nobody waits who
+    /// is alone.
+    pub gather: Duration,
+    /// Whether calls without an outcome are closed as `unknown` when the ledger is opened. Not where another host writes to
+    /// the same store: its calls may be under way.
+    pub recover: bool,
+}
+
+impl Default for LedgerOptions {
+    fn default() -> Self {
+        Self { clock: Arc::new(SystemClock), queue: 1024, gather: Duration::from_micros(500), recover: true }
+    }
+}
+
+/// Keeps records in a store. Cheap to clone; one writer for all clones.
+#[derive(Clone)]
+pub struct Ledger {
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    requests: mpsc::Sender<Request>,
+    written: watch::Receiver<u64>,
+}
+
+impl Ledger {
+    /// Opens the ledger of a store, or begins one. Calls of which only the intent is known are closed as `unknown`.
+    ///
+    /// Must be called within a tokio runtime, on which the writer runs.
+    pub async fn open(store: Arc<dyn Store>, options: LedgerOptions) -> Result<Self, LedgerError> {
+        let (requests, receiver) = mpsc::channel(options.queue.max(1));
+        let (written, watch) = watch::channel(0);
+        let writer = Writer {
+            store: store.clone(),
+            clock: options.clock.clone(),
+            gather: options.gather,
+            requests: receiver,
+            written,
+            chains: HashMap::new(),
+            owed: VecDeque::new(),
+            pay_at: tokio::time::Instant::now(),
+        };
+        tokio::spawn(writer.run());
+        let ledger = Self { store, clock: options.clock, requests, written: watch };
+        if options.recover {
+            ledger.close_unknown().await?;
+        }
+        Ok(ledger)
+    }
+
+    /// Keeps records, as a whole and in this order. Returns when they are durable.
+    ///
+    /// Where the queue is full it waits. If the future is dropped, the records may be kept all the same.
+    pub async fn append(&self, entries: Vec<Entry>) -> Result<(), LedgerError> {
+        self.commit(entries, Batch::new()).await
+    }
+
+    /// Makes a change together with the records of it: both are durable, or neither is. [`LedgerError::Conflict`] says that
+    /// a check of the batch does not hold.
+    pub async fn commit(&self, entries: Vec<Entry>, batch: Batch) -> Result<(), LedgerError> {
+        for entry in &entries {
+            keys::check(&entry.0.workspace)?;
+            let bytes = size(entry)?;
+            if bytes > MAX_RECORD {
+                return Err(LedgerError::Entry(format!("it has {bytes} bytes; the limit is {MAX_RECORD}")));
+            }
+        }
+        let (done, answer) = oneshot::channel();
+        self.requests.send(Request { entries, batch, done }).await.map_err(|_| LedgerError::Closed)?;
+        answer.await.map_err(|_| LedgerError::Closed)?
+    }
+
+    /// Waits until all that was handed in is written, and nobody holds the ledger any more: every clone must have been
+    /// dropped, or will be. Then the store can be closed.
+    pub async fn close(self) {
+        let Self { store, requests, mut written, .. } = self;
+        drop((store, requests));
+        while written.changed().await.is_ok() {}
+    }
+
+    /// Reads what was kept.
+    pub fn reader(&self) -> Reader {
+        Reader::live(self.store.clone(), self.written.clone())
+    }
+
+    /// Where it is kept.
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.store
+    }
+
+    /// Tells the time for records.
+    pub fn clock(&self) -> &Arc<dyn Clock> {
+        &self.clock
+    }
+
+    /// Closes the calls that were under way when the host ended.
+    async fn close_unknown(&self) -> Result<(), LedgerError> {
+        let mut scan = Scan::prefix(keys::HEADS);
+        loop {
+            let page = self.store.scan(&scan).await?;
+            for (key, value) in &page.entries {
+                let Some(workspace) = keys::workspace_of_head(key) else { continue };
+                let head = read_head(workspace, value)?;
+                if head.open_from > head.seq {
+                    continue;
+                }
+                let mut entries = Vec::new();
+                for seq in Chain::load(self.store.as_ref(), workspace).await?.open() {
+                    if let Some(line) = read_line(self.store.as_ref(), workspace, seq).await? {
+                        entries.push(Entry::unknown(&line.record(workspace)?));
+                    }
+                }
+                if !entries.is_empty() {
+                    tracing::warn!(
+                        workspace,
+                        calls = entries.len(),
+                        "calls were under way when the host ended; they are `unknown`"
+                    );
+                    self.append(entries).await?;
+                }
+            }
+            match page.next {
+                Some(next) => scan = scan.after(next),
+                None => return Ok(()),
+            }
+        }
+    }
+}
+
+impl std::fmt::Debug for Ledger {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Ledger").field(&self.store.place()).finish()
+    }
+}
+
+/// How many bytes an entry has as JSON.
+fn size(entry: &Entry) -> Result<usize, LedgerError> {
+    struct Count(usize);
+    impl std::io::Write for Count {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0 += bytes.len();
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    let mut count = Count(0);
+    serde_json::to_writer(&mut count, &entry.0).map_err(|error| LedgerError::Entry(error.to_string()))?;
+    Ok(count.0)
 }

@@ -1,4 +1,8 @@
-//! What a record says.
+//! What a record says, and the one form in which it is written.
+//!
+//! A record is a JSON object in the form of RFC 8785 (JCS): names in order, no white space, integers below 2^53. The fields
+//! of every struct in here stand in the order of their names for that reason; a test holds them against another
+//! implementation of the RFC. The bytes of that object are what is hashed, kept and exported.
 
 use std::{borrow::Cow, collections::BTreeMap, fmt};
 
@@ -7,7 +11,10 @@ use portcullis_gate::{Denial, Method};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::receipt::Receipt;
+use crate::{hash::Hash, receipt::Receipt};
+
+/// The version of the form that is written. A record of a higher one is told, and not guessed at.
+pub const RECORD_VERSION: u8 = 1;
 
 /// The id of one call: a UUID of version 7, so that ids sort by time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -28,6 +35,11 @@ impl CallId {
                 .into_uuid(),
         )
     }
+
+    /// Its sixteen bytes.
+    pub fn as_bytes(&self) -> &[u8; 16] {
+        self.0.as_bytes()
+    }
 }
 
 fn random_bytes(seed: u64) -> [u8; 10] {
@@ -41,6 +53,14 @@ fn random_bytes(seed: u64) -> [u8; 10] {
 impl fmt::Display for CallId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
+    }
+}
+
+impl std::str::FromStr for CallId {
+    type Err = uuid::Error;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.parse().map(Self)
     }
 }
 
@@ -59,20 +79,20 @@ pub enum Mode {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Caller {
-    /// The authenticated person or service, for example `user:ada`.
-    pub principal: String,
-    /// The workflow on whose behalf.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub workflow: Option<String>,
-    /// Its step.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub step: Option<String>,
     /// The agent on whose behalf.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub agent: Option<String>,
-    /// The run of either.
+    /// The authenticated person or service, for example `user:ada`.
+    pub principal: String,
+    /// The run of workflow or agent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub run: Option<String>,
+    /// The workflow's step.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step: Option<String>,
+    /// The workflow on whose behalf.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workflow: Option<String>,
 }
 
 impl Caller {
@@ -82,25 +102,67 @@ impl Caller {
     }
 }
 
-/// What a record is about. The same for all records of one call.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Subject<'a> {
-    /// The call.
-    pub call: CallId,
-    /// The workspace.
-    pub workspace: &'a str,
-    /// The integration.
-    pub integration: &'a str,
-    /// Digest of the adapter.
-    pub adapter: &'a str,
-    /// Digest of the grant.
-    pub grant: &'a str,
-    /// The operation asked for.
-    pub operation: &'a str,
-    /// Live or sandbox.
-    pub mode: Mode,
-    /// Who asks.
-    pub caller: &'a Caller,
+/// What kind of thing happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// A call is about to run. Kept before anything leaves.
+    Intent,
+    /// A call has ended.
+    Outcome,
+    /// A call was refused something.
+    Denial,
+    /// Something was refused before there was a call: a file that is no adapter, a descriptor that is not well formed, a
+    /// grant that does not fit.
+    Refusal,
+    /// Somebody approved or rejected a call.
+    Approval,
+    /// Somebody granted an integration powers, or took them away.
+    Grant,
+    /// A credential was stored, replaced or removed.
+    Credential,
+    /// A config, an integration or a setting was changed.
+    Configuration,
+    /// Somebody signed in, or failed to.
+    SignIn,
+    /// Records were exported.
+    Export,
+    /// Inputs and outputs were erased.
+    Erasure,
+}
+
+impl Kind {
+    /// All of them.
+    pub const ALL: [Self; 11] = [
+        Self::Intent,
+        Self::Outcome,
+        Self::Denial,
+        Self::Refusal,
+        Self::Approval,
+        Self::Grant,
+        Self::Credential,
+        Self::Configuration,
+        Self::SignIn,
+        Self::Export,
+        Self::Erasure,
+    ];
+
+    /// As it is written.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Intent => "intent",
+            Self::Outcome => "outcome",
+            Self::Denial => "denial",
+            Self::Refusal => "refusal",
+            Self::Approval => "approval",
+            Self::Grant => "grant",
+            Self::Credential => "credential",
+            Self::Configuration => "configuration",
+            Self::SignIn => "sign_in",
+            Self::Export => "export",
+            Self::Erasure => "erasure",
+        }
+    }
 }
 
 /// What is done before there is a call.
@@ -116,7 +178,7 @@ pub enum Step {
 }
 
 /// How a call ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
     /// With an output.
@@ -133,94 +195,182 @@ pub enum Status {
     UpstreamFailed,
     /// The caller went away before the end.
     Abandoned,
+    /// The host ended in the middle of it: whether its requests were carried out is not known.
+    Unknown,
+}
+
+impl Status {
+    /// As it is written.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Denied => "denied",
+            Self::Refused => "refused",
+            Self::AdapterFailed => "adapter_failed",
+            Self::BoundHit => "bound_hit",
+            Self::UpstreamFailed => "upstream_failed",
+            Self::Abandoned => "abandoned",
+            Self::Unknown => "unknown",
+        }
+    }
 }
 
 /// One try of a request that passed the gate. Each hop of a redirect is a request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Exchange {
-    /// Id of the declared route.
-    pub route: String,
-    /// The method.
-    pub method: Method,
-    /// Where it went.
-    pub origin: String,
-    /// The granted template, not the path itself: paths can name people.
-    pub template: String,
-    /// The slot whose secret was added.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub slot: Option<String>,
     /// Which try it was, from 1.
     pub attempt: u32,
-    /// The response's status; none if there was no response.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub status: Option<u16>,
+    /// From the decision to the response's last byte, in microseconds.
+    pub duration_us: u64,
     /// Why there was no response: `dns`, `connect`, `tls`, `timeout`, `closed`, `protocol`, `credential`, a bound's name, or
     /// `cut-off` where the call ended first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<Cow<'static, str>>,
-    /// From the decision to the response's last byte, in microseconds.
-    pub duration_us: u64,
+    /// The method.
+    pub method: Method,
+    /// Where it went.
+    pub origin: String,
+    /// SHA-256 of the call's salt and the request's body; none where it had no body. The salt is kept with the call's input and
+    /// is erased with it, so that nobody can guess what a short body was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub payload: Option<Hash>,
     /// Times a secret was found in the response and replaced.
-    #[serde(skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub redactions: u32,
+    /// Id of the declared route.
+    pub route: String,
+    /// The slot whose secret was added.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slot: Option<String>,
+    /// The response's status; none if there was no response.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<u16>,
+    /// The granted template, not the path itself: paths can name people.
+    pub template: String,
 }
 
-/// What happened.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
-pub enum Event<'a> {
-    /// A call is about to run. Kept before anything leaves.
-    Intent {
-        /// Size of the input, in bytes.
-        input_bytes: usize,
-    },
-    /// Something was refused.
-    Denial {
-        /// What and why.
-        denial: &'a Denial,
-    },
-    /// Something was refused before there was a call: a file that is no adapter, a descriptor that is not well formed, a
-    /// grant that does not fit.
-    Refusal {
-        /// What was being done.
-        step: Step,
-        /// The integration that was to be made: its workspace and its name.
-        #[serde(skip_serializing_if = "Option::is_none")]
-        integration: Option<[&'a str; 2]>,
-        /// Digest of the file or adapter.
-        adapter: &'a str,
-        /// Why, in a sentence.
-        error: &'a str,
-    },
-    /// A call has ended.
-    Outcome {
-        /// How.
-        status: Status,
-        /// The error's code, where it did not end well.
-        #[serde(skip_serializing_if = "Option::is_none")]
-        error: Option<&'a str>,
-        /// The requests that passed the gate, in order.
-        exchanges: &'a [Exchange],
-        /// Bounds that requests were refused by, and how often; `rate-limited` and `circuit-open` where it was no limit of
-        /// ours.
-        #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-        bounds: &'a BTreeMap<&'static str, u32>,
-        /// What it used.
-        receipt: Receipt,
-    },
+/// How much of an input or output is kept beside the chain.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kept {
+    /// Nothing but what is said here.
+    #[default]
+    Nothing,
+    /// With what is sensitive taken out.
+    Redacted,
+    /// All of it.
+    Whole,
 }
 
-/// One record.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Record<'a> {
-    /// When it was made (RFC 3339, UTC).
+/// What a record says of an input or output. The text itself is kept beside the chain, where it can be erased.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Payload {
+    /// Its size as JSON, in bytes.
+    pub bytes: u64,
+    /// SHA-256 of the call's salt and the whole text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hash: Option<Hash>,
+    /// How much of it was kept.
+    pub kept: Kept,
+    /// Places (JSON Pointers) whose values were taken out, at most 64.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub redacted: Vec<String>,
+    /// SHA-256 of what was kept, by which it is known to be unchanged; none where nothing was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stored: Option<Hash>,
+}
+
+/// What was changed, for the kinds that are no calls.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Change {
+    /// What was done: `granted`, `revoked`, `created`, `replaced`, `removed`, `approved`, `rejected`, `exported`, `erased`, …
+    pub action: String,
+    /// More about it, by name. Never a secret.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub details: BTreeMap<String, String>,
+    /// To what: a slot, a setting, a call.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub of: String,
+}
+
+/// One record. `prev`, `seq` and `time` are the ledger's to write.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    /// Digest of the adapter.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub adapter: Option<String>,
+    /// Bounds that requests were refused by, and how often; `rate-limited` and `circuit-open` where it was no limit of ours.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub bounds: BTreeMap<Cow<'static, str>, u32>,
+    /// The call it is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub call: Option<CallId>,
+    /// Who asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub caller: Option<Caller>,
+    /// What was changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub change: Option<Change>,
+    /// Whom the call's cost is told to: tags that the caller gave.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub cost: BTreeMap<String, String>,
+    /// What was refused, and why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub denial: Option<Denial>,
+    /// The error's code, where a call did not end well.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<Cow<'static, str>>,
+    /// The requests that passed the gate, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub exchanges: Vec<Exchange>,
+    /// Digest of the grant.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grant: Option<String>,
+    /// Who gave it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grantor: Option<String>,
+    /// The input.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub input: Option<Payload>,
+    /// The integration.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub integration: Option<String>,
+    /// Which version of it: each change of adapter, config or grant makes a new one, from 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub integration_version: Option<u64>,
+    /// What kind of thing happened.
+    pub kind: Kind,
+    /// Why, in a sentence, where something was refused before there was a call.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    /// Live or sandbox.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mode: Option<Mode>,
+    /// The operation asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operation: Option<String>,
+    /// The output.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output: Option<Payload>,
+    /// SHA-256 of the record before it; of the chain's name for the first.
+    pub prev: Hash,
+    /// What the call used.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub receipt: Option<Receipt>,
+    /// Its place in the workspace's chain, from 1.
+    pub seq: u64,
+    /// How a call ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<Status>,
+    /// What was being done before there was a call.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step: Option<Step>,
+    /// When it was kept (RFC 3339, UTC). Never before the time of the record before it.
     pub time: Timestamp,
-    /// The call it is about; none for what comes before any call.
-    #[serde(flatten)]
-    pub subject: Option<&'a Subject<'a>>,
-    /// What happened.
-    #[serde(flatten)]
-    pub event: Event<'a>,
+    /// The version of this form.
+    pub v: u8,
+    /// The workspace whose chain it stands in; `@host` for what belongs to none.
+    pub workspace: String,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]

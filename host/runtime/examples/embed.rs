@@ -6,7 +6,9 @@
 
 use std::{env, error::Error, fs, io::Write, process::ExitCode, sync::Arc};
 
-use portcullis_runtime::{Call, Caller, Grant, JsonLines, MemoryVault, NewIntegration, Runtime, Secret};
+use portcullis_runtime::{
+    Call, Caller, Grant, Ledger, LedgerOptions, MemoryStore, MemoryVault, NewIntegration, Runtime, Secret,
+};
 use serde_json::json;
 
 fn main() -> ExitCode {
@@ -26,8 +28,8 @@ fn main() -> ExitCode {
 
 async fn run() -> Result<(), Box<dyn Error>> {
     let wasm = fs::read(env::args().nth(1).ok_or("give the path of postmark.wasm")?)?;
-    let ledger = JsonLines::open(env::temp_dir().join("portcullis-embed.jsonl"))?;
-    let runtime = Runtime::builder(Arc::new(ledger)).build()?;
+    let ledger = Ledger::open(Arc::new(MemoryStore::new()), LedgerOptions::default()).await?;
+    let runtime = Runtime::builder(ledger).build()?;
 
     let adapter = runtime.load(&wasm).await?;
     let grant = Grant::parse(&format!(

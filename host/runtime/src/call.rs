@@ -5,13 +5,15 @@
 //! with a receipt, and a record of it.
 
 use std::{
+    borrow::Cow,
+    collections::BTreeMap,
     sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
 
 use portcullis_egress::{Outbound, OutboundParts, SendError, WouldSend};
 use portcullis_gate::{Denial, OperationPowers};
-use portcullis_ledger::{CallId, Caller, Event, Exchange, LedgerError, Mode, Receipt, Record, Status, Subject};
+use portcullis_ledger::{CallId, Caller, Ending, Entry, Exchange, Mode, Payload, Receipt, Status, Subject};
 use portcullis_sandbox::{self as sandbox, Journal, Meter, Sight, Terms, Usage, wit};
 use serde_json::Value;
 use tokio::time::timeout_at;
@@ -43,6 +45,7 @@ pub struct Call {
     mode: Mode,
     seed: u64,
     idempotency_key: Option<String>,
+    cost: BTreeMap<String, String>,
     sight: Option<Arc<dyn Sight>>,
 }
 
@@ -50,7 +53,16 @@ impl Call {
     /// In sandbox mode, with the seed 1, unless said otherwise.
     pub fn new(caller: Caller, operation: impl Into<String>, input: Value) -> Self {
         let operation = operation.into();
-        Self { caller, operation, input, mode: Mode::Sandbox, seed: 1, idempotency_key: None, sight: None }
+        Self {
+            caller,
+            operation,
+            input,
+            mode: Mode::Sandbox,
+            seed: 1,
+            idempotency_key: None,
+            cost: BTreeMap::new(),
+            sight: None,
+        }
     }
 
     /// The operation's name.
@@ -82,6 +94,13 @@ impl Call {
     #[must_use]
     pub fn idempotency_key(mut self, key: impl Into<String>) -> Self {
         self.idempotency_key = Some(key.into());
+        self
+    }
+
+    /// Whom the call's cost is told to, for example `team` and `billing`. Stands in each record of the call.
+    #[must_use]
+    pub fn cost(mut self, tag: impl Into<String>, value: impl Into<String>) -> Self {
+        self.cost.insert(tag.into(), value.into());
         self
     }
 
@@ -118,7 +137,8 @@ impl Integration {
     pub async fn call(&self, call: Call) -> Outcome {
         let meter = Arc::new(Meter::default());
         let started = Instant::now();
-        meter.measure(Running { inner: &self.inner, id: CallId::generate(), started, meter: &meter }.run(call)).await
+        let (id, salt) = (CallId::generate(), salt());
+        meter.measure(Running { inner: &self.inner, id, salt, started, meter: &meter }.run(call)).await
     }
 }
 
@@ -126,6 +146,8 @@ impl Integration {
 struct Running<'a> {
     inner: &'a Arc<Inner>,
     id: CallId,
+    /// What hashes of its input, its output and its requests are salted with.
+    salt: [u8; 16],
     started: Instant,
     meter: &'a Arc<Meter>,
 }
@@ -157,37 +179,43 @@ impl Running<'_> {
             call: self.id,
             workspace: &inner.workspace,
             integration: &inner.name,
+            integration_version: inner.version.number,
             adapter: inner.adapter.digest(),
             grant: &inner.grant_digest,
+            grantor: &inner.version.grantor,
             operation: &call.operation,
             mode: call.mode,
             caller: &call.caller,
+            cost: &call.cost,
         };
+        let ledger = &inner.shared.ledger;
         // Should the caller go away from here on, this tells the ledger.
         let mut guard = None;
         let mut parts = match self.admit(&call) {
-            Ok((powers, input)) => match self.record(&subject, Event::Intent { input_bytes: input.len() }).await {
-                Ok(()) => {
-                    guard = Some(Abandoned::new(inner, &subject));
-                    self.carry_out(&call, powers, input, &mut guard).await
+            Ok((powers, input)) => {
+                guard = Some(Abandoned::new(inner, &subject));
+                let kept = Payload { bytes: input.len() as u64, ..Payload::default() };
+                match ledger.append(vec![Entry::intent(&subject, kept)]).await {
+                    Ok(()) => self.carry_out(&call, powers, input, &mut guard).await,
+                    Err(error) => Parts::refused(error.into()),
                 }
-                Err(error) => Parts::refused(error.into()),
-            },
+            }
             Err(error) => Parts::refused(error),
         };
-        for denial in &parts.denials {
-            if let Err(error) = self.record(&subject, Event::Denial { denial }).await {
-                parts.result = Err(error.into());
-            }
-        }
         let receipt = self.receipt(&parts);
         let (status, error) = match &parts.result {
             Ok(_) => (Status::Done, None),
             Err(error) => (error.status(), Some(error.code())),
         };
-        let outcome =
-            Event::Outcome { status, error, exchanges: &parts.tally.exchanges, bounds: &parts.tally.bounds, receipt };
-        if let Err(error) = self.record(&subject, outcome).await {
+        let ending = Ending {
+            status,
+            error: error.map(|code| Cow::Owned(code.to_owned())),
+            exchanges: parts.tally.exchanges.clone(),
+            bounds: parts.tally.bounds.clone(),
+            output: None,
+            receipt,
+        };
+        if let Err(error) = ledger.append(ends(&subject, &parts.denials, ending)).await {
             parts.result = Err(error.into());
         }
         if let Some(guard) = guard {
@@ -244,6 +272,7 @@ impl Running<'_> {
                 connections: inner.connections.clone(),
                 traffic: inner.traffic.clone(),
                 responses: inner.schemas.responses.clone(),
+                salt: self.salt,
                 mode: call.mode,
                 seed: call.seed,
             }),
@@ -317,11 +346,21 @@ impl Running<'_> {
             redactions: parts.tally.redactions,
         }
     }
+}
 
-    async fn record(&self, subject: &Subject<'_>, event: Event<'_>) -> Result<(), LedgerError> {
-        let shared = &self.inner.shared;
-        shared.ledger.append(&Record { time: shared.clock.now(), subject: Some(subject), event }).await
+/// Sixteen random bytes. Where there are none, as good as none: it hides, and proves nothing.
+fn salt() -> [u8; 16] {
+    let mut salt = [0; 16];
+    if aws_lc_rs::rand::fill(&mut salt).is_err() {
+        salt = *CallId::generate().as_bytes();
     }
+    salt
+}
+
+/// The last records of a call: what it was refused, and how it ended.
+fn ends(subject: &Subject<'_>, denials: &[Denial], ending: Ending) -> Vec<Entry> {
+    let denials = denials.iter().map(|denial| Entry::denial(subject, denial.clone()));
+    denials.chain([Entry::outcome(subject, ending)]).collect()
 }
 
 /// Why there is no output. What the host saw counts for more than what the guest says of it.
@@ -419,6 +458,7 @@ struct OwnedSubject {
     operation: String,
     mode: Mode,
     caller: Caller,
+    cost: BTreeMap<String, String>,
 }
 
 impl Abandoned {
@@ -428,6 +468,7 @@ impl Abandoned {
             operation: subject.operation.to_owned(),
             mode: subject.mode,
             caller: subject.caller.clone(),
+            cost: subject.cost.clone(),
         };
         Self { inner: inner.clone(), subject: Some(subject), bridge: None }
     }
@@ -453,11 +494,14 @@ impl Drop for Abandoned {
                 call: owned.call,
                 workspace: &inner.workspace,
                 integration: &inner.name,
+                integration_version: inner.version.number,
                 adapter: inner.adapter.digest(),
                 grant: &inner.grant_digest,
+                grantor: &inner.version.grantor,
                 operation: &owned.operation,
                 mode: owned.mode,
                 caller: &owned.caller,
+                cost: &owned.cost,
             };
             let receipt = Receipt {
                 requests: tally.requests(),
@@ -468,19 +512,16 @@ impl Drop for Abandoned {
                 redactions: tally.redactions,
                 ..Receipt::default()
             };
-            let outcome = Event::Outcome {
+            let ending = Ending {
                 status: Status::Abandoned,
-                error: Some("abandoned"),
-                exchanges: &tally.exchanges,
-                bounds: &tally.bounds,
+                error: Some(Cow::Borrowed("abandoned")),
+                exchanges: tally.exchanges,
+                bounds: tally.bounds,
+                output: None,
                 receipt,
             };
-            let events = denials.iter().map(|denial| Event::Denial { denial }).chain([outcome]);
-            for event in events {
-                let record = Record { time: inner.shared.clock.now(), subject: Some(&subject), event };
-                if let Err(error) = inner.shared.ledger.append(&record).await {
-                    tracing::error!(%error, call = %owned.call, "the end of an abandoned call is not recorded");
-                }
+            if let Err(error) = inner.shared.ledger.append(ends(&subject, &denials, ending)).await {
+                tracing::error!(%error, call = %owned.call, "the end of an abandoned call is not recorded");
             }
         });
     }

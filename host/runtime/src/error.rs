@@ -60,6 +60,9 @@ pub enum IntegrateError {
     /// Its grant does not fit.
     #[error(transparent)]
     Grant(#[from] GrantMismatch),
+    /// What was granted cannot be recorded.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
 }
 
 /// A call has no output.

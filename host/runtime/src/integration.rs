@@ -5,6 +5,7 @@ use std::{collections::HashMap, fmt, sync::Arc};
 use aws_lc_rs::digest::{SHA256, digest};
 use portcullis_egress::{Connections, Traffic};
 use portcullis_gate::{Descriptor, Explanation, Grant, Limits, Powers, explain};
+use portcullis_ledger::Caller;
 use portcullis_schema::Schema;
 use portcullis_vault::{MemoryVault, Vault};
 use serde_json::{Value, json};
@@ -14,6 +15,7 @@ use crate::{
     adapter::Adapter,
     error::{DescribeError, IntegrateError},
     runtime::Shared,
+    version::{Asked, Version},
 };
 
 /// What an integration is made of.
@@ -24,19 +26,35 @@ pub struct NewIntegration {
     pub(crate) config: Value,
     pub(crate) grant: Grant,
     pub(crate) vault: Arc<dyn Vault>,
+    pub(crate) granted_by: Caller,
 }
 
 impl NewIntegration {
     /// With an empty config and no credentials.
     pub fn new(workspace: impl Into<String>, name: impl Into<String>, adapter: Adapter, grant: Grant) -> Self {
         let vault = Arc::new(MemoryVault::new());
-        Self { workspace: workspace.into(), name: name.into(), adapter, config: json!({}), grant, vault }
+        Self {
+            workspace: workspace.into(),
+            name: name.into(),
+            adapter,
+            config: json!({}),
+            grant,
+            vault,
+            granted_by: Caller::principal("host"),
+        }
     }
 
     /// With this config.
     #[must_use]
     pub fn config(mut self, config: Value) -> Self {
         self.config = config;
+        self
+    }
+
+    /// Granted by this person or service, which the ledger tells. `host` unless set.
+    #[must_use]
+    pub fn granted_by(mut self, caller: Caller) -> Self {
+        self.granted_by = caller;
         self
     }
 
@@ -66,6 +84,7 @@ pub(crate) struct Inner {
     pub(crate) limits: Arc<Limits>,
     pub(crate) grant: Grant,
     pub(crate) grant_digest: String,
+    pub(crate) version: Version,
     pub(crate) schemas: Schemas,
     pub(crate) vault: Arc<dyn Vault>,
     pub(crate) connections: Arc<Connections>,
@@ -125,30 +144,42 @@ impl Schemas {
 }
 
 impl Integration {
-    pub(crate) fn new(
+    pub(crate) async fn new(
         shared: Arc<Shared>,
         new: NewIntegration,
         descriptor: Descriptor,
         schemas: Schemas,
     ) -> Result<Self, IntegrateError> {
-        let NewIntegration { workspace, name, adapter, config, grant, vault } = new;
+        let NewIntegration { workspace, name, adapter, config, grant, vault, granted_by } = new;
         let powers =
             Powers::new(adapter.digest(), &full_name(&workspace, &name), &descriptor, &grant, &shared.ceiling)?;
         let limits = Arc::new(powers.limits().clone());
         let connections = Arc::new(shared.egress.connections());
         let grant_digest = sha256(&serde_json::to_vec(&grant).unwrap_or_default());
+        let config = config.to_string();
+        let asked = Asked {
+            workspace: &workspace,
+            name: &name,
+            adapter: adapter.digest(),
+            config: &config,
+            grant: &grant,
+            grant_digest: &grant_digest,
+            granted_by: &granted_by,
+        };
+        let version = asked.settle(&shared.ledger).await?;
         let inner = Inner {
             shared,
             workspace,
             name,
             adapter,
-            config: config.to_string(),
+            config,
             descriptor: Arc::new(descriptor),
             powers,
             turns: Semaphore::new(limits.calls_at_once as usize),
             limits,
             grant,
             grant_digest,
+            version,
             schemas,
             vault,
             connections,
@@ -165,6 +196,11 @@ impl Integration {
     /// Its name.
     pub fn name(&self) -> &str {
         &self.inner.name
+    }
+
+    /// Which version of it: each change of adapter, config or grant makes a new one, from 1.
+    pub fn version(&self) -> u64 {
+        self.inner.version.number
     }
 
     /// What its adapter says about itself for its config.

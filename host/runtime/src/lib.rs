@@ -3,20 +3,23 @@
 //! | file | what it does |
 //! | --- | --- |
 //! | `adapter.rs` | a loaded adapter, with the schema of its config once it was asked for it |
-//! | `runtime.rs` | the runtime: sandbox, egress, ledger and clock, put together once |
+//! | `runtime.rs` | the runtime: sandbox, egress and ledger, put together once |
 //! | `integration.rs` | an integration: adapter, config, credentials and grant, checked against each other |
+//! | `version.rs` | which version of an integration this is, and who granted it |
 //! | `call.rs` | one call, from the caller's question to the outcome in the ledger |
 //! | `bridge.rs` | what a running adapter asks for, handed to gate, vault and egress |
 //! | `describe.rs` | what an adapter says about itself, as the gate reads it |
 //! | `error.rs` | why something was not done |
 //!
-//! A platform depends on this crate alone. It passes in its own ledger, vault, resolver and clock where it has them. The
+//! A platform depends on this crate alone. It passes in its own store, vault, resolver and clock where it has them. The
 //! first line of its `main` is [`compile_if_asked`]: adapters are compiled in a child process, which is the same program
 //! started again.
 //!
 //! ```no_run
 //! use std::{process::ExitCode, sync::Arc};
-//! use portcullis_runtime::{Call, Caller, Grant, JsonLines, MemoryVault, NewIntegration, Runtime, Secret};
+//! use portcullis_runtime::{
+//!     Call, Caller, Grant, Ledger, LedgerOptions, MemoryStore, MemoryVault, NewIntegration, Runtime, Secret,
+//! };
 //!
 //! fn main() -> ExitCode {
 //!     if let Some(code) = portcullis_runtime::compile_if_asked() {
@@ -27,7 +30,8 @@
 //! }
 //!
 //! async fn send(wasm: &[u8], grant: &str, token: Secret) -> Result<(), Box<dyn std::error::Error>> {
-//!     let runtime = Runtime::builder(Arc::new(JsonLines::open("ledger.jsonl")?)).build()?;
+//!     let ledger = Ledger::open(Arc::new(MemoryStore::new()), LedgerOptions::default()).await?;
+//!     let runtime = Runtime::builder(ledger).build()?;
 //!     let adapter = runtime.load(wasm).await?;
 //!     let vault = MemoryVault::new();
 //!     vault.put("server-token", token);
@@ -48,12 +52,13 @@ mod describe;
 mod error;
 mod integration;
 mod runtime;
+mod version;
 
 pub use adapter::Adapter;
 pub use call::{Call, Outcome};
 pub use error::{CallError, DescribeError, IntegrateError, StartError};
 pub use integration::{Integration, NewIntegration};
-pub use runtime::{Clock, Runtime, RuntimeBuilder, SystemClock};
+pub use runtime::{Runtime, RuntimeBuilder};
 
 pub use portcullis_egress::{Body, DnsResolver, Resolver, SystemResolver, Unavailable, UnavailableReason, WouldSend};
 pub use portcullis_gate::{
@@ -61,13 +66,17 @@ pub use portcullis_gate::{
     GrantedRoute, Limits, Method, Operation, Parameter, Repeat, Route, Scheme, Slot, diff, explain, is_plain,
     printable,
 };
+/// The ledger, whole: queries, records, signed heads.
+pub use portcullis_ledger as ledger;
 pub use portcullis_ledger::{
-    CallId, Caller, Discard, Event, Exchange, JsonLines, Ledger, LedgerError, Mode, Receipt, Record, Status, Step,
-    Subject,
+    CallId, Caller, Clock, Exchange, Ledger, LedgerError, LedgerOptions, Mode, Receipt, Record, Status, SystemClock,
 };
 pub use portcullis_sandbox::{
     CompileError, Compiler, Import, Journal, Line, LoadError, Sight, Upload, UploadError, compile_if_asked,
 };
 pub use portcullis_schema::{Field, Fields, Schema, SchemaError, Violation, Violations};
+/// Stores, whole.
+pub use portcullis_store as store;
+pub use portcullis_store::{MemoryStore, Store, StoreError};
 pub use portcullis_vault::{MemoryVault, Secret, SecretError, Source, SourceError, Vault};
 pub use rustls::{RootCertStore, pki_types::CertificateDer};

@@ -1,11 +1,10 @@
-//! The runtime: sandbox, egress, ledger and clock, put together once and shared by all integrations.
+//! The runtime: sandbox, egress and ledger, put together once and shared by all integrations.
 
 use std::{path::PathBuf, sync::Arc};
 
-use jiff::Timestamp;
 use portcullis_egress::{Egress, Resolver, system_resolver};
 use portcullis_gate::{Ceiling, Descriptor, Limits, printable};
-use portcullis_ledger::{Event, Ledger, Record, Step};
+use portcullis_ledger::{Entry, HOST, Ledger, Step};
 use portcullis_sandbox::{CallError, Compiler, LoadError, Sandbox, SandboxOptions, wit};
 use portcullis_schema::Schema;
 use rustls::{ClientConfig, RootCertStore, crypto::aws_lc_rs};
@@ -21,22 +20,6 @@ use crate::{
 /// Longest error of a refusal that is recorded, in characters.
 const MAX_REFUSAL: usize = 1_000;
 
-/// Tells the time for records.
-pub trait Clock: Send + Sync {
-    /// Now.
-    fn now(&self) -> Timestamp;
-}
-
-/// The system's clock.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct SystemClock;
-
-impl Clock for SystemClock {
-    fn now(&self) -> Timestamp {
-        Timestamp::now()
-    }
-}
-
 /// Loads adapters and makes integrations of them. Cheap to clone.
 #[derive(Clone)]
 pub struct Runtime {
@@ -46,15 +29,13 @@ pub struct Runtime {
 pub(crate) struct Shared {
     pub(crate) sandbox: Sandbox,
     pub(crate) egress: Egress,
-    pub(crate) ledger: Arc<dyn Ledger>,
-    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) ledger: Ledger,
     pub(crate) ceiling: Ceiling,
 }
 
 /// Sets a runtime up. Everything but the ledger has a default.
 pub struct RuntimeBuilder {
-    ledger: Arc<dyn Ledger>,
-    clock: Arc<dyn Clock>,
+    ledger: Ledger,
     /// The system's, unless set: which may read files, so only when it is needed.
     resolver: Option<Arc<dyn Resolver>>,
     /// What the system trusts, unless set.
@@ -107,13 +88,6 @@ impl RuntimeBuilder {
         self
     }
 
-    /// Tells the time with this.
-    #[must_use]
-    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
-        self.clock = clock;
-        self
-    }
-
     /// Starts the runtime.
     pub fn build(self) -> Result<Runtime, StartError> {
         let resolver = self.resolver.unwrap_or_else(system_resolver);
@@ -129,17 +103,16 @@ impl RuntimeBuilder {
             }
         };
         let sandbox = Sandbox::new(self.sandbox)?;
-        let (ledger, clock, ceiling) = (self.ledger, self.clock, self.ceiling);
-        Ok(Runtime { shared: Arc::new(Shared { sandbox, egress, ledger, clock, ceiling }) })
+        let (ledger, ceiling) = (self.ledger, self.ceiling);
+        Ok(Runtime { shared: Arc::new(Shared { sandbox, egress, ledger, ceiling }) })
     }
 }
 
 impl Runtime {
     /// Begins to set a runtime up. What it does is recorded in `ledger`.
-    pub fn builder(ledger: Arc<dyn Ledger>) -> RuntimeBuilder {
+    pub fn builder(ledger: Ledger) -> RuntimeBuilder {
         RuntimeBuilder {
             ledger,
-            clock: Arc::new(SystemClock),
             resolver: None,
             roots: None,
             sandbox: SandboxOptions::default(),
@@ -186,9 +159,12 @@ impl Runtime {
         error: &(dyn std::error::Error + Sync),
     ) {
         let error = printable(&error.to_string(), MAX_REFUSAL);
-        let event = Event::Refusal { step, integration, adapter, error: &error };
-        let record = Record { time: self.shared.clock.now(), subject: None, event };
-        if let Err(error) = self.shared.ledger.append(&record).await {
+        let workspace = integration.map_or(HOST, |[workspace, _]| workspace);
+        let mut entry = Entry::refusal(workspace, step, adapter, &error);
+        if let Some([_, name]) = integration {
+            entry = entry.integration(name, None);
+        }
+        if let Err(error) = self.shared.ledger.append(vec![entry]).await {
             tracing::warn!(%error, "a refusal was not recorded");
         }
     }
@@ -229,6 +205,6 @@ impl Runtime {
             Schemas::new(&descriptor, patterns).map(|schemas| (descriptor, schemas))
         });
         let (descriptor, schemas) = compiling.await.map_err(|error| DescribeError::Config(error.to_string()))??;
-        Integration::new(self.shared.clone(), new, descriptor, schemas)
+        Integration::new(self.shared.clone(), new, descriptor, schemas).await
     }
 }

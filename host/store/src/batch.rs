@@ -40,6 +40,26 @@ impl Batch {
         self
     }
 
+    /// As [`Batch::check`], in place.
+    pub fn expect(&mut self, key: impl Into<Vec<u8>>, is: Option<Vec<u8>>) {
+        self.checks.insert(key.into(), is.map_or(Check::Absent, Check::Is));
+    }
+
+    /// As [`Batch::put`], in place.
+    pub fn insert(&mut self, key: impl Into<Vec<u8>>, value: impl Into<Vec<u8>>) {
+        self.writes.insert(key.into(), Some(value.into()));
+    }
+
+    /// As [`Batch::delete`], in place.
+    pub fn remove(&mut self, key: impl Into<Vec<u8>>) {
+        self.writes.insert(key.into(), None);
+    }
+
+    /// Whether it does nothing.
+    pub fn is_empty(&self) -> bool {
+        self.checks.is_empty() && self.writes.is_empty()
+    }
+
     /// Writes a value. The last write of a key counts.
     #[must_use]
     pub fn put(mut self, key: impl Into<Vec<u8>>, value: impl Into<Vec<u8>>) -> Self {

@@ -83,8 +83,8 @@ async fn a_component_that_was_cut_off_anywhere_is_refused() {
 async fn a_component_with_a_flipped_bit_is_refused_or_is_another_adapter() {
     let case = Case::new().await;
     // Without a cache: what loads here is of no use to anybody.
-    let ledger = std::sync::Arc::new(ReadableLedger::default());
-    let runtime = Runtime::builder(ledger).compiler(compiler()).calls_at_once(2).build().unwrap();
+    let ledger = std::sync::Arc::new(ReadableLedger::start().await);
+    let runtime = Runtime::builder(ledger.ledger()).compiler(compiler()).calls_at_once(2).build().unwrap();
     let good = folder::guest(guests::HOSTILE_FORGED_LENGTH).unwrap();
     let (mut refused, mut loaded) = (0, 0);
     for bit in numbers(6).take(200) {

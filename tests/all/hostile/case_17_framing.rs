@@ -144,11 +144,11 @@ async fn proxies_in_the_environment_are_not_used() {
 async fn a_call_in_an_environment_full_of_proxies() {
     let upstream: SocketAddr = env::var(UPSTREAM).unwrap().parse().unwrap();
     assert!(env::var("HTTP_PROXY").is_ok() && env::var("all_proxy").is_ok());
-    let ledger = std::sync::Arc::new(ReadableLedger::default());
+    let ledger = std::sync::Arc::new(ReadableLedger::start().await);
     let names = portcullis_tests::dns::DnsServer::start().await.unwrap();
     names.add("upstream.example", &[upstream.ip()]);
     let resolver = portcullis_runtime::DnsResolver::with_servers(&[names.address]).unwrap();
-    let runtime = Runtime::builder(ledger)
+    let runtime = Runtime::builder(ledger.ledger())
         .cache(folder::cache())
         .compiler(compiler())
         .resolver(std::sync::Arc::new(resolver))

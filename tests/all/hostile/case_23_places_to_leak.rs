@@ -3,7 +3,7 @@
 
 use std::{fs, path::PathBuf, sync::Arc};
 
-use portcullis_runtime::{JsonLines, Secret};
+use portcullis_runtime::{Ledger, LedgerOptions, Secret, store::{Embedded, Options}};
 use portcullis_tests::upstream::{Answer, Received};
 use serde_json::{Value, json};
 
@@ -115,10 +115,10 @@ async fn logs_at_every_level_say_much_and_no_secret() {
 #[tokio::test]
 async fn an_exported_ledger_and_an_answer_hold_no_secret() {
     let folder = tempfile();
-    let path = folder.join("ledger.jsonl");
-    let ledger = Arc::new(JsonLines::open(&path).unwrap());
+    let store = Arc::new(Embedded::open(folder.join("store"), Options::default()).await.unwrap());
+    let ledger = Ledger::open(store.clone(), LedgerOptions::default()).await.unwrap();
     let case = Case::new().await;
-    let runtime = portcullis_runtime::Runtime::builder(ledger)
+    let runtime = portcullis_runtime::Runtime::builder(ledger.clone())
         .cache(portcullis_tests::folder::cache())
         .compiler(crate::harness::compiler())
         .calls_at_once(1)
@@ -136,9 +136,25 @@ async fn an_exported_ledger_and_an_answer_hold_no_secret() {
         let answer = json!([outcome.exchanges, outcome.would_send, outcome.denials, outcome.receipt, outcome.journal]);
         assert_eq!(needles::found_in(&answer.to_string()), None);
     }
-    let exported = fs::read_to_string(&path).unwrap();
+    let lines = ledger.reader().lines("acme", 1).await.unwrap();
+    let exported: String = lines.into_iter().map(|line| line.text + "\n").collect();
+    assert_eq!(exported.lines().count(), 8, "grant and configuration, and intent, denial and outcome, twice");
+    // Nor is it anywhere in the store's files.
+    drop((integration, runtime));
+    ledger.close().await;
+    Arc::into_inner(store).unwrap().close().await.unwrap();
+    for file in fs::read_dir(folder.join("store")).unwrap().map(|entry| entry.unwrap().path()) {
+        let files = if file.is_dir() {
+            fs::read_dir(&file).unwrap().map(|entry| entry.unwrap().path()).collect()
+        } else {
+            vec![file]
+        };
+        for file in files.into_iter().filter(|file| file.is_file()) {
+            let text = String::from_utf8_lossy(&fs::read(&file).unwrap()).into_owned();
+            assert_eq!(needles::found_in(&text), None, "{}", file.display());
+        }
+    }
     fs::remove_dir_all(folder).unwrap();
-    assert_eq!(exported.lines().count(), 6, "intent, denial and outcome, twice");
     assert_eq!(needles::found_in(&exported), None, "{exported}");
     case.goes_on().await;
 }

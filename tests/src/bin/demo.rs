@@ -13,8 +13,9 @@ use std::{
 
 use anstyle::{AnsiColor, Style};
 use portcullis_runtime::{
-    Adapter, Call, Caller, Denial, Grant, JsonLines, MemoryVault, NewIntegration, Outcome, Runtime, Secret, Sight,
-    WouldSend,
+    Adapter, Call, Caller, Denial, Grant, Ledger, LedgerOptions, MemoryVault, NewIntegration, Outcome, Runtime, Secret,
+    Sight, WouldSend,
+    store::{Embedded, Options},
 };
 use portcullis_tests::{
     folder, guests,
@@ -84,10 +85,16 @@ impl Recorder {
 async fn run() -> Result<Story, Failure> {
     let data = folder::cache();
     fs::create_dir_all(&data)?;
-    let runtime = Runtime::builder(Arc::new(JsonLines::open(data.join("demo-ledger.jsonl"))?))
-        .cache(&data)
-        .calls_at_once(8)
-        .build()?;
+    let runtime = Runtime::builder(
+        Ledger::open(
+            Arc::new(Embedded::open(data.join("demo-store"), Options::default()).await?),
+            LedgerOptions::default(),
+        )
+        .await?,
+    )
+    .cache(&data)
+    .calls_at_once(8)
+    .build()?;
     let postmark = runtime.load(&folder::adapter("postmark")?).await?;
     let probe = runtime.load(&folder::guest(guests::PUPPET_PROBE)?).await?;
     // A token that nobody can have written anywhere before.

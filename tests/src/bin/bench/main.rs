@@ -23,7 +23,9 @@ use http_body_util::{BodyExt, Full};
 use hyper::{Response, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
 use portcullis_runtime::{
-    Adapter, Call, Caller, Compiler, Grant, Integration, JsonLines, MemoryVault, NewIntegration, Runtime, Secret,
+    Adapter, Call, Caller, Compiler, Grant, Integration, Ledger, LedgerOptions, MemoryVault, NewIntegration, Runtime,
+    Secret,
+    store::{Embedded, Options},
 };
 use portcullis_sandbox::{Sandbox, SandboxOptions};
 use portcullis_tests::{folder, guests};
@@ -123,7 +125,11 @@ async fn run() -> Result<(), Failure> {
     let compiled = Compiler::ThisProgram.compile(&wasm).await?;
     let compile_ms = compile.elapsed().as_secs_f64() * 1e3;
     drop(compiled);
-    let ledger = Arc::new(JsonLines::open(folder.join("ledger.jsonl"))?);
+    let ledger = Ledger::open(
+        Arc::new(Embedded::open(folder.join("store"), Options::default()).await?),
+        LedgerOptions::default(),
+    )
+    .await?;
     let runtime = Runtime::builder(ledger).cache(folder.join("cache")).build()?;
     let adapter = runtime.load(&wasm).await?;
     let load_cached_ms = median(20, || async {

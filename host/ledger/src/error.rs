@@ -1,0 +1,36 @@
+//! Why a record was not kept, or could not be read.
+
+use portcullis_store::StoreError;
+
+/// Why the ledger did not do what it was asked.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum LedgerError {
+    /// The store did not do its part. The call that the record is about must not go on.
+    #[error("the ledger cannot be written or read: {0}; no call is made without a record")]
+    Store(#[from] StoreError),
+    /// A check of a change did not hold. Neither the change nor its record was kept.
+    #[error("{key} was changed by somebody else meanwhile; read it again and decide anew")]
+    Conflict {
+        /// The key, as text.
+        key: String,
+    },
+    /// A record is not what it has to be.
+    #[error(
+        "record {seq} of the workspace `{workspace}` is wrong: {what}; `portcullis audit verify` says how far the chain holds"
+    )]
+    Corrupt {
+        /// Whose chain.
+        workspace: String,
+        /// Which record.
+        seq: u64,
+        /// What is wrong.
+        what: String,
+    },
+    /// A record cannot be kept as it is.
+    #[error("the record cannot be kept: {0}")]
+    Entry(String),
+    /// The ledger was closed.
+    #[error("the ledger is closed; no call is made without a record")]
+    Closed,
+}

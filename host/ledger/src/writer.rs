@@ -1,0 +1,257 @@
+//! The one task that writes: it takes what has come in meanwhile, makes one batch of it, and answers when that is durable.
+//!
+//! While a batch is on its way to the disk, the next one gathers; so the busier the host, the more records share a flush.
+//! What comes in is bounded: who finds the queue full waits. A batch is committed only if each chain still ends where this
+//! writer believes it does; if not, somebody else wrote, and the chain is read anew. So two writers cannot fork a chain.
+
+use std::{
+    collections::{BTreeMap, HashMap, VecDeque},
+    sync::Arc,
+    time::Duration,
+};
+
+use portcullis_store::{Batch, Check, Store, StoreError};
+use tokio::{
+    sync::{mpsc, oneshot, watch},
+    time::{Instant, timeout_at},
+};
+
+use crate::{Clock, chain::Chain, entry::Entry, error::LedgerError, record::Kind};
+
+/// Most requests in one batch.
+const ROUND: usize = 1024;
+/// Most bytes of writes that come with records, in one batch.
+const ROUND_BYTES: usize = 8 * 1024 * 1024;
+/// Most chains that are held in memory; others are read when they are written to.
+const CHAINS: usize = 256;
+/// Most outcomes that wait for the store to take writes again.
+const OWED: usize = 4096;
+/// How often they are tried.
+const OWED_EVERY: Duration = Duration::from_secs(1);
+/// How often a batch is made anew because somebody else wrote to one of its chains.
+const TRIES: usize = 1000;
+
+/// What is to be kept, as a whole.
+pub(crate) struct Request {
+    pub(crate) entries: Vec<Entry>,
+    pub(crate) batch: Batch,
+    pub(crate) done: oneshot::Sender<Result<(), LedgerError>>,
+}
+
+pub(crate) struct Writer {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) gather: Duration,
+    pub(crate) requests: mpsc::Receiver<Request>,
+    /// Counts batches, for those who follow.
+    pub(crate) written: watch::Sender<u64>,
+    pub(crate) chains: HashMap<String, Chain>,
+    /// Outcomes of calls that were carried out while nothing could be written.
+    pub(crate) owed: VecDeque<Entry>,
+    /// When they are tried next.
+    pub(crate) pay_at: Instant,
+}
+
+impl Writer {
+    /// Writes until nobody can ask any more.
+    pub(crate) async fn run(mut self) {
+        let mut round = Vec::new();
+        let mut usual = 1;
+        loop {
+            if self.owed.is_empty() {
+                if self.requests.recv_many(&mut round, ROUND).await == 0 {
+                    return;
+                }
+            } else if timeout_at(self.pay_at, self.requests.recv_many(&mut round, ROUND)).await == Ok(0) {
+                self.pay().await;
+                return;
+            }
+            self.gather(&mut round, usual).await;
+            usual = round.len();
+            if !self.owed.is_empty() && Instant::now() >= self.pay_at {
+                self.pay().await;
+            }
+            let mut waiting: VecDeque<Request> = round.drain(..).collect();
+            while !waiting.is_empty() {
+                self.write(&mut waiting).await;
+            }
+        }
+    }
+
+    /// Lets those who were just answered ask again, so that they share this batch and not the next: until as many have come
+    /// as last time, none comes any more, or the time is over.
+    async fn gather(&mut self, round: &mut Vec<Request>, usual: usize) {
+        let until = Instant::now() + self.gather;
+        let mut idle = 0;
+        while round.len() < usual.min(ROUND) && idle < 3 {
+            tokio::task::yield_now().await;
+            let before = round.len();
+            while round.len() < ROUND
+                && let Ok(request) = self.requests.try_recv()
+            {
+                round.push(request);
+            }
+            idle = if round.len() == before { idle + 1 } else { 0 };
+            if Instant::now() >= until {
+                break;
+            }
+        }
+    }
+
+    /// Writes as many of those who wait as fit into a batch, and answers them.
+    async fn write(&mut self, waiting: &mut VecDeque<Request>) {
+        let mut taken = Vec::new();
+        let mut bytes = 0;
+        while let Some(request) = waiting.pop_front() {
+            bytes += request.batch.bytes();
+            taken.push(request);
+            if bytes > ROUND_BYTES {
+                break;
+            }
+        }
+        for _ in 0..TRIES {
+            match self.attempt(&mut taken).await {
+                Ok(()) => {
+                    self.written.send_modify(|count| *count += 1);
+                    taken.into_iter().for_each(|request| answer(request.done, Ok(())));
+                    return;
+                }
+                Err(LedgerError::Store(StoreError::Conflict { .. })) => self.chains.clear(),
+                Err(error) => {
+                    self.fail(taken, &error);
+                    return;
+                }
+            }
+        }
+        let error = LedgerError::Conflict { key: "the head of a chain".to_owned() };
+        self.fail(taken, &error);
+    }
+
+    /// Makes one batch of all of them. Those whose own checks do not hold are answered and taken out.
+    async fn attempt(&mut self, taken: &mut Vec<Request>) -> Result<(), LedgerError> {
+        let mut batch = Batch::new();
+        let mut touched = Vec::new();
+        let now = self.clock.now();
+        let mut kept = Vec::with_capacity(taken.len());
+        let mut coming = std::mem::take(taken).into_iter();
+        while let Some(request) = coming.next() {
+            // Nobody waits for the answer any more, and nothing was written: then nothing needs to be.
+            if request.done.is_closed() && request.entries.iter().all(|entry| entry.0.kind == Kind::Intent) {
+                continue;
+            }
+            match self.broken_check(&request.batch, &batch).await {
+                Ok(None) => kept.push(request),
+                Ok(Some(key)) => answer(request.done, Err(LedgerError::Conflict { key })),
+                Err(error) => {
+                    kept.push(request);
+                    kept.extend(coming);
+                    *taken = kept;
+                    return Err(error);
+                }
+            }
+            if let Some(request) = kept.last().filter(|request| !request.batch.is_empty()) {
+                batch.append(request.batch.clone());
+            }
+        }
+        *taken = kept;
+        for entry in taken.iter_mut().flat_map(|request| &mut request.entries) {
+            if !self.chains.contains_key(&entry.0.workspace) {
+                let chain = Chain::load(self.store.as_ref(), &entry.0.workspace).await?;
+                self.chains.insert(entry.0.workspace.clone(), chain);
+            }
+            if let Some(chain) = self.chains.get_mut(&entry.0.workspace) {
+                chain.add(entry, now, &mut batch)?;
+                if !touched.contains(&entry.0.workspace) {
+                    touched.push(entry.0.workspace.clone());
+                }
+            }
+        }
+        for workspace in &touched {
+            if let Some(chain) = self.chains.get_mut(workspace) {
+                chain.finish(&mut batch)?;
+            }
+        }
+        if batch.is_empty() {
+            return Ok(());
+        }
+        self.store.commit(batch).await?;
+        if self.chains.len() > CHAINS {
+            self.chains.retain(|workspace, _| touched.contains(workspace));
+        }
+        Ok(())
+    }
+
+    /// The first key that is not as a request needs it, given what is written before it in the same batch.
+    async fn broken_check(&self, request: &Batch, before: &Batch) -> Result<Option<String>, LedgerError> {
+        for (key, check) in request.checks() {
+            let stored;
+            let found = match before.writes().get(key) {
+                Some(written) => written.as_ref(),
+                None => {
+                    stored = self.store.get(key).await?;
+                    stored.as_ref()
+                }
+            };
+            let holds = match (found, check) {
+                (None, Check::Absent) => true,
+                (Some(found), Check::Is(expected)) => found == expected,
+                _ => false,
+            };
+            if !holds {
+                return Ok(Some(key.escape_ascii().to_string()));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Nothing was written, as far as is known. What the chains in memory say is in doubt; outcomes are written later.
+    fn fail(&mut self, taken: Vec<Request>, error: &LedgerError) {
+        self.chains.clear();
+        for request in taken {
+            if request.batch.is_empty() && request.entries.last().is_some_and(|entry| entry.0.kind == Kind::Outcome) {
+                self.owed.extend(request.entries);
+                self.pay_at = Instant::now() + OWED_EVERY;
+            }
+            answer(request.done, Err(error.clone()));
+        }
+        while self.owed.len() > OWED {
+            if let Some(lost) = self.owed.pop_front() {
+                tracing::error!(call = ?lost.0.call, "an outcome is given up: its call is `unknown` after the next start");
+            }
+        }
+    }
+
+    /// Writes the outcomes that are owed, of calls that are still without one.
+    async fn pay(&mut self) {
+        self.pay_at = Instant::now() + OWED_EVERY;
+        let owed: Vec<Entry> = self.owed.drain(..).collect();
+        let mut open = BTreeMap::new();
+        for entry in &owed {
+            let workspace = &entry.0.workspace;
+            match Chain::load(self.store.as_ref(), workspace).await {
+                Ok(chain) => {
+                    open.entry(workspace.clone()).or_insert(chain);
+                }
+                Err(_) => {
+                    self.owed.extend(owed);
+                    return;
+                }
+            }
+        }
+        let is_open = |entry: &Entry| {
+            let chain = open.get(&entry.0.workspace);
+            entry.0.call.is_some_and(|call| chain.is_some_and(|chain| chain.is_open(call)))
+        };
+        let entries: Vec<Entry> = owed.into_iter().filter(is_open).collect();
+        if entries.is_empty() {
+            return;
+        }
+        let (done, _) = oneshot::channel();
+        self.write(&mut VecDeque::from([Request { entries, batch: Batch::new(), done }])).await;
+    }
+}
+
+/// Whoever asked may have gone away.
+fn answer(done: oneshot::Sender<Result<(), LedgerError>>, result: Result<(), LedgerError>) {
+    drop(done.send(result));
+}

@@ -1,0 +1,110 @@
+//! Which version of an integration this is, and who granted it.
+//!
+//! Each change of adapter, config or grant makes a new version. It is kept together with the record that tells of it, so
+//! that there is no change without a record, and no record of a change that was not made.
+
+use portcullis_gate::Grant;
+use portcullis_ledger::{Caller, Change, Entry, Hash, Kind, Ledger, LedgerError};
+use portcullis_store::Batch;
+use serde::{Deserialize, Serialize};
+
+/// How often it is tried again where somebody else changes the same integration.
+const TRIES: usize = 16;
+
+/// What an integration is made of now, as it is kept.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Version {
+    /// Digest of its adapter.
+    adapter: String,
+    /// Digest of its config.
+    config: Hash,
+    /// Digest of its grant.
+    grant: String,
+    /// Who gave it.
+    pub(crate) grantor: String,
+    /// From 1.
+    pub(crate) number: u64,
+}
+
+/// What an integration is to be made of.
+pub(crate) struct Asked<'a> {
+    pub(crate) workspace: &'a str,
+    pub(crate) name: &'a str,
+    pub(crate) adapter: &'a str,
+    pub(crate) config: &'a str,
+    pub(crate) grant: &'a Grant,
+    pub(crate) grant_digest: &'a str,
+    pub(crate) granted_by: &'a Caller,
+}
+
+impl Asked<'_> {
+    /// The version that is like this: the one there is, or a new one, which is recorded.
+    pub(crate) async fn settle(&self, ledger: &Ledger) -> Result<Version, LedgerError> {
+        let key = [b"I", self.workspace.as_bytes(), &[0], self.name.as_bytes()].concat();
+        let mut tries = 0;
+        loop {
+            let stored = ledger.store().get(&key).await?;
+            let before = stored.as_deref().map(|bytes| self.read(bytes)).transpose()?;
+            let now = self.version(before.as_ref());
+            if before.as_ref() == Some(&now) {
+                return Ok(now);
+            }
+            let bytes = serde_json::to_vec(&now).map_err(|error| LedgerError::Entry(error.to_string()))?;
+            let batch = Batch::new().check(key.clone(), stored).put(key.clone(), bytes);
+            match ledger.commit(self.entries(before.as_ref(), &now), batch).await {
+                Ok(()) => return Ok(now),
+                Err(LedgerError::Conflict { .. }) if tries < TRIES => tries += 1,
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    fn read(&self, bytes: &[u8]) -> Result<Version, LedgerError> {
+        serde_json::from_slice(bytes).map_err(|error| LedgerError::Corrupt {
+            workspace: self.workspace.to_owned(),
+            seq: 0,
+            what: format!("the version of the integration `{}` cannot be read: {error}", self.name),
+        })
+    }
+
+    /// Who granted what is granted already stays who granted it.
+    fn version(&self, before: Option<&Version>) -> Version {
+        let config = Hash::of(self.config.as_bytes());
+        let same_grant = before.filter(|before| before.grant == self.grant_digest && before.adapter == self.adapter);
+        let same = same_grant.filter(|before| before.config == config);
+        Version {
+            adapter: self.adapter.to_owned(),
+            config,
+            grant: self.grant_digest.to_owned(),
+            grantor: same_grant.map_or(&self.granted_by.principal, |before| &before.grantor).clone(),
+            number: same.map_or(before.map_or(1, |before| before.number + 1), |same| same.number),
+        }
+    }
+
+    /// What is recorded of a new version: what was granted, where that is new, and what else was changed.
+    fn entries(&self, before: Option<&Version>, now: &Version) -> Vec<Entry> {
+        let entry = |kind, change| {
+            Entry::change(self.workspace, kind, self.granted_by, change)
+                .integration(self.name, Some(now.number))
+                .adapter(&now.adapter)
+                .grant(&now.grant, &now.grantor)
+        };
+        let mut entries = Vec::new();
+        if before.is_none_or(|before| before.grant != now.grant || before.adapter != now.adapter) {
+            let mut change = Change { action: "granted".to_owned(), of: self.name.to_owned(), ..Change::default() };
+            change.details.insert("grant".to_owned(), self.grant.to_toml());
+            entries.push(entry(Kind::Grant, change));
+        }
+        if before.is_none_or(|before| before.config != now.config || before.adapter != now.adapter) {
+            let action = if before.is_some() { "replaced" } else { "created" };
+            let mut change = Change { action: action.to_owned(), of: self.name.to_owned(), ..Change::default() };
+            change.details.insert("config".to_owned(), now.config.to_string());
+            if let Some(before) = before {
+                change.details.insert("adapter-before".to_owned(), before.adapter.clone());
+                change.details.insert("config-before".to_owned(), before.config.to_string());
+            }
+            entries.push(entry(Kind::Configuration, change));
+        }
+        entries
+    }
+}
