@@ -345,3 +345,28 @@ async fn the_guest_that_the_bench_measures_posts_one_message_with_its_token() {
     assert_eq!(outcome.result.as_ref().unwrap(), &json!({"id": "m-7"}));
     case.holds(&outcome).await;
 }
+
+#[tokio::test]
+async fn a_call_whose_end_cannot_be_recorded_says_that_it_was_carried_out_and_the_end_is_recorded_later() {
+    let case = Case::new().await;
+    let breaks = case.ledger.clone();
+    // The disk is full from the moment on at which the request arrives.
+    let upstream = portcullis_tests::upstream::Upstream::start(move |_| {
+        breaks.set_broken(true);
+        portcullis_tests::upstream::Answer::json(&json!({"ok": true}))
+    });
+    let upstream = upstream.await.unwrap();
+    let probe = case.probe_with(&upstream.origin(), &everything(&upstream.origin()), &[upstream.address]).await;
+    let outcome = case.steps(&probe, json!([get(&format!("{}/ok", upstream.origin()))])).await;
+    assert!(matches!(outcome.result, Err(CallError::Unrecorded(_))), "{:?}", outcome.result);
+    assert_eq!(case.ledger.of_kind("outcome").len(), 0);
+    case.ledger.set_broken(false);
+    for _ in 0..100 {
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        if let [end] = &case.ledger.of_kind("outcome")[..] {
+            assert_eq!((&end["status"], &end["call"]), (&json!("done"), &json!(outcome.call)));
+            return;
+        }
+    }
+    panic!("the end is lost");
+}

@@ -46,7 +46,7 @@ pub(crate) fn of_call(error: &CallError) -> Code {
         CallError::Adapter { .. } | CallError::Broken(_) => ADAPTER_FAILED,
         CallError::Bound { .. } => BOUND_HIT,
         CallError::Upstream { .. } | CallError::Unavailable(_) => UPSTREAM_FAILED,
-        CallError::Credential(_) | CallError::Ledger(_) => OTHER,
+        CallError::Credential(_) | CallError::Ledger(_) | CallError::Unrecorded(_) => OTHER,
     }
 }
 

@@ -30,6 +30,12 @@ pub enum LedgerError {
     /// A record cannot be kept as it is.
     #[error("the record cannot be kept: {0}")]
     Entry(String),
+    /// The store has not answered in time. The record may be kept all the same.
+    #[error("the ledger did not keep a record within {waited_ms} ms; no call is made without a record")]
+    Slow {
+        /// How long was waited.
+        waited_ms: u64,
+    },
     /// The ledger was closed.
     #[error("the ledger is closed; no call is made without a record")]
     Closed,

@@ -13,7 +13,9 @@ use std::{
 
 use portcullis_egress::{Outbound, OutboundParts, SendError, WouldSend};
 use portcullis_gate::{Denial, OperationPowers};
-use portcullis_ledger::{CallId, Caller, Ending, Entry, Exchange, Mode, Payload, Receipt, Status, Subject};
+use portcullis_ledger::{
+    CallId, Caller, Ending, Entry, Exchange, Ledger, LedgerError, Mode, Payload, Receipt, Status, Subject,
+};
 use portcullis_sandbox::{self as sandbox, Journal, Meter, Sight, Terms, Usage, wit};
 use serde_json::Value;
 use tokio::time::timeout_at;
@@ -32,6 +34,9 @@ const MAX_CODE: usize = 128;
 const MAX_MESSAGE: usize = 4 * 1024;
 /// Largest details of a failure, in bytes.
 const MAX_DETAILS: usize = 64 * 1024;
+
+/// How long the end of a call waits to be recorded.
+const GRACE: Duration = Duration::from_secs(10);
 
 /// Deepest nesting of an output: what `serde_json` reads.
 const MAX_DEPTH: usize = 127;
@@ -195,9 +200,15 @@ impl Running<'_> {
             Ok((powers, input)) => {
                 guard = Some(Abandoned::new(inner, &subject));
                 let kept = Payload { bytes: input.len() as u64, ..Payload::default() };
-                match ledger.append(vec![Entry::intent(&subject, kept)]).await {
+                let entries = vec![Entry::intent(&subject, kept)];
+                match record(ledger, entries, self.started, self.wall()).await {
                     Ok(()) => self.carry_out(&call, powers, input, &mut guard).await,
-                    Err(error) => Parts::refused(error.into()),
+                    Err(error) => {
+                        if let Some(guard) = guard.take() {
+                            guard.disarm();
+                        }
+                        Parts::refused(error.into())
+                    }
                 }
             }
             Err(error) => Parts::refused(error),
@@ -215,8 +226,9 @@ impl Running<'_> {
             output: None,
             receipt,
         };
-        if let Err(error) = ledger.append(ends(&subject, &parts.denials, ending)).await {
-            parts.result = Err(error.into());
+        // Of a call that has used up its time, the end is still to be recorded.
+        if let Err(error) = record(ledger, ends(&subject, &parts.denials, ending), Instant::now(), GRACE).await {
+            parts.result = Err(if guard.is_some() { CallError::Unrecorded(error) } else { error.into() });
         }
         if let Some(guard) = guard {
             guard.disarm();
@@ -230,6 +242,10 @@ impl Running<'_> {
             denials: parts.denials,
             journal: parts.journal,
         }
+    }
+
+    fn wall(&self) -> Duration {
+        Duration::from_millis(self.inner.limits.wall_ms.into())
     }
 
     /// Whether the call may run at all: is its operation granted, is its input valid.
@@ -259,7 +275,7 @@ impl Running<'_> {
         guard: &mut Option<Abandoned>,
     ) -> Parts {
         let inner = self.inner;
-        let deadline = self.started + Duration::from_millis(inner.limits.wall_ms.into());
+        let deadline = self.started + self.wall();
         let Ok(Ok(_turn)) = timeout_at(deadline.into(), inner.turns.acquire()).await else {
             let limit = inner.limits.calls_at_once.into();
             return Parts::refused(CallError::Bound { name: "calls_at_once", limit });
@@ -346,6 +362,12 @@ impl Running<'_> {
             redactions: parts.tally.redactions,
         }
     }
+}
+
+/// Keeps records, or gives up: a disk that hangs must not hold a call for ever.
+async fn record(ledger: &Ledger, entries: Vec<Entry>, since: Instant, within: Duration) -> Result<(), LedgerError> {
+    let kept = timeout_at((since + within).into(), ledger.append(entries)).await;
+    kept.unwrap_or_else(|_| Err(LedgerError::Slow { waited_ms: u64::try_from(within.as_millis()).unwrap_or(u64::MAX) }))
 }
 
 /// Sixteen random bytes. Where there are none, as good as none: it hides, and proves nothing.

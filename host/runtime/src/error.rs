@@ -116,6 +116,9 @@ pub enum CallError {
     /// The ledger cannot be written, so nothing is done.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
+    /// The call was carried out, and its end is not recorded.
+    #[error("the call was carried out, but its end is not recorded yet ({0}); ask the upstream before you repeat it")]
+    Unrecorded(LedgerError),
 }
 
 impl CallError {
@@ -127,6 +130,7 @@ impl CallError {
             CallError::Adapter { .. } | CallError::Broken(_) => Status::AdapterFailed,
             CallError::Bound { .. } => Status::BoundHit,
             CallError::Upstream { .. } | CallError::Unavailable(_) => Status::UpstreamFailed,
+            CallError::Unrecorded(_) => Status::Unknown,
         }
     }
 
@@ -142,6 +146,7 @@ impl CallError {
             CallError::Upstream { code, .. } => code,
             CallError::Unavailable(at) => at.reason.code(),
             CallError::Ledger(_) => "ledger-unavailable",
+            CallError::Unrecorded(_) => "outcome-unrecorded",
         }
     }
 

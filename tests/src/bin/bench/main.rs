@@ -1,8 +1,10 @@
-//! What a governed call costs, beside a bare one: `cargo xtask bench [--json] [--quick]`.
+//! What a governed call costs, beside a bare one: `cargo xtask bench [--json] [--quick]`; and what a durable record costs:
+//! `cargo xtask bench ledger`.
 //!
 //! One run, one upstream in a process of its own, the contenders in turn and several times over, medians with their
 //! spread: the machines this runs on are shared, and only ratios taken in one run mean anything.
 
+mod ledger;
 mod pure;
 
 use std::{
@@ -92,14 +94,21 @@ impl Drop for Stop {
 async fn run() -> Result<(), Failure> {
     let options: Vec<String> = env::args().skip(1).collect();
     let has = |name: &str| options.iter().any(|option| option == name);
+    if let Some(("ledger", options)) = options.split_first().map(|(first, rest)| (first.as_str(), rest)) {
+        if let Some(other) = options.iter().find(|option| !matches!(option.as_str(), "--json" | "--quick")) {
+            return Err(format!("unknown option {other}; there are --json and --quick").into());
+        }
+        return ledger::run(has("--json"), has("--quick")).await;
+    }
     // For a profiler: one contender at one concurrency.
     let only = options.iter().find_map(|option| option.strip_prefix("--only="));
     if let Some(other) =
         options.iter().find(|option| !matches!(option.as_str(), "--json" | "--quick") && only.is_none())
     {
-        return Err(
-            format!("unknown option {other}; there are --json, --quick and --only=pure or --only=sandbox:16").into()
-        );
+        return Err(format!(
+            "unknown option {other}; there are ledger, --json, --quick and --only=pure or --only=sandbox:16"
+        )
+        .into());
     }
     if only == Some("pure") {
         print_pure(&pure::figures()?);
