@@ -35,6 +35,8 @@ mod options;
 mod scan;
 mod shared;
 mod tally;
+#[doc(hidden)]
+pub mod testing;
 mod tools;
 
 pub use batch::{Batch, Check, MAX_BATCH_BYTES, MAX_KEY_BYTES, MAX_VALUE_BYTES};
