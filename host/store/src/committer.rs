@@ -34,7 +34,7 @@ pub(crate) struct Job {
     pub(crate) bytes: usize,
     pub(crate) answer: oneshot::Sender<Result<(), StoreError>>,
     /// Its place in the queue.
-    pub(crate) _room: OwnedSemaphorePermit,
+    pub(crate) room: OwnedSemaphorePermit,
 }
 
 /// How it goes.
@@ -96,14 +96,20 @@ impl Committer {
         let mut waiting = Vec::with_capacity(round.len());
         for job in round {
             match merged.add(job.checks, job.writes) {
-                Ok(()) => waiting.push((job.answer, job._room)),
+                Ok(()) => waiting.push((job.answer, job.room)),
                 Err(error) => drop(job.answer.send(Err(error))),
             }
         }
         let Merged { writes, before, mut tally, .. } = merged;
-        let (state, done) =
-            if writes.is_empty() { (State::Running, Ok(())) } else { self.write(&engine, writes, before, &mut tally) };
-        for (answer, _room) in waiting {
+        let (state, done) = if writes.is_empty() {
+            (State::Running, Ok(()))
+        } else if let Err(failure) = engine.prepare(bytes as u64) {
+            (State::Running, Err(self.folder.told(failure, &self.options)))
+        } else {
+            self.write(&engine, writes, before, &mut tally)
+        };
+        for (answer, room) in waiting {
+            drop(room);
             let _ = answer.send(done.clone());
         }
         state
@@ -142,20 +148,18 @@ impl Committer {
         }
         let stopped = matches!(failure, Failure::Unsynced(_));
         let error = self.folder.told(failure, &self.options);
-        self.read_only(&mut shared, engine.as_ref(), &error);
+        self.read_only(&mut shared, &error);
         (if stopped { State::Stopped(error.clone()) } else { State::Troubled }, Err(error))
     }
 
     /// After a failed write: lets readers go on.
-    fn read_only(&self, shared: &mut Shared, engine: &dyn Engine, error: &StoreError) {
-        match engine.for_reading() {
-            Ok(None) => {}
-            Ok(Some(reader)) => shared.engine = Some(Arc::from(reader)),
-            Err(_) => {
-                shared.engine = None;
-                shared.unreadable = Some(error.clone());
-            }
+    fn read_only(&self, shared: &mut Shared, error: &StoreError) {
+        if shared.engine.as_ref().is_some_and(|engine| engine.reads_after_failure()) {
+            return;
         }
+        let reader = opening::open_for_reading(&self.folder, self.kind, &self.options);
+        shared.engine = reader.map(Arc::from);
+        shared.unreadable = Some(error.clone());
     }
 
     fn enough_space(&self, bytes: u64, state: &State) -> Result<(), StoreError> {
@@ -178,7 +182,7 @@ impl Committer {
             return (State::Troubled, Err(error));
         }
         let mut shared = self.shared.blocking_write();
-        if let Some(engine) = shared.engine.take() {
+        if let Some(engine) = shared.engine.take_if(|engine| engine.holds_files()) {
             let _ = engine.close();
         }
         let opened = opening::open_engine(&self.folder, self.kind, &self.options).and_then(|engine| {
@@ -194,7 +198,9 @@ impl Committer {
                 (State::Running, Ok(()))
             }
             Err(error) => {
-                shared.unreadable = Some(error.clone());
+                if shared.engine.is_none() {
+                    self.read_only(&mut shared, &error);
+                }
                 (State::Troubled, Err(error))
             }
         }

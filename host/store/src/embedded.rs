@@ -27,6 +27,7 @@ const UNIT: usize = 1024;
 pub struct Embedded {
     jobs: Option<mpsc::UnboundedSender<Job>>,
     room: Arc<Semaphore>,
+    most: usize,
     shared: Arc<RwLock<Shared>>,
     folder: Arc<Folder>,
     kind: EngineKind,
@@ -70,7 +71,7 @@ impl Embedded {
             .spawn(move || drop(end.send(committer.run(queue))))
             .map_err(|error| folder.io("starting a thread", &error))?;
         let room = Arc::new(Semaphore::new(most));
-        Ok(Self { jobs: Some(jobs), room, shared, folder, kind, ended: Some(ended) })
+        Ok(Self { jobs: Some(jobs), room, most, shared, folder, kind, ended: Some(ended) })
     }
 
     /// Which engine keeps it.
@@ -99,6 +100,11 @@ impl Embedded {
             tools::recount(&shared.folder, &shared.options, engine.as_ref(), &mut progress)
         });
         counted.await.unwrap_or_else(|_| Err(self.ended_early()))
+    }
+
+    /// How many bytes wait for their commit, about.
+    pub fn queued_bytes(&self) -> usize {
+        self.most.saturating_sub(self.room.available_permits()) * UNIT
     }
 
     fn ended_early(&self) -> StoreError {
@@ -130,7 +136,7 @@ impl Store for Embedded {
             .map(|(key, value)| (tally::entry_key(&key), value.map(|value| envelope::wrap(&key, &value))))
             .collect();
         let (answer, answered) = oneshot::channel();
-        let job = Job { checks, writes, bytes, answer, _room: room };
+        let job = Job { checks, writes, bytes, answer, room };
         self.jobs.as_ref().ok_or_else(|| self.ended_early())?.send(job).map_err(|_| self.ended_early())?;
         answered.await.unwrap_or_else(|_| Err(self.ended_early()))
     }

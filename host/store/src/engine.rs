@@ -73,15 +73,21 @@ pub(crate) trait Engine: Send + Sync {
     /// Shows a range as it is at one moment, until the visitor has enough.
     fn visit(&self, range: &Range, descending: bool, visit: &mut Visit<'_>) -> Result<(), Failure>;
 
+    /// Takes the space that a write of so many bytes needs, where the engine could not go on if there were none. When it
+    /// fails, nothing has happened.
+    fn prepare(&self, bytes: u64) -> Result<(), Failure>;
+
     /// Writes all or nothing. When it returns, that is durable.
     fn write(&self, writes: Writes) -> Result<(), Failure>;
 
     /// Whether a reader can see what is being written before it is durable. The store then keeps readers out meanwhile.
     fn shows_early(&self) -> bool;
 
-    /// After a write that failed: the same data for reading only, where this engine itself cannot be read any more. It must
-    /// work without writing to the disk.
-    fn for_reading(&self) -> Result<Option<Box<dyn Engine>>, Failure>;
+    /// Whether it can still be read after a write that failed.
+    fn reads_after_failure(&self) -> bool;
+
+    /// Whether it must be closed before the same files are opened again.
+    fn holds_files(&self) -> bool;
 
     /// Ends it in order, and says what could not be done.
     fn close(&self) -> Result<(), Failure>;
@@ -121,6 +127,14 @@ pub(crate) fn open(kind: EngineKind, opening: Opening) -> Result<Box<dyn Engine>
     })
 }
 
+/// Opens what an engine has made durable for reading only, without writing to the disk; none where it has no such way.
+pub(crate) fn open_for_reading(kind: EngineKind, opening: Opening) -> Result<Option<Box<dyn Engine>>, Failure> {
+    match kind {
+        EngineKind::Sled => Ok(None),
+        EngineKind::Redb => Ok(Some(Box::new(redb::Redb::open_for_reading(opening)?))),
+    }
+}
+
 /// Why an engine did not do what it was asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Failure {
@@ -145,6 +159,17 @@ impl Failure {
             io::ErrorKind::UnexpectedEof => Self::Damaged(format!("{doing}: a file is shorter than it was")),
             _ => Self::Io(format!("{doing}: {error}")),
         }
+    }
+}
+
+/// Takes space for a file from one offset to another, without making it longer. File systems that cannot are not asked again.
+fn reserve(file: &fs::File, from: u64, to: u64) -> io::Result<()> {
+    if to <= from {
+        return Ok(());
+    }
+    match rustix::fs::fallocate(file, rustix::fs::FallocateFlags::KEEP_SIZE, from, to - from) {
+        Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::NOSYS | rustix::io::Errno::INVAL) => Ok(()),
+        done => Ok(done?),
     }
 }
 

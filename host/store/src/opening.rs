@@ -65,6 +65,12 @@ pub(crate) fn open_engine(folder: &Folder, kind: EngineKind, options: &Options) 
     Ok(engine)
 }
 
+/// Opens the engine for reading only, if it can be.
+pub(crate) fn open_for_reading(folder: &Folder, kind: EngineKind, options: &Options) -> Option<Box<dyn Engine>> {
+    let opening = Opening { folder: folder.engine(kind), cache_bytes: options.cache_bytes, hook: options.hook.clone() };
+    engine::open_for_reading(kind, opening).ok().flatten()
+}
+
 /// Says what is there, or that it is less than there was.
 pub(crate) fn judge(folder: &Folder, options: &Options, engine: &dyn Engine) -> Result<(Anchor, Tally), StoreError> {
     let told = |failure| folder.told(failure, options);

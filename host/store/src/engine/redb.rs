@@ -29,9 +29,9 @@ const PIECE: u64 = 4096;
 pub(super) struct Redb {
     /// None once it was closed.
     database: Mutex<Option<Arc<Database>>>,
-    opening: Opening,
     unsynced: Arc<AtomicBool>,
     gave_up: AtomicBool,
+    reading_only: bool,
 }
 
 impl Redb {
@@ -46,6 +46,17 @@ impl Redb {
             .map_err(|error| Failure::of_io("opening its file", &error))?;
         let unsynced = Arc::new(AtomicBool::new(false));
         let disk = Disk { file, opening: opening.clone(), unsynced: Arc::clone(&unsynced), kept: None };
+        Self::on(disk, opening, unsynced)
+    }
+
+    /// Opens it with all changes kept in memory.
+    pub(super) fn open_for_reading(opening: Opening) -> Result<Self, Failure> {
+        let path = opening.folder.join(FILE);
+        let file = File::open(path).map_err(|error| Failure::of_io("opening its file for reading", &error))?;
+        let length = file.metadata().map_err(|error| Failure::of_io("looking at its file", &error))?.len();
+        let kept = Some(Mutex::new(Kept { length, pieces: BTreeMap::new() }));
+        let unsynced = Arc::new(AtomicBool::new(false));
+        let disk = Disk { file, opening: opening.clone(), unsynced: Arc::clone(&unsynced), kept };
         Self::on(disk, opening, unsynced)
     }
 
@@ -65,7 +76,7 @@ impl Redb {
         .map_err(Failure::Damaged)?
         .map_err(|error| told(&unsynced, error))?;
         let database = Mutex::new(Some(Arc::new(database)));
-        Ok(Self { database, opening, unsynced, gave_up: AtomicBool::new(false) })
+        Ok(Self { database, unsynced, gave_up: AtomicBool::new(false), reading_only })
     }
 
     /// Does something with the database. After a panic nothing is done with it any more.
@@ -110,6 +121,11 @@ impl Engine for Redb {
         })
     }
 
+    fn prepare(&self, _: u64) -> Result<(), Failure> {
+        // It is opened anew after anything.
+        Ok(())
+    }
+
     fn write(&self, writes: Writes) -> Result<(), Failure> {
         self.with(|database| {
             let writing = database.begin_write()?;
@@ -131,15 +147,13 @@ impl Engine for Redb {
         false
     }
 
-    fn for_reading(&self) -> Result<Option<Box<dyn Engine>>, Failure> {
+    fn reads_after_failure(&self) -> bool {
         // After an error redb answers nothing any more.
-        let path = self.opening.folder.join(FILE);
-        let file = File::open(path).map_err(|error| Failure::of_io("opening its file for reading", &error))?;
-        let length = file.metadata().map_err(|error| Failure::of_io("looking at its file", &error))?.len();
-        let kept = Some(Mutex::new(Kept { length, pieces: BTreeMap::new() }));
-        let unsynced = Arc::new(AtomicBool::new(false));
-        let disk = Disk { file, opening: self.opening.clone(), unsynced: Arc::clone(&unsynced), kept };
-        Ok(Some(Box::new(Self::on(disk, self.opening.clone(), unsynced)?)))
+        false
+    }
+
+    fn holds_files(&self) -> bool {
+        !self.reading_only
     }
 
     fn close(&self) -> Result<(), Failure> {
@@ -254,6 +268,8 @@ impl StorageBackend for Disk {
             }
             None => {
                 self.opening.step(Step::Write)?;
+                // A full disk is told here, where nothing was changed yet, and not at a write later on.
+                super::reserve(&self.file, self.file.metadata()?.len(), length)?;
                 self.file.set_len(length)
             }
         }

@@ -8,18 +8,21 @@
 //! - **What is written is seen before it is durable.** `shows_early` keeps readers out meanwhile.
 //! - **It panics on damage**, also in its own threads, and then waits for them for ever. Panics are caught; a write is done
 //!   by a thread of ours that can be left behind ([`Worker`]).
-//! - **An error of the disk is final.** It stays readable; the store opens it anew once a write can work.
+//! - **An error of the disk is final**, and reading may write. So it is not let run into a full disk: before each write, space
+//!   beyond the end of its log is taken (`fallocate`), and where there is none, sled is not asked. After any other error it
+//!   stays readable as long as it can; the store opens it anew once a write can work.
 
 use std::{
     collections::HashSet,
     ffi::OsString,
-    fs::{self, File},
+    fs::{self, File, OpenOptions},
+    io,
     mem::ManuallyDrop,
     ops::Bound,
     path::PathBuf,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
         mpsc,
     },
     thread,
@@ -32,6 +35,10 @@ use super::{Engine, Failure, Opening, Range, Step, Visit, Writes, quiet};
 const UNLOCKED_WITHIN: Duration = Duration::from_secs(5);
 /// How often a write that takes long is looked after.
 const LOOK_AFTER: Duration = Duration::from_millis(500);
+/// sled's log grows in pieces of this many bytes.
+const SEGMENT: u64 = 512 << 10;
+/// How many of them are taken ahead of it.
+const SEGMENTS_AHEAD: u64 = 4;
 
 pub(super) struct Sled {
     inner: Arc<Inner>,
@@ -46,6 +53,8 @@ struct Inner {
     opening: Opening,
     /// sled's file, opened once more.
     file: File,
+    /// Up to where its log has space.
+    reserved: AtomicU64,
     blobs: Mutex<Blobs>,
     /// It panicked: nothing is done with it any more, and it is not dropped either, which would flush.
     gave_up: AtomicBool,
@@ -74,13 +83,18 @@ impl Sled {
                 Err(error) => return Err(told("opening", error)),
             }
         };
-        let file = File::open(opening.folder.join("db")).map_err(|error| Failure::of_io("opening its log", &error))?;
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .open(opening.folder.join("db"))
+            .map_err(|error| Failure::of_io("opening its log", &error))?;
         let blobs = Mutex::new(Blobs::new(opening.folder.join("blobs")));
         let inner = Arc::new(Inner {
             database: Mutex::new(Some(database)),
             config,
             opening,
             file,
+            reserved: AtomicU64::new(0),
             blobs,
             gave_up: AtomicBool::new(false),
         });
@@ -116,6 +130,20 @@ impl Inner {
         self.gave_up.store(true, Ordering::Release);
         let database = self.database.lock().unwrap_or_else(PoisonError::into_inner).take();
         std::mem::forget(database);
+    }
+
+    /// Takes space for a write of so many bytes, and for what sled moves meanwhile.
+    fn reserve(&self, bytes: u64) -> io::Result<()> {
+        let end = self.file.metadata()?.len();
+        let wanted = end.next_multiple_of(SEGMENT) + bytes * 2 + SEGMENTS_AHEAD * SEGMENT;
+        let reserved = self.reserved.load(Ordering::Acquire);
+        if wanted > reserved {
+            // A step further, so that this is not done at each write.
+            let to = wanted + SEGMENTS_AHEAD * SEGMENT;
+            super::reserve(&self.file, end, to)?;
+            self.reserved.store(to, Ordering::Release);
+        }
+        Ok(())
     }
 
     /// All that a commit is.
@@ -164,6 +192,10 @@ impl Engine for Sled {
         })
     }
 
+    fn prepare(&self, bytes: u64) -> Result<(), Failure> {
+        self.inner.reserve(bytes).map_err(|error| Failure::of_io("taking space", &error))
+    }
+
     fn write(&self, writes: Writes) -> Result<(), Failure> {
         let worker = self.worker.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(worker) = &*worker else {
@@ -176,8 +208,12 @@ impl Engine for Sled {
         true
     }
 
-    fn for_reading(&self) -> Result<Option<Box<dyn Engine>>, Failure> {
-        Ok(None)
+    fn reads_after_failure(&self) -> bool {
+        true
+    }
+
+    fn holds_files(&self) -> bool {
+        true
     }
 
     fn close(&self) -> Result<(), Failure> {
@@ -263,7 +299,7 @@ impl Blobs {
     }
 
     /// Flushes those that are new. A file is in its folder before it is in the log, so a folder that did not change has none.
-    fn sync(&mut self) -> std::io::Result<()> {
+    fn sync(&mut self) -> io::Result<()> {
         let changed = fs::metadata(&self.folder)?.modified()?;
         if self.changed == Some(changed) {
             return Ok(());
@@ -275,7 +311,7 @@ impl Blobs {
                 match File::open(self.folder.join(&name)) {
                     Ok(blob) => blob.sync_all()?,
                     // sled removes what it needs no more.
-                    Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
                     Err(error) => return Err(error),
                 }
             }
