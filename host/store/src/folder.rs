@@ -11,12 +11,13 @@
 //! Two more folders are there for a moment. `engine.new` is made in full before anything else is touched, and `engine.old`
 //! is what it takes the place of. A new engine takes its place by two renames, so at any instant it can be told what to do:
 //!
-//! | `sled` | `engine.new` | `engine.old` | what happened | what is done |
+//! | `format` | `sled` | `engine.new` | what happened | what is done |
 //! | --- | --- | --- | --- | --- |
-//! | yes | maybe | maybe | it was not ready, or all is done | both are removed |
-//! | no | yes | yes | cut off between the renames | `engine.new` is renamed |
-//! | no | yes or no | no | cut off while the store was made | it is made again |
-//! | no | no | yes | nothing of ours | the store is damaged |
+//! | yes | yes | maybe | it was not ready, or all is done | `engine.new` and `engine.old` are removed |
+//! | yes | no | yes | cut off before the last rename | `engine.new` is renamed |
+//! | no | no | maybe | cut off while the store was made | it is made again |
+//! | yes | no | no | nothing of ours | the store is damaged |
+//! | no | yes | maybe | nothing of ours | the store is damaged |
 
 mod format;
 mod lock;
@@ -132,18 +133,18 @@ impl Folder {
                 self.remove(&old)?;
                 Ok(Found::Store(format.clone()))
             }
-            (Some(format), None) if new.is_dir() && old.is_dir() => {
+            // All of it is ready, and only the last rename was not done.
+            (Some(format), None) if new.is_dir() => {
                 self.rename(&new, &self.engine(format.engine))?;
                 self.remove(&old)?;
                 Ok(Found::Store(format.clone()))
             }
-            (Some(format), None) if old.is_dir() || !new.is_dir() => {
-                Err(self.corrupt(format!("the files of {} are missing", format.engine)))
-            }
+            (Some(format), None) => Err(self.corrupt(format!("the files of {} are missing", format.engine))),
             // Cut off while it was made: nothing was ever committed to it.
-            (_, None) => {
+            (None, None) => {
                 if let Ok((_, Some(tally))) = anchor::Anchor::open(&self.path)
                     && tally.number > 0
+                    && !new.is_dir()
                 {
                     let number = tally.number;
                     return Err(self.corrupt(format!("the engine's files are missing, and {number} commits were made")));
@@ -160,13 +161,18 @@ impl Folder {
     /// Makes an empty store.
     pub(crate) fn make(&self, kind: EngineKind, options: &Options) -> Result<Format, StoreError> {
         let tally = Tally::default();
-        let new = self.new_engine(kind, options, |engine| {
+        self.new_engine(kind, options, |engine| {
             engine.write([(tally::KEY.to_vec(), Some(tally.to_bytes().to_vec()))].into())
         })?;
+        self.install(kind, tally)
+    }
+
+    /// Lets the engine in the waiting place be a store's first.
+    pub(crate) fn install(&self, kind: EngineKind, tally: Tally) -> Result<Format, StoreError> {
         anchor::Anchor::create(&self.path, tally).map_err(|error| self.io("making the anchor", &error))?;
         let format = Format { format: FORMAT, engine: kind };
         format.write(&self.path)?;
-        self.rename(&new, &self.engine(kind))?;
+        self.rename(&self.path.join(NEW), &self.engine(kind))?;
         Ok(format)
     }
 
@@ -176,7 +182,7 @@ impl Folder {
         kind: EngineKind,
         options: &Options,
         fill: impl FnOnce(&dyn engine::Engine) -> Result<(), engine::Failure>,
-    ) -> Result<PathBuf, StoreError> {
+    ) -> Result<(), StoreError> {
         let new = self.path.join(NEW);
         self.remove(&new)?;
         fs::create_dir(&new).map_err(|error| self.io("making a folder", &error))?;
@@ -187,8 +193,7 @@ impl Folder {
         let closed = made.close();
         drop(made);
         filled.and(closed).map_err(told)?;
-        engine::sync_folder(&new).map_err(|error| self.io("flushing a new engine", &error))?;
-        Ok(new)
+        engine::sync_folder(&new).map_err(|error| self.io("flushing a new engine", &error))
     }
 
     /// Lets the engine in the waiting place take the place of the old one.

@@ -46,7 +46,7 @@ pub use error::StoreError;
 pub use memory::MemoryStore;
 pub use options::{FreeSpace, Options};
 pub use scan::{Cursor, Page, Scan};
-pub use tools::Verified;
+pub use tools::{Compacted, Exported, Verified, compact, export, import};
 
 use async_trait::async_trait;
 

@@ -8,7 +8,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::{Embedded, Options, Scan, Store, StoreError};
+use crate::{
+    Embedded, EngineKind, Options, Scan, Store, StoreError,
+    engine::{self, Opening},
+    folder::{Folder, Format},
+    tally,
+};
 
 /// What to do to a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -134,6 +139,26 @@ pub fn copy(from: &Path, to: &Path) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Says in `format` that a store has this format.
+pub fn write_format(folder: &Path, format: u32, engine: EngineKind) -> Result<(), StoreError> {
+    Format { format, engine }.write(folder)
+}
+
+/// Makes a store as it was in format 0: values without envelopes, no tally, no anchor.
+pub fn make_format_0(folder: &Path, kind: EngineKind, entries: &BTreeMap<Vec<u8>, Vec<u8>>) -> Result<(), StoreError> {
+    let options = Options::default();
+    let locked = Folder::lock(folder, true)?;
+    let path = locked.engine(kind);
+    fs::create_dir_all(&path).map_err(|error| locked.io("making a folder", &error))?;
+    let opening = Opening { folder: path, cache_bytes: options.cache_bytes, hook: None };
+    let told = |failure| locked.told(failure, &options);
+    let engine = engine::open(kind, opening).map_err(told)?;
+    let writes = entries.iter().map(|(key, value)| (tally::entry_key(key), Some(value.clone()))).collect();
+    engine.write(writes).map_err(told)?;
+    engine.close().map_err(told)?;
+    Format { format: 0, engine: kind }.write(folder)
 }
 
 fn collect(folder: &Path, files: &mut Vec<(PathBuf, u64)>) -> io::Result<()> {

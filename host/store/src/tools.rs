@@ -1,5 +1,11 @@
 //! What operators do with a store as a whole.
 
+mod export;
+mod rebuild;
+
+pub use export::{Exported, export};
+pub use rebuild::{Compacted, compact, import};
+
 use crate::{
     StoreError,
     engine::Engine,
