@@ -36,6 +36,14 @@ pub enum LedgerError {
         /// How long was waited.
         waited_ms: u64,
     },
+    /// Signed heads that are kept elsewhere cannot be read.
+    #[error("{place} cannot be read: {problem}; what was signed is compared with it")]
+    Outside {
+        /// Where they are.
+        place: String,
+        /// What went wrong.
+        problem: String,
+    },
     /// The ledger was closed.
     #[error("the ledger is closed; no call is made without a record")]
     Closed,

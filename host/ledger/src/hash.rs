@@ -29,12 +29,16 @@ impl Hash {
         Self::of(format!("portcullis ledger 1\n{workspace}").as_bytes())
     }
 
+    pub(crate) fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
     /// Its bytes.
     pub fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }
 
-    fn from_digest(digest: &aws_lc_rs::digest::Digest) -> Self {
+    pub(crate) fn from_digest(digest: &aws_lc_rs::digest::Digest) -> Self {
         let mut bytes = [0; 32];
         for (byte, of_digest) in bytes.iter_mut().zip(digest.as_ref()) {
             *byte = *of_digest;

@@ -6,6 +6,11 @@
 //! | `L` workspace 0 seq:8 | a block: the records from `seq` on, one a line |
 //! | `H` workspace 0 | the head of the workspace's chain |
 //! | `X` workspace 0 term:8 range:4 | where in a range of records a term stands |
+//! | `S` seq:8 | a signed head |
+//! | `T` workspace 0 seq:8 | the number of the signed head that names this record, in 8 bytes, and the record's hash |
+//! | `W` name | the number of the last signed head that was written to the sink of this name, in 8 bytes |
+
+use portcullis_store::Scan;
 
 use crate::{entry::HOST, error::LedgerError};
 
@@ -53,6 +58,42 @@ pub(crate) fn block(workspace: &str, seq: u64) -> Vec<u8> {
 /// The first sequence number of a block.
 pub(crate) fn seq_of_block(key: &[u8]) -> Option<u64> {
     Some(u64::from_be_bytes(*key.last_chunk()?))
+}
+
+/// All blocks begin with this.
+pub(crate) const BLOCKS: &[u8] = b"L";
+
+/// The workspace of a block's key.
+pub(crate) fn workspace_of_block(key: &[u8]) -> Option<&str> {
+    let (name, _) = key.strip_prefix(BLOCKS)?.split_last_chunk::<8>()?;
+    std::str::from_utf8(name.strip_suffix(&[0])?).ok()
+}
+
+/// A signed head.
+pub(crate) fn signed(seq: u64) -> Vec<u8> {
+    [b"S".as_slice(), &seq.to_be_bytes()].concat()
+}
+
+/// All signed heads, oldest first.
+pub(crate) fn all_signed() -> Scan {
+    Scan::prefix(*b"S")
+}
+
+/// The number of a signed head's key.
+pub(crate) fn seq_of_signed(key: &[u8]) -> Option<u64> {
+    Some(u64::from_be_bytes(key.strip_prefix(b"S")?.try_into().ok()?))
+}
+
+/// Which signed head names this record.
+pub(crate) fn covering(workspace: &str, seq: u64) -> Vec<u8> {
+    let mut key = of(b'T', workspace);
+    key.extend_from_slice(&seq.to_be_bytes());
+    key
+}
+
+/// How far a sink is.
+pub(crate) fn sink(name: &str) -> Vec<u8> {
+    [b"W".as_slice(), name.as_bytes()].concat()
 }
 
 /// All heads begin with this.

@@ -7,6 +7,9 @@
 //! | `keys.rs`, `block.rs` | where records stand in the store |
 //! | `chain.rs` | one workspace's chain, to be added to |
 //! | `writer.rs` | group commit: what has come in meanwhile shares a flush |
+//! | `heads/` | signed heads, and the places they are written to |
+//! | `verify/` | is it what was kept, and how far? |
+//! | `frame.rs` | the first and the last line of an export |
 //! | `index.rs`, `query.rs`, `reader.rs`, `follow.rs` | finding records again |
 //!
 //! The rule it serves is *no record, no call*: [`Ledger::append`] returns only when the record is durable, and a live call
@@ -27,13 +30,16 @@ mod chain;
 mod entry;
 mod error;
 mod follow;
+mod frame;
 mod hash;
+pub mod heads;
 mod index;
 mod keys;
 mod query;
 mod reader;
 mod receipt;
 mod record;
+pub mod verify;
 mod writer;
 
 use std::{
@@ -55,6 +61,7 @@ pub use block::Line;
 pub use entry::{Ending, Entry, HOST, Subject};
 pub use error::LedgerError;
 pub use follow::Follow;
+pub use frame::{EXPORT_VERSION, ExportEnd, ExportHeader};
 pub use hash::{Hash, NotAHash};
 pub use keys::MAX_WORKSPACE;
 pub use query::{Cursor, Field, Query, QueryError, QueryPage};
