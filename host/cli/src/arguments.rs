@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use portcullis_runtime::Mode;
+use portcullis_store::EngineKind;
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -13,7 +14,15 @@ Exit codes:
   3  denied, by the grant or by the gate
   4  the adapter failed
   5  a bound was hit
-  6  the upstream could not be reached, broke off or was too slow";
+  6  the upstream could not be reached, broke off or was too slow
+  7  the store is damaged: something in it is not as it was written, or missing";
+
+const STORE_EXIT_CODES: &str = "\
+Exit codes:
+  0  done
+  1  anything else: another process has the store open, the disk is full
+  2  usage: no store in the folder, a file that is no export or a damaged one, a store that is not empty
+  7  the store is damaged: something in it is not as it was written, or missing";
 
 const DIFF_EXIT_CODES: &str = "\
 Exit codes:
@@ -32,7 +41,7 @@ pub(crate) struct Arguments {
     #[arg(long, global = true)]
     pub(crate) json: bool,
 
-    /// Folder for the ledger and for compiled adapters.
+    /// Folder for the ledger, the store and compiled adapters.
     #[arg(long, global = true, env = "PORTCULLIS_DATA", default_value = ".portcullis", value_name = "FOLDER")]
     pub(crate) data: PathBuf,
 }
@@ -51,11 +60,60 @@ pub(crate) enum Command {
     /// Call one operation of an adapter under a grant.
     #[command(after_help = EXIT_CODES)]
     Invoke(Invoke),
+    /// Check, back up, restore and shrink the store. The host must not be running.
+    #[command(after_help = STORE_EXIT_CODES)]
+    Store {
+        #[command(subcommand)]
+        command: Store,
+    },
     /// Print the JSON Schema of a file that Portcullis reads.
     Schema {
         /// Which file.
         document: Document,
     },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Store {
+    /// Read all of it, and say whether everything that was written is there as it was written.
+    #[command(after_help = STORE_EXIT_CODES)]
+    Verify,
+    /// Write all of it into one portable file.
+    #[command(after_help = STORE_EXIT_CODES)]
+    Export {
+        /// The file; it must not be there yet.
+        file: PathBuf,
+    },
+    /// Make a store of an exported file, where there is none or an empty one.
+    #[command(after_help = STORE_EXIT_CODES)]
+    Import {
+        /// The file.
+        file: PathBuf,
+
+        /// What keeps the new store.
+        #[arg(long, value_enum)]
+        engine: Option<EngineName>,
+    },
+    /// Rewrite it with what is live, and give the rest of its space back.
+    #[command(after_help = STORE_EXIT_CODES)]
+    Compact,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum EngineName {
+    /// The default.
+    Sled,
+    /// One file.
+    Redb,
+}
+
+impl From<EngineName> for EngineKind {
+    fn from(name: EngineName) -> Self {
+        match name {
+            EngineName::Sled => EngineKind::Sled,
+            EngineName::Redb => EngineKind::Redb,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]

@@ -4,6 +4,7 @@ use std::{fmt, process::ExitCode};
 
 use anstyle::{AnsiColor, Style};
 use portcullis_runtime::{CallError, DescribeError, IntegrateError, LoadError, StartError};
+use portcullis_store::StoreError;
 use serde_json::json;
 
 use crate::look;
@@ -19,6 +20,7 @@ pub(crate) const DENIED: Code = Code(3);
 const ADAPTER_FAILED: Code = Code(4);
 const BOUND_HIT: Code = Code(5);
 const UPSTREAM_FAILED: Code = Code(6);
+const DAMAGED: Code = Code(7);
 
 impl From<Code> for ExitCode {
     fn from(code: Code) -> Self {
@@ -116,6 +118,17 @@ fn classify(error: &anyhow::Error) -> (Code, &'static str) {
         }
         if let Some(error) = cause.downcast_ref::<DescribeError>() {
             return classify_describe(error);
+        }
+        if let Some(error) = cause.downcast_ref::<StoreError>() {
+            return match error {
+                StoreError::Corrupt { .. } => (DAMAGED, "damaged"),
+                StoreError::NotAStore { .. } => (USAGE, "not-a-store"),
+                StoreError::Newer { .. } => (USAGE, "newer-store"),
+                StoreError::Busy { .. } => (OTHER, "store-busy"),
+                StoreError::Full { .. } => (OTHER, "disk-full"),
+                StoreError::ReadOnly { .. } => (OTHER, "read-only"),
+                _ => (OTHER, "store"),
+            };
         }
         if cause.is::<StartError>() {
             return (OTHER, "start");

@@ -12,6 +12,7 @@ mod operation;
 mod progress;
 mod read;
 mod sensitive;
+mod store;
 
 use std::process::ExitCode;
 
@@ -42,6 +43,7 @@ fn main() -> ExitCode {
             Command::Invoke(wanted) => invoke::run(&arguments, wanted).await,
             Command::Explain(wanted) => explain::run(&arguments, wanted).await,
             Command::Diff(wanted) => diff::run(&arguments, wanted).await,
+            Command::Store { command } => store::run(&arguments, command).await,
             Command::Schema { document } => {
                 look::print_json(&match document {
                     Document::Grant => portcullis_runtime::Grant::json_schema(),

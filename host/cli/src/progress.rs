@@ -19,6 +19,13 @@ impl Spinner {
         bar.enable_steady_tick(Duration::from_millis(100));
         Self(Some(bar))
     }
+
+    /// Says how far it is.
+    pub(crate) fn tell(&self, what: String) {
+        if let Some(bar) = &self.0 {
+            bar.set_message(what);
+        }
+    }
 }
 
 impl Drop for Spinner {

@@ -6,6 +6,14 @@
 //! | `scan.rs` | reading a range, page by page |
 //! | `error.rs` | what can go wrong, and what to do |
 //! | `memory.rs` | a store that forgets, for tests |
+//! | `embedded.rs`, `options.rs` | a store in a folder: queue, reads, closing |
+//! | `committer.rs` | the one thread that writes: checks, group commit, trouble with the disk |
+//! | `shared.rs` | what readers see |
+//! | `engine.rs`, `engine/` | what a database must be able to do; sled and redb |
+//! | `envelope.rs`, `tally.rs`, `anchor.rs` | how what is damaged or missing is found: bytes and all |
+//! | `folder.rs`, `folder/` | what is in the folder: lock, format, seal; what was interrupted is put right |
+//! | `opening.rs`, `migrations.rs` | what must hold before anybody is answered; older formats |
+//! | `tools.rs`, `tools/` | verify, export, import, compact |
 //!
 //! [`Store`] is all that the rest of Portcullis knows of a database. It is narrow on purpose: whatever holds ordered keys
 //! and can commit a batch as a whole can stand behind it, in this process or on another machine.
@@ -18,6 +26,23 @@
 //!   shown it before.
 //! - **Never silently short.** What is damaged or missing is told by name ([`StoreError::Corrupt`]), and is never answered
 //!   as if it had not been there.
+//!
+//! # In the folder
+//!
+//! All numbers are little endian, all checksums XXH3 with 128 bits.
+//!
+//! | what | bytes | finds |
+//! | --- | --- | --- |
+//! | a key in the engine | `01`, the key | |
+//! | its value, the envelope | `01`, checksum (16) of key length (u32), key and value; the value | a value that changed, or lies under another key |
+//! | the tally, under `00 "tally"` | `01`, commits (u64), entries (u64), sum of the entries' checksums (u128), checksum (16) of these | entries that are gone or came back |
+//! | `anchor` | the tally in two slots of 64 bytes, at 0 and 512, written in turn | an engine that came back with fewer commits |
+//! | `seal`, while closed | lines `CHECKSUM LENGTH NAME` for each of the engine's files, and a checksum of them | any change to a closed store, before an engine sees it |
+//! | `format` | one line of JSON: format, engine, checksum | another format, another engine |
+//!
+//! The seal of files beyond [`Options::seal_bytes`] is compared by their lengths alone, and more than 20,000 entries are not
+//! counted at open; [`Embedded::verify`] counts them all. After a crash there is no seal: the engine recovers, and tally and
+//! anchor say whether it found everything.
 
 mod anchor;
 mod batch;
