@@ -10,6 +10,7 @@
 //! | `heads/` | signed heads, and the places they are written to |
 //! | `verify/` | is it what was kept, and how far? |
 //! | `frame.rs` | the first and the last line of an export |
+//! | `export/` | records in the forms that others read: JSON Lines, OCSF, CEF |
 //! | `index.rs`, `query.rs`, `reader.rs`, `follow.rs` | finding records again |
 //!
 //! The rule it serves is *no record, no call*: [`Ledger::append`] returns only when the record is durable, and a live call
@@ -29,6 +30,7 @@ mod block;
 mod chain;
 mod entry;
 mod error;
+mod export;
 mod follow;
 mod frame;
 mod hash;
@@ -60,6 +62,7 @@ use crate::{
 pub use block::Line;
 pub use entry::{Ending, Entry, HOST, Subject};
 pub use error::LedgerError;
+pub use export::{ExportError, Exported, Exporter, Format, OCSF_VERSION, Wanted};
 pub use follow::Follow;
 pub use frame::{EXPORT_VERSION, ExportEnd, ExportHeader};
 pub use hash::{Hash, NotAHash};

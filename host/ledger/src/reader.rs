@@ -151,7 +151,7 @@ impl Reader {
     }
 
     /// The first record at this time or later; one beyond the end where there is none.
-    async fn first_at(&self, workspace: &str, last: u64, time: Timestamp) -> Result<u64, LedgerError> {
+    pub(crate) async fn first_at(&self, workspace: &str, last: u64, time: Timestamp) -> Result<u64, LedgerError> {
         let (mut low, mut high) = (1, last + 1);
         while low < high {
             let middle = low + (high - low) / 2;

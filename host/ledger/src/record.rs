@@ -177,6 +177,17 @@ pub enum Step {
     Integrate,
 }
 
+impl Step {
+    /// As it is written.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Load => "load",
+            Self::Describe => "describe",
+            Self::Integrate => "integrate",
+        }
+    }
+}
+
 /// How a call ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

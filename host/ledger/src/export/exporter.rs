@@ -1,0 +1,328 @@
+//! What is exported, a piece at a time.
+//!
+//! JSON Lines are the records byte for byte as they stand in the chain, with a header before them, and after them the signed
+//! heads and a line that says how many records there were. They can be verified with the public key alone, so they have no
+//! gaps: a range of the chain, never a choice from it. OCSF and CEF take a choice as well, and end with the signed heads.
+
+use aws_lc_rs::digest::{Context, SHA256};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::{cef, ocsf};
+use crate::{
+    block::Line,
+    error::LedgerError,
+    hash::Hash,
+    query::{Cursor, Query},
+    reader::Reader,
+};
+
+/// In which form records are exported.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// The chain itself, with its signed heads.
+    JsonLines,
+    /// OCSF events of the class API Activity, one a line.
+    Ocsf,
+    /// ArcSight's Common Event Format.
+    Cef,
+}
+
+impl Format {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::JsonLines, Self::Ocsf, Self::Cef];
+
+    /// As it is written.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::JsonLines => "jsonl",
+            Self::Ocsf => "ocsf",
+            Self::Cef => "cef",
+        }
+    }
+}
+
+/// Why nothing, or not all of it, was exported.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ExportError {
+    /// The ledger cannot be read.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// JSON Lines are a chain.
+    #[error(
+        "a chain has no gaps, so JSON Lines cannot leave records out by their fields; export a range of it, or another format"
+    )]
+    Filtered,
+    /// There are none.
+    #[error("the workspace `{workspace}` has no records in this range; nothing was exported")]
+    Nothing {
+        /// Whose records.
+        workspace: String,
+    },
+    /// A signed head is not what it has to be.
+    #[error("a signed head cannot be read: {0}")]
+    Head(String),
+}
+
+/// What is exported.
+#[derive(Clone, Debug)]
+pub struct Wanted {
+    query: Query,
+    format: Format,
+    from: u64,
+    to: u64,
+    heads: Vec<String>,
+}
+
+impl Wanted {
+    /// The records that a query finds, oldest first. Its limit and cursor do not matter.
+    pub fn new(query: Query, format: Format) -> Self {
+        Self { query: query.oldest_first(), format, from: 1, to: u64::MAX, heads: Vec::new() }
+    }
+
+    /// Only this record and those after it.
+    #[must_use]
+    pub fn from(mut self, seq: u64) -> Self {
+        self.from = seq.max(1);
+        self
+    }
+
+    /// Only this record and those before it.
+    #[must_use]
+    pub fn to(mut self, seq: u64) -> Self {
+        self.to = seq;
+        self
+    }
+
+    /// With these signed heads, each a line of JSON as it was signed.
+    #[must_use]
+    pub fn heads(mut self, heads: Vec<String>) -> Self {
+        self.heads = heads;
+        self
+    }
+}
+
+/// What was exported.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Exported {
+    /// How many records.
+    pub records: u64,
+    /// The first record of the range.
+    pub first: u64,
+    /// The last one.
+    pub last: u64,
+    /// How many signed heads.
+    pub heads: u64,
+    /// How many bytes.
+    pub bytes: u64,
+    /// SHA-256 of all of them.
+    pub sha256: Hash,
+}
+
+/// What comes next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    Header,
+    Records,
+    Heads,
+    End,
+    Done,
+}
+
+/// Hands out an export, a piece at a time.
+pub struct Exporter {
+    reader: Reader,
+    wanted: Wanted,
+    time: Timestamp,
+    stage: Stage,
+    first: u64,
+    last: u64,
+    /// The next record to look at.
+    next: u64,
+    records: u64,
+    bytes: u64,
+    sum: Context,
+}
+
+impl Exporter {
+    /// Settles what is in it: what is recorded later is not.
+    pub async fn new(reader: Reader, wanted: Wanted, time: Timestamp) -> Result<Self, ExportError> {
+        if wanted.format == Format::JsonLines && !wanted.query.fields.is_empty() {
+            return Err(ExportError::Filtered);
+        }
+        let workspace = wanted.query.workspace().to_owned();
+        let nothing = || ExportError::Nothing { workspace: workspace.clone() };
+        let head = reader.chain(&workspace).await?.ok_or_else(nothing)?;
+        let (mut first, mut last) = (wanted.from, wanted.to.min(head.seq));
+        if let Some(since) = wanted.query.since {
+            first = first.max(reader.first_at(&workspace, head.seq, since).await?);
+        }
+        if let Some(until) = wanted.query.until {
+            last = last.min(reader.first_at(&workspace, head.seq, until).await?.saturating_sub(1));
+        }
+        if first > last {
+            return Err(nothing());
+        }
+        Ok(Self {
+            reader,
+            wanted,
+            time,
+            stage: Stage::Header,
+            first,
+            last,
+            next: first,
+            records: 0,
+            bytes: 0,
+            sum: Context::new(&SHA256),
+        })
+    }
+
+    /// The next piece: whole lines, some hundred KiB of them. None when all was handed out.
+    pub async fn next(&mut self) -> Result<Option<Vec<u8>>, ExportError> {
+        let mut piece = Vec::new();
+        while piece.is_empty() {
+            match self.stage {
+                Stage::Header => {
+                    self.header(&mut piece).await?;
+                    self.stage = Stage::Records;
+                }
+                Stage::Records => {
+                    self.some_records(&mut piece).await?;
+                    if self.next > self.last {
+                        self.stage = Stage::Heads;
+                    }
+                }
+                Stage::Heads => {
+                    self.signed_heads(&mut piece)?;
+                    self.stage = Stage::End;
+                }
+                Stage::End => {
+                    self.end(&mut piece);
+                    self.stage = Stage::Done;
+                }
+                Stage::Done => return Ok(None),
+            }
+        }
+        self.sum.update(&piece);
+        self.bytes += piece.len() as u64;
+        Ok(Some(piece))
+    }
+
+    /// How many records of the range were looked at, and how many there are.
+    pub fn progress(&self) -> (u64, u64) {
+        (self.next - self.first, self.last + 1 - self.first)
+    }
+
+    /// What was handed out so far.
+    pub fn exported(&self) -> Exported {
+        Exported {
+            records: self.records,
+            first: self.first,
+            last: self.last,
+            heads: self.wanted.heads.len() as u64,
+            bytes: self.bytes,
+            sha256: self.sum_so_far(),
+        }
+    }
+
+    fn sum_so_far(&self) -> Hash {
+        Hash::from_digest(&self.sum.clone().finish())
+    }
+
+    async fn header(&self, piece: &mut Vec<u8>) -> Result<(), ExportError> {
+        if self.wanted.format != Format::JsonLines {
+            return Ok(());
+        }
+        // What comes before the first record, where that is not the chain's first.
+        let prev = match self.reader.get(self.wanted.query.workspace(), self.first).await? {
+            Some((_, record)) if self.first > 1 => Some(record.prev),
+            _ => None,
+        };
+        let mut header = json!({
+            "from": self.first, "time": self.time, "to": self.last, "v": 1, "workspace": self.wanted.query.workspace(),
+        });
+        if let (Some(prev), Value::Object(header)) = (prev, &mut header) {
+            header.insert("prev".to_owned(), json!(prev));
+        }
+        add(piece, &json!({ "export": header }).to_string());
+        Ok(())
+    }
+
+    async fn some_records(&mut self, piece: &mut Vec<u8>) -> Result<(), ExportError> {
+        let workspace = self.wanted.query.workspace().to_owned();
+        if self.wanted.query.fields.is_empty() {
+            let lines = self.reader.lines(&workspace, self.next).await?;
+            // The chain says that it has them.
+            if lines.first().map(|line| line.seq) != Some(self.next) {
+                let what = "it is missing".to_owned();
+                return Err(LedgerError::Corrupt { workspace, seq: self.next, what }.into());
+            }
+            let last = self.last;
+            for line in lines.into_iter().take_while(|line| line.seq <= last) {
+                self.one_record(piece, &line, None)?;
+            }
+            return Ok(());
+        }
+        let query = self.wanted.query.clone().limit(1_000).after(Cursor(self.next - 1));
+        let page = self.reader.query(&query).await?;
+        let last = self.last;
+        for (line, record) in page.records.into_iter().take_while(|(line, _)| line.seq <= last) {
+            self.one_record(piece, &line, Some(record))?;
+        }
+        self.next = page.next.map_or(self.last + 1, |Cursor(seen)| (seen + 1).min(self.last + 1));
+        Ok(())
+    }
+
+    fn one_record(
+        &mut self,
+        piece: &mut Vec<u8>,
+        line: &Line,
+        record: Option<crate::Record>,
+    ) -> Result<(), ExportError> {
+        let read = || record.map_or_else(|| line.record(self.wanted.query.workspace()), Ok);
+        match self.wanted.format {
+            Format::JsonLines => add(piece, &line.text),
+            Format::Ocsf => add(piece, &ocsf::event(line, &read()?).to_string()),
+            Format::Cef => add(piece, &cef::line(line, &read()?)),
+        }
+        self.records += 1;
+        self.next = line.seq + 1;
+        Ok(())
+    }
+
+    fn signed_heads(&self, piece: &mut Vec<u8>) -> Result<(), ExportError> {
+        for head in &self.wanted.heads {
+            if self.wanted.format == Format::JsonLines {
+                add(piece, head);
+                continue;
+            }
+            let signed: Value = serde_json::from_str(head).map_err(|error| ExportError::Head(error.to_string()))?;
+            let time = signed.pointer("/head/time").and_then(Value::as_str).and_then(|time| time.parse().ok());
+            let time = time.unwrap_or(self.time);
+            if self.wanted.format == Format::Ocsf {
+                add(piece, &ocsf::head(head, &signed, time, self.wanted.query.workspace()).to_string());
+            } else {
+                cef::head(head, time).iter().for_each(|line| add(piece, line));
+            }
+        }
+        Ok(())
+    }
+
+    fn end(&self, piece: &mut Vec<u8>) {
+        if self.wanted.format == Format::JsonLines {
+            add(piece, &json!({"end": {"records": self.records, "sha256": self.sum_so_far()}}).to_string());
+        }
+    }
+}
+
+impl std::fmt::Debug for Exporter {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Exporter").field("wanted", &self.wanted).field("next", &self.next).finish_non_exhaustive()
+    }
+}
+
+fn add(piece: &mut Vec<u8>, line: &str) {
+    piece.extend_from_slice(line.as_bytes());
+    piece.push(b'\n');
+}
