@@ -6,6 +6,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use portcullis_runtime::Mode;
 use portcullis_store::EngineKind;
 
+use crate::audit::arguments::Audit;
+
 const EXIT_CODES: &str = "\
 Exit codes:
   0  done
@@ -15,7 +17,7 @@ Exit codes:
   4  the adapter failed
   5  a bound was hit
   6  the upstream could not be reached, broke off or was too slow
-  7  the store is damaged: something in it is not as it was written, or missing";
+  7  the ledger or the store is damaged, and what is wrong is named";
 
 const STORE_EXIT_CODES: &str = "\
 Exit codes:
@@ -23,6 +25,13 @@ Exit codes:
   1  anything else: another process has the store open, the disk is full
   2  usage: no store in the folder, a file that is no export or a damaged one, a store that is not empty
   7  the store is damaged: something in it is not as it was written, or missing";
+
+const AUDIT_EXIT_CODES: &str = "\
+Exit codes:
+  0  done
+  1  the store cannot be read or written, or another process has it
+  2  usage: arguments that are not right, or a call or record that is not there
+  7  the ledger or the store is damaged, and what is wrong is named";
 
 const DIFF_EXIT_CODES: &str = "\
 Exit codes:
@@ -66,6 +75,9 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: Store,
     },
+    /// Read the ledger: list, show, explain and export what was done and refused.
+    #[command(after_help = AUDIT_EXIT_CODES)]
+    Audit(Audit),
     /// Print the JSON Schema of a file that Portcullis reads.
     Schema {
         /// Which file.

@@ -3,8 +3,9 @@
 use std::{fmt, process::ExitCode};
 
 use anstyle::{AnsiColor, Style};
-use portcullis_runtime::{CallError, DescribeError, IntegrateError, LoadError, StartError};
-use portcullis_store::StoreError;
+use portcullis_runtime::{
+    CallError, DescribeError, IntegrateError, LedgerError, LoadError, StartError, StoreError, ledger::ExportError,
+};
 use serde_json::json;
 
 use crate::look;
@@ -20,7 +21,7 @@ pub(crate) const DENIED: Code = Code(3);
 const ADAPTER_FAILED: Code = Code(4);
 const BOUND_HIT: Code = Code(5);
 const UPSTREAM_FAILED: Code = Code(6);
-const DAMAGED: Code = Code(7);
+pub(crate) const DAMAGED: Code = Code(7);
 
 impl From<Code> for ExitCode {
     fn from(code: Code) -> Self {
@@ -120,21 +121,39 @@ fn classify(error: &anyhow::Error) -> (Code, &'static str) {
             return classify_describe(error);
         }
         if let Some(error) = cause.downcast_ref::<StoreError>() {
-            return match error {
-                StoreError::Corrupt { .. } => (DAMAGED, "damaged"),
-                StoreError::NotAStore { .. } => (USAGE, "not-a-store"),
-                StoreError::Newer { .. } => (USAGE, "newer-store"),
-                StoreError::Busy { .. } => (OTHER, "store-busy"),
-                StoreError::Full { .. } => (OTHER, "disk-full"),
-                StoreError::ReadOnly { .. } => (OTHER, "read-only"),
-                _ => (OTHER, "store"),
-            };
+            return classify_store(error);
+        }
+        if let Some(error) = cause.downcast_ref::<LedgerError>() {
+            return classify_ledger(error);
+        }
+        if let Some(ExportError::Ledger(error)) = cause.downcast_ref::<ExportError>() {
+            return classify_ledger(error);
         }
         if cause.is::<StartError>() {
             return (OTHER, "start");
         }
     }
     (OTHER, "other")
+}
+
+fn classify_ledger(error: &LedgerError) -> (Code, &'static str) {
+    match error {
+        LedgerError::Store(error) => classify_store(error),
+        LedgerError::Corrupt { .. } => (DAMAGED, "damaged"),
+        _ => (OTHER, "ledger"),
+    }
+}
+
+fn classify_store(error: &StoreError) -> (Code, &'static str) {
+    match error {
+        StoreError::Corrupt { .. } => (DAMAGED, "damaged"),
+        StoreError::NotAStore { .. } => (USAGE, "not-a-store"),
+        StoreError::Newer { .. } => (USAGE, "newer-store"),
+        StoreError::Busy { .. } => (OTHER, "store-busy"),
+        StoreError::Full { .. } => (OTHER, "disk-full"),
+        StoreError::ReadOnly { .. } => (OTHER, "read-only"),
+        _ => (OTHER, "store"),
+    }
 }
 
 fn classify_describe(error: &DescribeError) -> (Code, &'static str) {

@@ -184,20 +184,8 @@ fn http(would: &WouldSend) -> String {
 }
 
 fn receipt(outcome: &Outcome) -> String {
-    let receipt = &outcome.receipt;
     let passed = if outcome.would_send.is_empty() { "passed the gate" } else { "would be sent" };
-    let row = |name: &str, value: String| vec![name.to_owned(), value];
-    look::table(
-        &[],
-        [
-            row("call", outcome.call.to_string()),
-            row("fuel", receipt.fuel.to_string()),
-            row("guest CPU", look::micros(receipt.guest_cpu_us)),
-            row("host CPU", look::micros(receipt.host_cpu_us)),
-            row("wall", look::micros(receipt.wall_us)),
-            row("peak memory", look::bytes(receipt.peak_memory_bytes)),
-            row("requests", format!("{} {}, {} denied", receipt.requests, passed, receipt.denials)),
-            row("bytes", format!("{} out, {} in", look::bytes(receipt.bytes_out), look::bytes(receipt.bytes_in))),
-        ],
-    )
+    let mut rows = look::receipt_rows(&outcome.receipt, passed);
+    rows.insert(0, vec!["call".to_owned(), outcome.call.to_string()]);
+    look::table(&[], rows)
 }

@@ -2,7 +2,7 @@
 
 use anstyle::{AnsiColor, Style};
 use comfy_table::{ColumnConstraint, ContentArrangement, Table, presets::NOTHING};
-use portcullis_runtime::{Adapter, is_plain, printable};
+use portcullis_runtime::{Adapter, Receipt, is_plain, printable};
 use serde::Serialize;
 
 /// Prints a value as one JSON document.
@@ -12,10 +12,19 @@ pub(crate) fn print_json(value: &impl Serialize) {
     let _ = writeln!(anstream::stdout(), "{}", json_text(value));
 }
 
+/// Prints a value as JSON on one line.
+pub(crate) fn print_json_line(value: &impl Serialize) {
+    use std::io::Write;
+    let _ = writeln!(anstream::stdout(), "{}", escaped(serde_json::to_string(value).unwrap_or_default()));
+}
+
 /// A value as JSON. What a terminal would act on is escaped, and the value stays the same: JSON itself leaves DEL, the
 /// control characters from U+0080 and bidirectional overrides as they are, and any upstream can write them.
 pub(crate) fn json_text(value: &impl Serialize) -> String {
-    let text = serde_json::to_string_pretty(value).unwrap_or_default();
+    escaped(serde_json::to_string_pretty(value).unwrap_or_default())
+}
+
+fn escaped(text: String) -> String {
     let shown = |c: char| is_plain(c) || c == '\n';
     if text.chars().all(shown) {
         return text;
@@ -37,6 +46,22 @@ pub(crate) fn json_text(value: &impl Serialize) -> String {
 /// A text of several lines, fit to be shown.
 pub(crate) fn lines(text: &str) -> String {
     text.split('\n').map(|line| printable(line, usize::MAX)).collect::<Vec<_>>().join("\n")
+}
+
+/// A text as lines that fit the terminal, and no longer than is good to read; each moved in.
+pub(crate) fn wrapped(text: &str, indent: usize) -> String {
+    let most = usize::from(width().min(100)).saturating_sub(indent).max(40);
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split(' ').filter(|word| !word.is_empty()) {
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + 1 + word.chars().count() <= most => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines.iter().map(|line| format!("{:indent$}{line}", "")).collect::<Vec<_>>().join("\n")
 }
 
 /// A heading over a table.
@@ -87,11 +112,30 @@ pub(crate) fn imports(adapter: &Adapter) -> String {
 }
 
 /// The terminal's width, or COLUMNS, or 120.
-fn width() -> u16 {
+pub(crate) fn width() -> u16 {
     let terminal =
         rustix::termios::tcgetwinsize(std::io::stdout()).ok().map(|size| size.ws_col).filter(|width| *width > 0);
     let columns = || std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
     terminal.or_else(columns).unwrap_or(120).max(60)
+}
+
+/// What a call used; `passed` says what became of its requests.
+pub(crate) fn receipt(receipt: &Receipt, passed: &str) -> String {
+    table(&[], receipt_rows(receipt, passed))
+}
+
+/// The rows of that table.
+pub(crate) fn receipt_rows(receipt: &Receipt, passed: &str) -> Vec<Vec<String>> {
+    let row = |name: &str, value: String| vec![name.to_owned(), value];
+    vec![
+        row("fuel", receipt.fuel.to_string()),
+        row("guest CPU", micros(receipt.guest_cpu_us)),
+        row("host CPU", micros(receipt.host_cpu_us)),
+        row("wall", micros(receipt.wall_us)),
+        row("peak memory", bytes(receipt.peak_memory_bytes)),
+        row("requests", format!("{} {}, {} denied", receipt.requests, passed, receipt.denials)),
+        row("bytes", format!("{} out, {} in", bytes(receipt.bytes_out), bytes(receipt.bytes_in))),
+    ]
 }
 
 /// `1.2 MB`, `34 KB`, `5 B`.

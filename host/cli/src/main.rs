@@ -1,6 +1,7 @@
-//! The `portcullis` command: says what an adapter can do, and calls it under a grant.
+//! The `portcullis` command: says what an adapter can do, calls it under a grant, and tells what was done.
 
 mod arguments;
+mod audit;
 mod config;
 mod diff;
 mod exit;
@@ -44,6 +45,7 @@ fn main() -> ExitCode {
             Command::Explain(wanted) => explain::run(&arguments, wanted).await,
             Command::Diff(wanted) => diff::run(&arguments, wanted).await,
             Command::Store { command } => store::run(&arguments, command).await,
+            Command::Audit(wanted) => audit::run(&arguments, wanted).await,
             Command::Schema { document } => {
                 look::print_json(&match document {
                     Document::Grant => portcullis_runtime::Grant::json_schema(),

@@ -28,6 +28,37 @@ impl Spinner {
     }
 }
 
+/// A bar on standard error, gone when dropped. Shown once it takes longer than a moment.
+pub(crate) struct Bar(Option<ProgressBar>);
+
+impl Bar {
+    pub(crate) fn start(what: &str, of: u64) -> Self {
+        if !std::io::stderr().is_terminal() {
+            return Self(None);
+        }
+        let bar = ProgressBar::new(of).with_message(what.to_owned());
+        if let Ok(style) = ProgressStyle::with_template("{msg} {bar:30} {human_pos} of {human_len} records, {eta} left")
+        {
+            bar.set_style(style);
+        }
+        Self(Some(bar))
+    }
+
+    pub(crate) fn at(&self, done: u64) {
+        if let Some(bar) = &self.0 {
+            bar.set_position(done);
+        }
+    }
+}
+
+impl Drop for Bar {
+    fn drop(&mut self) {
+        if let Some(bar) = &self.0 {
+            bar.finish_and_clear();
+        }
+    }
+}
+
 impl Drop for Spinner {
     fn drop(&mut self) {
         if let Some(bar) = &self.0 {

@@ -211,6 +211,18 @@ pub enum Status {
 }
 
 impl Status {
+    /// All of them.
+    pub const ALL: [Self; 8] = [
+        Self::Done,
+        Self::Denied,
+        Self::Refused,
+        Self::AdapterFailed,
+        Self::BoundHit,
+        Self::UpstreamFailed,
+        Self::Abandoned,
+        Self::Unknown,
+    ];
+
     /// As it is written.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -1,0 +1,70 @@
+//! Opens the store of the data folder, and closes it again, so that the next command finds it sealed.
+//!
+//! A store belongs to one process at a time. Another command is soon done with it, so this one waits a moment; a host that
+//! keeps running is told of.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use portcullis_runtime::{
+    StoreError,
+    ledger::Reader,
+    store::{Embedded, Options, Store},
+};
+
+use crate::{arguments::Arguments, progress::Spinner};
+
+/// How long another command is waited for.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Where the store is.
+pub(super) fn folder(arguments: &Arguments) -> PathBuf {
+    arguments.data.join("store")
+}
+
+/// An open store, to be closed.
+pub(super) struct Opened(Arc<Embedded>);
+
+impl Opened {
+    pub(super) async fn open(folder: &Path) -> Result<Self, StoreError> {
+        let since = Instant::now();
+        let mut waiting = None;
+        loop {
+            match Embedded::open(folder, Options::default().existing()).await {
+                Err(StoreError::Busy { .. }) if since.elapsed() < PATIENCE => {
+                    waiting.get_or_insert_with(|| Spinner::start("waiting for another process that has the store"));
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                }
+                opened => return opened.map(|store| Self(Arc::new(store))),
+            }
+        }
+    }
+
+    pub(super) fn reader(&self) -> Reader {
+        Reader::new(self.store())
+    }
+
+    pub(super) fn store(&self) -> Arc<dyn Store> {
+        self.0.clone()
+    }
+
+    /// Closes it, once nobody reads any more.
+    pub(super) async fn close(self) -> Result<(), StoreError> {
+        let mut store = self.0;
+        let until = Instant::now() + PATIENCE;
+        loop {
+            match Arc::try_unwrap(store) {
+                Ok(store) => return store.close().await,
+                // A writer that was just dropped lets go of it in its own task.
+                Err(shared) if Instant::now() < until => {
+                    store = shared;
+                    tokio::time::sleep(Duration::from_millis(5)).await;
+                }
+                Err(_) => return Ok(()),
+            }
+        }
+    }
+}

@@ -1,0 +1,31 @@
+//! `portcullis audit workspaces`: whose chains there are.
+
+use serde_json::json;
+
+use crate::{
+    arguments::Arguments,
+    audit::{
+        open::{Opened, folder},
+        row,
+    },
+    exit::{Code, DONE},
+    look,
+};
+
+pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<Code> {
+    let opened = Opened::open(&folder(arguments)).await?;
+    let chains = opened.reader().chains().await;
+    opened.close().await?;
+    let chains = chains?;
+    if arguments.json {
+        let chain = |chain: &portcullis_runtime::ledger::ChainHead| json!({"workspace": chain.workspace, "records": chain.seq, "hash": chain.hash, "time": chain.time});
+        look::print_json(&json!({ "workspaces": chains.iter().map(chain).collect::<Vec<_>>() }));
+        return Ok(DONE);
+    }
+    let rows = chains.iter().map(|chain| {
+        let name = portcullis_runtime::printable(&chain.workspace, 128);
+        vec![name, chain.seq.to_string(), row::second(chain.time), chain.hash.to_string()]
+    });
+    anstream::println!("{}", look::table(&["workspace", "records", "last (UTC)", "hash of the last"], rows));
+    Ok(DONE)
+}
