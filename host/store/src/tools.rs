@@ -58,12 +58,12 @@ pub(crate) fn recount(
         }
         Ok(())
     };
-    let mut shown = 0;
+    let mut shown = 0_u64;
     engine
         .visit(&shared::everything(), false, &mut |stored_key, stored| {
             wrong = check(stored_key, stored).err();
             shown += 1;
-            if shown % TELL_EVERY == 0 {
+            if shown.is_multiple_of(TELL_EVERY) {
                 progress(shown);
             }
             wrong.is_none()

@@ -88,6 +88,9 @@ pub(super) struct Reader<R> {
 /// An error of an exported file, or of reading it.
 pub(super) type Problem = String;
 
+/// A key and its value.
+pub(super) type Entry = (Vec<u8>, Vec<u8>);
+
 impl<R: Read> Reader<R> {
     pub(super) fn new(input: R) -> Result<Self, Problem> {
         let mut reader = Self { input, at: 0, tally: Tally::default(), last: None };
@@ -114,7 +117,7 @@ impl<R: Read> Reader<R> {
     }
 
     /// The next entry; none at the end, when all of it was right.
-    pub(super) fn next(&mut self) -> Result<Option<(Vec<u8>, Vec<u8>)>, Problem> {
+    pub(super) fn next(&mut self) -> Result<Option<Entry>, Problem> {
         let at = self.at;
         let wrong = |what: &str| format!("{what} (at byte {at})");
         match self.bytes()? {

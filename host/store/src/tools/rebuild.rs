@@ -49,7 +49,7 @@ pub fn import(
                     let wrapped = envelope::wrap(&key, &value);
                     tally.add(envelope::claimed(&wrapped));
                     loader.add(tally::entry_key(&key), wrapped)?;
-                    if tally.entries % 1000 == 0 {
+                    if tally.entries.is_multiple_of(1000) {
                         progress(tally.entries);
                     }
                 }
@@ -69,9 +69,10 @@ pub fn import(
         folder.settle()?;
     }
     made?;
-    match old {
-        Some(_) => folder.swap(kind)?,
-        None => drop(folder.install(kind, tally)?),
+    if old.is_some() {
+        folder.swap(kind)?;
+    } else {
+        folder.install(kind, tally)?;
     }
     drop(folder);
     Ok(Exported { entries: tally.entries, bytes })
@@ -115,14 +116,14 @@ pub fn compact(folder: &Path, options: &Options, progress: &mut dyn FnMut(u64)) 
     let before_bytes = on_disk(&folder.engine(kind));
     // A copy of something that is damaged would look whole.
     tools::recount(&folder, options, engine.as_ref(), &mut |_| {})?;
-    let mut counted = 0;
+    let mut counted = 0_u64;
     folder.new_engine(kind, options, |new| {
         let mut loader = Loader::new(new);
         let mut failed = None;
         engine.visit(&shared::everything(), false, &mut |key, value| {
             failed = loader.add(key.to_vec(), value.to_vec()).err();
             counted += 1;
-            if counted % 1000 == 0 {
+            if counted.is_multiple_of(1000) {
                 progress(counted);
             }
             failed.is_none()
