@@ -257,6 +257,18 @@ async fn what_is_missing_or_there_twice_is_told() {
     }
 }
 
+#[tokio::test]
+async fn of_files_too_large_to_read_at_open_the_lengths_are_compared() {
+    for (kind, file) in [(EngineKind::Sled, "sled/db"), (EngineKind::Redb, "redb/data")] {
+        let folder = tempdir().unwrap();
+        filled(folder.path(), kind).await;
+        let open = fs::OpenOptions::new().write(true).open(folder.path().join(file)).unwrap();
+        open.set_len(open.metadata().unwrap().len() - 1).unwrap();
+        let told = Embedded::open(folder.path(), Options { seal_bytes: 0, ..options(kind) }).await.unwrap_err();
+        assert!(told.to_string().contains(&format!("`{file}` has ")), "{told}");
+    }
+}
+
 /// The engine's files of an earlier day under the anchor of today: everything in it is whole, and commits are missing.
 #[tokio::test]
 async fn an_engine_that_was_put_back_is_told() {

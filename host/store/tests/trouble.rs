@@ -194,6 +194,34 @@ async fn concurrent_commits_share_a_flush(kind: EngineKind) {
     assert!(syncs * 8 < COMMITS, "{syncs} flushes for {COMMITS} commits");
 }
 
+async fn nobody_is_shown_what_is_not_durable(kind: EngineKind) {
+    let folder = tempfile::tempdir().unwrap();
+    let (go, wait) = std::sync::mpsc::channel::<()>();
+    let (reached, at_the_flush) = std::sync::mpsc::channel::<()>();
+    let wait = std::sync::Mutex::new((wait, reached));
+    let armed = Arc::new(AtomicUsize::new(0));
+    let is_armed = Arc::clone(&armed);
+    let mut options = options(kind);
+    options.hook = Some(Arc::new(move |step| {
+        if step == Step::Sync && is_armed.swap(0, Ordering::SeqCst) == 1 {
+            let wait = wait.lock().unwrap();
+            wait.1.send(()).unwrap();
+            let _ = wait.0.recv();
+        }
+        Ok(())
+    }));
+    let store = Arc::new(Embedded::open(folder.path(), options).await.unwrap());
+    armed.store(1, Ordering::SeqCst);
+    let writer = Arc::clone(&store);
+    let commit = tokio::spawn(async move { writer.commit(Batch::new().put("key", "value")).await });
+    tokio::task::spawn_blocking(move || at_the_flush.recv().unwrap()).await.unwrap();
+    let early = tokio::time::timeout(Duration::from_millis(100), store.get(b"key")).await;
+    assert!(matches!(early, Err(_) | Ok(Ok(None))), "{early:?}");
+    drop(go);
+    commit.await.unwrap().unwrap();
+    assert_eq!(store.get(b"key").await.unwrap(), Some(b"value".to_vec()));
+}
+
 async fn the_queue_is_bounded(kind: EngineKind) {
     const LARGE: usize = 4 << 20;
     let folder = tempfile::tempdir().unwrap();
@@ -252,6 +280,7 @@ each! {
     a_failing_write_is_told_and_all_goes_on: goes_on_after(EIO, |told| matches!(told, StoreError::Io { .. }));
     after_a_failed_flush_nothing_is_written: stops_after_a_failed_flush();
     below_the_floor_the_engine_is_not_asked: nothing_is_written_below_the_floor();
+    before_it_is_durable: nobody_is_shown_what_is_not_durable();
     group_commit: concurrent_commits_share_a_flush();
     back_pressure: the_queue_is_bounded();
     a_disk_that_is_really_full: on_a_small_disk();
