@@ -76,6 +76,14 @@ impl fmt::Debug for Hash {
 #[error("a digest is 64 lower-case hexadecimal digits")]
 pub struct NotAHash;
 
+fn nibble(byte: u8) -> Result<u8, NotAHash> {
+    match byte {
+        b'0'..=b'9' => Ok(byte - b'0'),
+        b'a'..=b'f' => Ok(byte - b'a' + 10),
+        _ => Err(NotAHash),
+    }
+}
+
 impl FromStr for Hash {
     type Err = NotAHash;
 
@@ -83,15 +91,10 @@ impl FromStr for Hash {
         if text.len() != 64 {
             return Err(NotAHash);
         }
-        let value = |byte: u8| match byte {
-            b'0'..=b'9' => Ok(byte - b'0'),
-            b'a'..=b'f' => Ok(byte - b'a' + 10),
-            _ => Err(NotAHash),
-        };
         let mut bytes = [0; 32];
         for (byte, pair) in bytes.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
             if let [high, low] = pair {
-                *byte = value(*high)? << 4 | value(*low)?;
+                *byte = nibble(*high)? << 4 | nibble(*low)?;
             }
         }
         Ok(Self(bytes))

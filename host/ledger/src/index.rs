@@ -35,6 +35,7 @@ pub(crate) fn seq_of(range: u32, place: u16) -> u64 {
 }
 
 /// A field with a value, as a number.
+#[inline(never)]
 pub(crate) fn term(field: &str, value: &str) -> u64 {
     XxHash3_64::oneshot_with_seed(XxHash3_64::oneshot(field.as_bytes()), value.as_bytes())
 }
