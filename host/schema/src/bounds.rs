@@ -47,7 +47,7 @@ pub(crate) enum Cost {
     Refused,
 }
 
-/// Checks what can be known from the schema alone, and measures it: its shape, and how many patterns it holds.
+/// Checks what can be known from the schema alone, and measures it: its shape, and how many compiled patterns it takes.
 pub(crate) fn inspect(root: &Value) -> Result<(Shape, usize), SchemaError> {
     let schemas = reachable(root)?;
     let found = schemas.iter().map(|(_, schema)| patterns(schema)).sum();
@@ -58,7 +58,9 @@ pub(crate) fn inspect(root: &Value) -> Result<(Shape, usize), SchemaError> {
     for (pointer, schema) in &schemas {
         chain.length(schema, pointer, 0)?;
     }
-    Ok((Unroll { root, done: HashMap::new(), open: HashSet::new() }.shape(root, 0), found))
+    // Those of names are compiled once more where something is marked as sensitive.
+    let of_names: usize = schemas.iter().map(|(_, schema)| named_patterns(schema)).sum();
+    Ok((Unroll { root, done: HashMap::new(), open: HashSet::new() }.shape(root, 0), found + of_names))
 }
 
 /// Every schema in the document that can apply or be referred to, after checking its references.
@@ -269,8 +271,11 @@ fn applied<'s>(root: &'s Value, schema: &'s Value) -> Vec<(Edge, &'s Value)> {
 }
 
 fn patterns(schema: &Value) -> usize {
-    let named = schema.get("patternProperties").and_then(Value::as_object).map_or(0, serde_json::Map::len);
-    named + usize::from(schema.get("pattern").is_some())
+    named_patterns(schema) + usize::from(schema.get("pattern").is_some())
+}
+
+fn named_patterns(schema: &Value) -> usize {
+    schema.get("patternProperties").and_then(Value::as_object).map_or(0, serde_json::Map::len)
 }
 
 /// What one visit costs, by how much `enum` and `required` list.

@@ -189,8 +189,9 @@ fn target<'s>(root: &'s Value, schema: &'s Value) -> Option<&'s Value> {
     Some(target)
 }
 
-fn is_sensitive(schema: &Value) -> bool {
-    schema.get("x-sensitive") == Some(&Value::Bool(true))
+/// Whether a schema is marked. What is no boolean was hardly written to say "no".
+pub(crate) fn is_sensitive(schema: &Value) -> bool {
+    schema.get("x-sensitive").is_some_and(|mark| mark != &Value::Bool(false))
 }
 
 /// The schemas by which a marked one is come to, itself among them.

@@ -2,9 +2,10 @@
 //! schema.
 //!
 //! **What it is.** [`Schema::compile`] takes the text of a JSON Schema (draft 2020-12) that a stranger wrote,
-//! [`Schema::validate`] judges a value that a stranger sent, and [`Schema::mock`] writes the answer that sandbox mode
-//! gives in place of the network. All three are total: whatever the schema or the value, they end with an answer or a
-//! typed error, within bounds that are constants in this crate.
+//! [`Schema::validate`] judges a value that a stranger sent, [`Schema::mock`] writes the answer that sandbox mode
+//! gives in place of the network, and [`Schema::redact`] takes out of a value what nobody should read later. All four are
+//! total: whatever the schema or the value, they end with an answer or a typed error, within bounds that are constants in
+//! this crate.
 //!
 //! **What it is not.** It fetches nothing (a `$ref` reaches no further than its own document), knows no clock, no
 //! disk and no randomness, and does not decide anything about requests; that is the gate.
@@ -29,15 +30,17 @@ mod bounds;
 mod fields;
 mod mock;
 mod node;
+mod redact;
 mod validate;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use jsonschema::{Draft, PatternOptions, Validator};
 use serde_json::Value;
 
 pub use fields::{Field, Fields};
 pub use mock::{MAX_MOCK_BYTES, MAX_MOCK_NODES, MockError};
+pub use redact::{MAX_PLACES, REDACTED, Redacted};
 pub use validate::{MAX_VIOLATIONS, Violation, Violations};
 
 /// Longest schema text that is read, in bytes (1 MiB).
@@ -148,6 +151,8 @@ struct Inner {
     validator: Validator,
     shape: bounds::Shape,
     patterns: usize,
+    /// What it marks as sensitive, once somebody has asked; none where that is nothing.
+    marks: OnceLock<Option<redact::Marks>>,
 }
 
 impl Schema {
@@ -178,10 +183,11 @@ impl Schema {
                 pointer: error.instance_path().to_string(),
                 reason: node::short(&error.masked().to_string()),
             })?;
-        Ok(Self { inner: Arc::new(Inner { value, validator, shape, patterns }) })
+        Ok(Self { inner: Arc::new(Inner { value, validator, shape, patterns, marks: OnceLock::new() }) })
     }
 
-    /// How many patterns it holds: each takes up to 512 KiB. Whoever compiles many schemas of one stranger adds them up.
+    /// How many patterns it compiles, those of names twice: each takes up to 512 KiB. Whoever compiles many schemas of one
+    /// stranger adds them up.
     #[must_use]
     pub fn patterns(&self) -> usize {
         self.inner.patterns
