@@ -9,7 +9,7 @@
 
 use twox_hash::XxHash3_64;
 
-use crate::record::Record;
+use crate::{erase::DETAIL_CALLS, record::Record};
 
 /// Records of a range.
 pub(crate) const RANGE: u64 = 1024;
@@ -50,6 +50,15 @@ pub(crate) fn fields(record: &Record, mut each: impl FnMut(&str, &str)) {
     some("kind", Some(record.kind.as_str()));
     if let Some(call) = &record.call {
         some("call", Some(&call.to_string()));
+    }
+    // An erasure tells of several calls, and is found by each.
+    if let Some(change) = record.change.as_ref().filter(|_| record.kind == crate::Kind::Erasure) {
+        change
+            .details
+            .get(DETAIL_CALLS)
+            .iter()
+            .flat_map(|calls| calls.split(' '))
+            .for_each(|call| some("call", Some(call)));
     }
     if let Some(caller) = &record.caller {
         some("principal", Some(&caller.principal));

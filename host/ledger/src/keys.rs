@@ -9,10 +9,15 @@
 //! | `S` seq:8 | a signed head |
 //! | `T` workspace 0 seq:8 | the number of the signed head that names this record, in 8 bytes, and the record's hash |
 //! | `W` name | the number of the last signed head that was written to the sink of this name, in 8 bytes |
+//! | `P` workspace 0 call:16 side:1 | what is kept of a call's input (`i`) or output (`o`), or that it was erased |
+//! | `P` workspace 0 call:16 side:1 part:2 | where that is long: its further parts, from 1 |
+//! | `E` seconds:8 workspace 0 call:16 side:1 | what is kept until that time; the value is empty |
+//!
+//! Inputs and outputs have keys of their own, so that they can be erased and no record is touched.
 
 use portcullis_store::Scan;
 
-use crate::{entry::HOST, error::LedgerError};
+use crate::{entry::HOST, error::LedgerError, policy::Side, record::CallId};
 
 /// Longest name of a workspace, in bytes.
 pub const MAX_WORKSPACE: usize = 128;
@@ -125,4 +130,53 @@ pub(crate) fn posting(workspace: &str, of: u64, range: u32) -> Vec<u8> {
 /// The range of a posting's key.
 pub(crate) fn range_of_posting(key: &[u8]) -> Option<u32> {
     Some(u32::from_be_bytes(*key.last_chunk()?))
+}
+
+/// What is kept of a call's input or output; its further parts begin with this too.
+pub(crate) fn payload(workspace: &str, call: CallId, side: Side) -> Vec<u8> {
+    let mut key = of(b'P', workspace);
+    key.extend_from_slice(call.as_bytes());
+    key.push(letter(side));
+    key
+}
+
+pub(crate) fn payload_part(workspace: &str, call: CallId, side: Side, part: u16) -> Vec<u8> {
+    let mut key = payload(workspace, call, side);
+    key.extend_from_slice(&part.to_be_bytes());
+    key
+}
+
+/// All that is kept until some time begins with this.
+pub(crate) const EXPIRIES: &[u8] = b"E";
+
+pub(crate) fn expiry(seconds: u64, workspace: &str, call: CallId, side: Side) -> Vec<u8> {
+    let mut key = expiries_from(seconds);
+    key.extend_from_slice(workspace.as_bytes());
+    key.push(0);
+    key.extend_from_slice(call.as_bytes());
+    key.push(letter(side));
+    key
+}
+
+/// Before all that is kept until this second or longer.
+pub(crate) fn expiries_from(seconds: u64) -> Vec<u8> {
+    let mut key = EXPIRIES.to_vec();
+    key.extend_from_slice(&seconds.to_be_bytes());
+    key
+}
+
+/// What an expiry's key is about.
+pub(crate) fn of_expiry(key: &[u8]) -> Option<(&str, CallId, Side)> {
+    let (_, rest) = key.strip_prefix(EXPIRIES)?.split_at_checked(8)?;
+    let (workspace, rest) = rest.split_at_checked(rest.len().checked_sub(18)?)?;
+    let [0, call @ .., side] = rest else { return None };
+    let side = Side::ALL.into_iter().find(|known| letter(*known) == *side)?;
+    Some((std::str::from_utf8(workspace).ok()?, CallId::from_bytes(call.try_into().ok()?), side))
+}
+
+fn letter(side: Side) -> u8 {
+    match side {
+        Side::Input => b'i',
+        Side::Output => b'o',
+    }
 }

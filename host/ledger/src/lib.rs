@@ -11,6 +11,8 @@
 //! | `verify/` | is it what was kept, and how far? |
 //! | `frame.rs` | the first and the last line of an export |
 //! | `export/` | records in the forms that others read: JSON Lines, OCSF, CEF |
+//! | `policy.rs`, `pointer.rs` | what is kept of inputs and outputs: the operator's rules |
+//! | `payload.rs`, `erase.rs` | keeping, reading and erasing them, beside the chain |
 //! | `index.rs`, `query.rs`, `reader.rs`, `follow.rs` | finding records again |
 //!
 //! The rule it serves is *no record, no call*: [`Ledger::append`] returns only when the record is durable, and a live call
@@ -29,6 +31,7 @@
 mod block;
 mod chain;
 mod entry;
+mod erase;
 mod error;
 mod export;
 mod follow;
@@ -37,6 +40,9 @@ mod hash;
 pub mod heads;
 mod index;
 mod keys;
+mod payload;
+mod pointer;
+mod policy;
 mod query;
 mod reader;
 mod receipt;
@@ -61,12 +67,16 @@ use crate::{
 
 pub use block::Line;
 pub use entry::{Ending, Entry, HOST, Subject};
+pub use erase::{Erased, Order};
 pub use error::LedgerError;
 pub use export::{ExportError, Exported, Exporter, Format, OCSF_VERSION, Wanted};
 pub use follow::Follow;
 pub use frame::{EXPORT_VERSION, ExportEnd, ExportHeader};
 pub use hash::{Hash, NotAHash};
 pub use keys::MAX_WORKSPACE;
+pub use payload::{Found, MAX_KEPT_BYTES, Salts, Stored, ToKeep, read as read_payload};
+pub use pointer::{Pointer, PointerError};
+pub use policy::{KeepRule, PolicyError, RedactRule, Retention, RetentionPolicy, Rule, Side};
 pub use query::{Cursor, Field, Query, QueryError, QueryPage};
 pub use reader::{ChainHead, Reader};
 pub use receipt::Receipt;

@@ -8,6 +8,7 @@ use std::{borrow::Cow, collections::BTreeMap, fmt};
 
 use jiff::Timestamp;
 use portcullis_gate::{Denial, Method};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -39,6 +40,10 @@ impl CallId {
     /// Its sixteen bytes.
     pub fn as_bytes(&self) -> &[u8; 16] {
         self.0.as_bytes()
+    }
+
+    pub(crate) fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(Uuid::from_bytes(bytes))
     }
 }
 
@@ -253,8 +258,9 @@ pub struct Exchange {
     pub method: Method,
     /// Where it went.
     pub origin: String,
-    /// SHA-256 of the call's salt and the request's body; none where it had no body. The salt is kept with the call's input and
-    /// is erased with it, so that nobody can guess what a short body was.
+    /// SHA-256 of the call's salt (`Salts::input`) and the request's body; none where it had no body, or where nothing is kept
+    /// of the input. The salt is kept with the call's input and is erased with it, so that nobody can guess what a short body
+    /// was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub payload: Option<Hash>,
     /// Times a secret was found in the response and replaced.
@@ -273,7 +279,7 @@ pub struct Exchange {
 }
 
 /// How much of an input or output is kept beside the chain.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Kept {
     /// Nothing but what is said here.
@@ -290,12 +296,14 @@ pub enum Kept {
 pub struct Payload {
     /// Its size as JSON, in bytes.
     pub bytes: u64,
-    /// SHA-256 of the call's salt and the whole text.
+    /// SHA-256 of the salt that is kept with it and the whole text; none where nothing is kept: without the salt it proves
+    /// nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hash: Option<Hash>,
     /// How much of it was kept.
     pub kept: Kept,
-    /// Places (JSON Pointers) whose values were taken out, at most 64.
+    /// Places whose values were taken out: JSON Pointers with `*` for what stands for several, which hold nothing of the value
+    /// itself. At most 64, the last one `…` where there were more.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub redacted: Vec<String>,
     /// SHA-256 of what was kept, by which it is known to be unchanged; none where nothing was.

@@ -16,7 +16,13 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-use crate::{Clock, chain::Chain, entry::Entry, error::LedgerError, record::Kind};
+use crate::{
+    Clock,
+    chain::Chain,
+    entry::Entry,
+    error::LedgerError,
+    record::{Kind, Payload},
+};
 
 /// Most requests in one batch.
 const ROUND: usize = 1024;
@@ -207,8 +213,13 @@ impl Writer {
     /// Nothing was written, as far as is known. What the chains in memory say is in doubt; outcomes are written later.
     fn fail(&mut self, taken: Vec<Request>, error: &LedgerError) {
         self.chains.clear();
-        for request in taken {
-            if request.batch.is_empty() && request.entries.last().is_some_and(|entry| entry.0.kind == Kind::Outcome) {
+        for mut request in taken {
+            let is_outcome = request.entries.last().is_some_and(|entry| entry.0.kind == Kind::Outcome);
+            if request.batch.checks().is_empty() && is_outcome {
+                // What was to be kept of the output is large, and is let go.
+                for output in request.entries.iter_mut().filter_map(|entry| entry.0.output.as_mut()) {
+                    *output = Payload { bytes: output.bytes, ..Payload::default() };
+                }
                 self.owed.extend(request.entries);
                 self.pay_at = Instant::now() + OWED_EVERY;
             }
