@@ -12,6 +12,7 @@ mod rates;
 mod redirects;
 mod requests;
 mod resolver;
+mod retention;
 mod retries;
 mod sandbox;
 mod traces;

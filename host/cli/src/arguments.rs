@@ -134,6 +134,8 @@ pub(crate) enum Document {
     Grant,
     /// The host's ceiling.
     Ceiling,
+    /// What is kept of inputs and outputs.
+    Retention,
 }
 
 #[derive(Debug, Args)]
@@ -217,6 +219,10 @@ pub(crate) struct Invoke {
     /// The host's ceiling, TOML or JSON: what no grant goes beyond.
     #[arg(long, env = "PORTCULLIS_CEILING", value_name = "FILE")]
     pub(crate) ceiling: Option<PathBuf>,
+
+    /// What is kept of inputs and outputs, TOML or JSON. Without one, what their schemas do not mark as sensitive.
+    #[arg(long, env = "PORTCULLIS_RETENTION", value_name = "FILE")]
+    pub(crate) retention: Option<PathBuf>,
 
     /// The integration's name, for the ledger; the ceiling knows it as `local/NAME`. The adapter's file name unless given.
     #[arg(long, value_name = "NAME")]

@@ -13,12 +13,15 @@ use crate::{
     arguments::{Arguments, Invoke},
     exit::{self, Code, DONE, Usage},
     look,
-    read::{close, integration_name, load, open_store, read_ceiling, read_grant, read_json, start},
+    read::{
+        close, integration_name, load, open_store, read_ceiling, read_grant, read_json, read_retention, start_keeping,
+    },
 };
 
 pub(crate) async fn run(arguments: &Arguments, wanted: &Invoke) -> anyhow::Result<Code> {
     let grant = read_grant(&wanted.grant)?;
     let ceiling = read_ceiling(wanted.ceiling.as_deref())?;
+    let retention = read_retention(wanted.retention.as_deref())?;
     let config = read_json("config", &wanted.config)?;
     let input = read_json("input", &wanted.input)?;
     let credentials = read_credentials(wanted)?;
@@ -26,7 +29,7 @@ pub(crate) async fn run(arguments: &Arguments, wanted: &Invoke) -> anyhow::Resul
     fs::create_dir_all(&arguments.data).with_context(|| format!("the data folder {}", arguments.data.display()))?;
     let store = open_store(arguments).await?;
     let ledger = Ledger::open(store.clone(), LedgerOptions::default()).await?;
-    let runtime = start(arguments, ledger.clone(), ceiling)?;
+    let runtime = start_keeping(arguments, ledger.clone(), ceiling, retention)?;
     let adapter = load(&runtime, &wanted.adapter).await?;
     let caller = Caller::principal(&wanted.principal);
     let vault = Arc::new(MemoryVault::new());

@@ -50,6 +50,7 @@ fn main() -> ExitCode {
                 look::print_json(&match document {
                     Document::Grant => portcullis_runtime::Grant::json_schema(),
                     Document::Ceiling => portcullis_runtime::Ceiling::json_schema(),
+                    Document::Retention => portcullis_runtime::ledger::RetentionPolicy::json_schema(),
                 });
                 Ok(exit::DONE)
             }

@@ -5,15 +5,27 @@ use std::{path::Path, sync::Arc};
 use anyhow::Context;
 use portcullis_runtime::{
     Adapter, Ceiling, Grant, Ledger, LedgerOptions, MemoryStore, Runtime, SystemResolver,
+    ledger::RetentionPolicy,
     store::{Embedded, Options},
 };
 use serde_json::Value;
 
 use crate::{arguments::Arguments, exit::Usage, progress::Spinner};
 
-/// A runtime with its cache in the data folder.
+/// A runtime with its cache in the data folder, for commands that make no calls.
 pub(crate) fn start(arguments: &Arguments, ledger: Ledger, ceiling: Ceiling) -> anyhow::Result<Runtime> {
-    let builder = Runtime::builder(ledger).cache(arguments.data.join("cache")).calls_at_once(8).ceiling(ceiling);
+    start_keeping(arguments, ledger, ceiling, RetentionPolicy::default())
+}
+
+/// One that keeps of inputs and outputs what this policy says.
+pub(crate) fn start_keeping(
+    arguments: &Arguments,
+    ledger: Ledger,
+    ceiling: Ceiling,
+    retention: RetentionPolicy,
+) -> anyhow::Result<Runtime> {
+    let builder = Runtime::builder(ledger).cache(arguments.data.join("cache")).calls_at_once(8);
+    let builder = builder.ceiling(ceiling).retention(retention);
     Ok(builder.resolver(Arc::new(SystemResolver::default())).build()?)
 }
 
@@ -57,6 +69,14 @@ pub(crate) fn read_ceiling(path: Option<&Path>) -> anyhow::Result<Ceiling> {
     let text = std::fs::read_to_string(path)
         .map_err(|error| Usage(format!("the ceiling {} cannot be read: {error}", path.display())))?;
     Ok(Ceiling::parse(&text).map_err(|error| Usage(format!("{}: {error}", path.display())))?)
+}
+
+/// Reads the retention policy's file; without one what holds without rules.
+pub(crate) fn read_retention(path: Option<&Path>) -> anyhow::Result<RetentionPolicy> {
+    let Some(path) = path else { return Ok(RetentionPolicy::default()) };
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| Usage(format!("the retention policy {} cannot be read: {error}", path.display())))?;
+    Ok(RetentionPolicy::parse(&text).map_err(|error| Usage(format!("{}: {error}", path.display())))?)
 }
 
 /// The integration's name: as given, or the adapter's file name.

@@ -44,13 +44,9 @@ pub struct Salts {
 
 impl Salts {
     /// New ones, for one call.
-    pub fn generate() -> Result<Self, LedgerError> {
-        let mut salts = Self { input: [0; 16], output: [0; 16] };
-        for salt in [&mut salts.input, &mut salts.output] {
-            aws_lc_rs::rand::fill(salt)
-                .map_err(|_| LedgerError::Entry("the system gives no random bytes".to_owned()))?;
-        }
-        Ok(salts)
+    #[must_use]
+    pub fn generate() -> Self {
+        Self { input: salt(), output: salt() }
     }
 
     fn of(&self, side: Side) -> &[u8; 16] {
@@ -65,6 +61,15 @@ impl std::fmt::Debug for Salts {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Salts")
     }
+}
+
+/// Sixteen random bytes. Where the system gives none, those of an id, which are fewer.
+fn salt() -> [u8; 16] {
+    let mut salt = [0; 16];
+    if aws_lc_rs::rand::fill(&mut salt).is_err() {
+        salt = *CallId::generate().as_bytes();
+    }
+    salt
 }
 
 /// An input or output, and what has to be known to keep it.

@@ -258,9 +258,9 @@ pub struct Exchange {
     pub method: Method,
     /// Where it went.
     pub origin: String,
-    /// SHA-256 of the call's salt (`Salts::input`) and the request's body; none where it had no body, or where nothing is kept
-    /// of the input. The salt is kept with the call's input and is erased with it, so that nobody can guess what a short body
-    /// was.
+    /// SHA-256 of the call's salt (`Salts::input`) and the request's body; none where it had no body. The salt is kept with
+    /// the call's input and is erased with it, so that nobody can guess what a short body was. Where nothing is kept of the
+    /// input, the salt is gone from the beginning.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub payload: Option<Hash>,
     /// Times a secret was found in the response and replaced.

@@ -49,7 +49,7 @@ impl Place {
 
     /// Keeps the input of a call under this policy, with its intent.
     async fn keep(&self, policy: &str, workspace: &str, value: &Value) -> Result<(CallId, Payload), LedgerError> {
-        let (call, salts) = (CallId::generate(), Salts::generate()?);
+        let (call, salts) = (CallId::generate(), Salts::generate());
         let retention = RetentionPolicy::parse(policy).unwrap().of(workspace, "mail", "send");
         let mut batch = Batch::new();
         let what = ToKeep {
@@ -221,6 +221,19 @@ async fn what_is_to_be_kept_for_some_days_is_shown_no_longer_and_then_erased() {
     assert_eq!(place.ledger.erase_expired(None, REASON).await.unwrap().calls, 1);
     assert_eq!((place.erasures("acme").await.len(), place.erasures("other").await.len()), (1, 1));
     assert_eq!(place.ledger.erase_expired(None, REASON).await.unwrap(), Default::default());
+    // What was damaged and erased before its time leaves no trace that is looked at for ever.
+    let (call, _) = place.keep(month, "acme", &mail()).await.unwrap();
+    let (key, _) = place
+        .entries("P")
+        .await
+        .into_iter()
+        .find(|(key, _)| key.ends_with(&[&call.as_bytes()[..], b"i"].concat()))
+        .unwrap();
+    place.store.commit(Batch::new().put(key, "nonsense")).await.unwrap();
+    place.ledger.erase("acme", &[call], REASON).await.unwrap();
+    place.later(40);
+    place.ledger.erase_expired(None, REASON).await.unwrap();
+    assert!(place.entries("E").await.is_empty());
     place.chain_holds("acme").await;
     place.chain_holds("other").await;
 }
@@ -294,8 +307,9 @@ async fn two_calls_with_the_same_input_cannot_be_told_by_their_hashes() {
     let (_, two) = place.keep("", "acme", &mail()).await.unwrap();
     assert!(one.hash.is_some() && one.hash != two.hash && one.stored != two.stored);
     assert_ne!(one.hash, Some(Hash::of(mail().to_string().as_bytes())));
-    let salts = Salts::generate().unwrap();
-    assert!(salts.input != salts.output && format!("{salts:?}") == "Salts");
+    let (salts, others) = (Salts::generate(), Salts::generate());
+    assert!(salts.input != salts.output && salts.input != others.input && salts.output != others.output);
+    assert_eq!(format!("{salts:?}"), "Salts");
 }
 
 #[tokio::test]

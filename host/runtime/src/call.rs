@@ -14,9 +14,11 @@ use std::{
 use portcullis_egress::{Outbound, OutboundParts, SendError, WouldSend};
 use portcullis_gate::{Denial, OperationPowers};
 use portcullis_ledger::{
-    CallId, Caller, Ending, Entry, Exchange, Ledger, LedgerError, Mode, Payload, Receipt, Status, Subject,
+    CallId, Caller, Ending, Entry, Exchange, Ledger, LedgerError, Mode, Payload, Receipt, Salts, Side, Status, Subject,
+    ToKeep,
 };
 use portcullis_sandbox::{self as sandbox, Journal, Meter, Sight, Terms, Usage, wit};
+use portcullis_store::Batch;
 use serde_json::Value;
 use tokio::time::timeout_at;
 
@@ -142,8 +144,8 @@ impl Integration {
     pub async fn call(&self, call: Call) -> Outcome {
         let meter = Arc::new(Meter::default());
         let started = Instant::now();
-        let (id, salt) = (CallId::generate(), salt());
-        meter.measure(Running { inner: &self.inner, id, salt, started, meter: &meter }.run(call)).await
+        let (id, salts) = (CallId::generate(), Salts::generate());
+        meter.measure(Running { inner: &self.inner, id, salts, started, meter: &meter }.run(call)).await
     }
 }
 
@@ -152,7 +154,7 @@ struct Running<'a> {
     inner: &'a Arc<Inner>,
     id: CallId,
     /// What hashes of its input, its output and its requests are salted with.
-    salt: [u8; 16],
+    salts: Salts,
     started: Instant,
     meter: &'a Arc<Meter>,
 }
@@ -199,9 +201,15 @@ impl Running<'_> {
         let mut parts = match self.admit(&call) {
             Ok((powers, input)) => {
                 guard = Some(Abandoned::new(inner, &subject));
-                let kept = Payload { bytes: input.len() as u64, ..Payload::default() };
-                let entries = vec![Entry::intent(&subject, kept)];
-                match record(ledger, entries, self.started, self.wall()).await {
+                let mut batch = Batch::new();
+                let recorded = match self.keep(Side::Input, &call.operation, &call.input, &mut batch) {
+                    Ok(kept) => {
+                        let entries = vec![Entry::intent(&subject, kept)];
+                        record(ledger, entries, batch, self.started, self.wall()).await
+                    }
+                    Err(error) => Err(error),
+                };
+                match recorded {
                     Ok(()) => self.carry_out(&call, powers, input, &mut guard).await,
                     Err(error) => {
                         if let Some(guard) = guard.take() {
@@ -213,6 +221,14 @@ impl Running<'_> {
             }
             Err(error) => Parts::refused(error),
         };
+        let mut batch = Batch::new();
+        let mut kept = None;
+        if let Ok(output) = &parts.result {
+            match self.keep(Side::Output, &call.operation, output, &mut batch) {
+                Ok(payload) => kept = Some(payload),
+                Err(error) => parts.result = Err(CallError::Unrecorded(error)),
+            }
+        }
         let receipt = self.receipt(&parts);
         let (status, error) = match &parts.result {
             Ok(_) => (Status::Done, None),
@@ -223,11 +239,12 @@ impl Running<'_> {
             error: error.map(|code| Cow::Owned(code.to_owned())),
             exchanges: parts.tally.exchanges.clone(),
             bounds: parts.tally.bounds.clone(),
-            output: None,
+            output: kept,
             receipt,
         };
         // Of a call that has used up its time, the end is still to be recorded.
-        if let Err(error) = record(ledger, ends(&subject, &parts.denials, ending), Instant::now(), GRACE).await {
+        let entries = ends(&subject, &parts.denials, ending);
+        if let Err(error) = record(ledger, entries, batch, Instant::now(), GRACE).await {
             parts.result = Err(if guard.is_some() { CallError::Unrecorded(error) } else { error.into() });
         }
         if let Some(guard) = guard {
@@ -246,6 +263,20 @@ impl Running<'_> {
 
     fn wall(&self) -> Duration {
         Duration::from_millis(self.inner.limits.wall_ms.into())
+    }
+
+    /// What the record says of the input or the output; what is kept of it goes into the batch.
+    fn keep(&self, side: Side, operation: &str, value: &Value, batch: &mut Batch) -> Result<Payload, LedgerError> {
+        let inner = self.inner;
+        let (Some(retention), Some((input, output))) =
+            (inner.retention.get(operation), inner.schemas.operations.get(operation))
+        else {
+            return Ok(Payload::default());
+        };
+        let schema = if side == Side::Input { input } else { output };
+        let now = inner.shared.ledger.clock().now();
+        let (workspace, call, salts) = (&inner.workspace, self.id, &self.salts);
+        retention.side(side).keep(&ToKeep { workspace, call, side, salts, schema, value, now }, batch)
     }
 
     /// Whether the call may run at all: is its operation granted, is its input valid.
@@ -288,7 +319,7 @@ impl Running<'_> {
                 connections: inner.connections.clone(),
                 traffic: inner.traffic.clone(),
                 responses: inner.schemas.responses.clone(),
-                salt: self.salt,
+                salt: self.salts.input,
                 mode: call.mode,
                 seed: call.seed,
             }),
@@ -364,19 +395,16 @@ impl Running<'_> {
     }
 }
 
-/// Keeps records, or gives up: a disk that hangs must not hold a call for ever.
-async fn record(ledger: &Ledger, entries: Vec<Entry>, since: Instant, within: Duration) -> Result<(), LedgerError> {
-    let kept = timeout_at((since + within).into(), ledger.append(entries)).await;
+/// Keeps records and what comes with them, or gives up: a disk that hangs must not hold a call for ever.
+async fn record(
+    ledger: &Ledger,
+    entries: Vec<Entry>,
+    batch: Batch,
+    since: Instant,
+    within: Duration,
+) -> Result<(), LedgerError> {
+    let kept = timeout_at((since + within).into(), ledger.commit(entries, batch)).await;
     kept.unwrap_or_else(|_| Err(LedgerError::Slow { waited_ms: u64::try_from(within.as_millis()).unwrap_or(u64::MAX) }))
-}
-
-/// Sixteen random bytes. Where there are none, as good as none: it hides, and proves nothing.
-fn salt() -> [u8; 16] {
-    let mut salt = [0; 16];
-    if aws_lc_rs::rand::fill(&mut salt).is_err() {
-        salt = *CallId::generate().as_bytes();
-    }
-    salt
 }
 
 /// The last records of a call: what it was refused, and how it ended.

@@ -5,7 +5,7 @@ use std::{collections::HashMap, fmt, sync::Arc};
 use aws_lc_rs::digest::{SHA256, digest};
 use portcullis_egress::{Connections, Traffic};
 use portcullis_gate::{Descriptor, Explanation, Grant, Limits, Powers, explain};
-use portcullis_ledger::Caller;
+use portcullis_ledger::{Caller, Retention};
 use portcullis_schema::Schema;
 use portcullis_vault::{MemoryVault, Vault};
 use serde_json::{Value, json};
@@ -86,6 +86,8 @@ pub(crate) struct Inner {
     pub(crate) grant_digest: String,
     pub(crate) version: Version,
     pub(crate) schemas: Schemas,
+    /// What is kept of inputs and outputs, by operation.
+    pub(crate) retention: HashMap<String, Retention>,
     pub(crate) vault: Arc<dyn Vault>,
     pub(crate) connections: Arc<Connections>,
     pub(crate) traffic: Arc<Traffic>,
@@ -167,6 +169,8 @@ impl Integration {
             granted_by: &granted_by,
         };
         let version = asked.settle(&shared.ledger).await?;
+        let kept = |operation: &str| shared.retention.of(&workspace, &name, operation);
+        let retention = descriptor.operations.iter().map(|of| (of.name.clone(), kept(&of.name))).collect();
         let inner = Inner {
             shared,
             workspace,
@@ -181,6 +185,7 @@ impl Integration {
             grant_digest,
             version,
             schemas,
+            retention,
             vault,
             connections,
             traffic: Arc::default(),

@@ -4,7 +4,7 @@ use std::{path::PathBuf, sync::Arc};
 
 use portcullis_egress::{Egress, Resolver, system_resolver};
 use portcullis_gate::{Ceiling, Descriptor, Limits, printable};
-use portcullis_ledger::{Entry, HOST, Ledger, Step};
+use portcullis_ledger::{Entry, HOST, Ledger, RetentionPolicy, Step};
 use portcullis_sandbox::{CallError, Compiler, LoadError, Sandbox, SandboxOptions, wit};
 use portcullis_schema::Schema;
 use rustls::{ClientConfig, RootCertStore, crypto::aws_lc_rs};
@@ -31,6 +31,7 @@ pub(crate) struct Shared {
     pub(crate) egress: Egress,
     pub(crate) ledger: Ledger,
     pub(crate) ceiling: Ceiling,
+    pub(crate) retention: RetentionPolicy,
 }
 
 /// Sets a runtime up. Everything but the ledger has a default.
@@ -42,9 +43,17 @@ pub struct RuntimeBuilder {
     roots: Option<RootCertStore>,
     sandbox: SandboxOptions,
     ceiling: Ceiling,
+    retention: RetentionPolicy,
 }
 
 impl RuntimeBuilder {
+    /// What is kept of inputs and outputs. Without one, what their schemas do not mark as sensitive, until it is erased.
+    #[must_use]
+    pub fn retention(mut self, policy: RetentionPolicy) -> Self {
+        self.retention = policy;
+        self
+    }
+
     /// What no grant goes beyond. Without one, grants are what they say.
     #[must_use]
     pub fn ceiling(mut self, ceiling: Ceiling) -> Self {
@@ -103,8 +112,8 @@ impl RuntimeBuilder {
             }
         };
         let sandbox = Sandbox::new(self.sandbox)?;
-        let (ledger, ceiling) = (self.ledger, self.ceiling);
-        Ok(Runtime { shared: Arc::new(Shared { sandbox, egress, ledger, ceiling }) })
+        let (ledger, ceiling, retention) = (self.ledger, self.ceiling, self.retention);
+        Ok(Runtime { shared: Arc::new(Shared { sandbox, egress, ledger, ceiling, retention }) })
     }
 }
 
@@ -117,6 +126,7 @@ impl Runtime {
             roots: None,
             sandbox: SandboxOptions::default(),
             ceiling: Ceiling::default(),
+            retention: RetentionPolicy::default(),
         }
     }
 

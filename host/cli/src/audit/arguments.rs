@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueEnum};
 use portcullis_runtime::ledger::Format;
 
+use crate::audit::{erase::Erase, payload::Payload};
+
 /// Reads the ledger: what every adapter did, for whom, under which grant given by whom.
 #[derive(Debug, Args)]
 pub(crate) struct Audit {
@@ -22,6 +24,10 @@ pub(crate) enum AuditCommand {
     Why(Why),
     /// Write records to a file that others can read, and record that.
     Export(Export),
+    /// Show what is kept of a call's input and output, or why there is nothing.
+    Payload(Payload),
+    /// Erase what is kept of inputs and outputs. The chain stays as it is, and says who did it and why.
+    Erase(Erase),
     /// List the workspaces that have records.
     Workspaces,
 }

@@ -10,15 +10,18 @@
 //! | `show.rs` | one record, or a whole call |
 //! | `why.rs`, `story.rs` | a call's story in words |
 //! | `export.rs` | records in a file, for others |
+//! | `payload.rs`, `erase.rs` | what is kept of inputs and outputs |
 //! | `workspaces.rs` | whose chains there are |
 
 pub(crate) mod arguments;
 mod choice;
+mod erase;
 mod export;
 mod find;
 mod follow;
 mod list;
 mod open;
+mod payload;
 mod row;
 mod show;
 mod story;
@@ -39,6 +42,8 @@ pub(crate) async fn run(arguments: &Arguments, wanted: &Audit) -> anyhow::Result
         AuditCommand::Show(wanted) => show::run(arguments, wanted).await,
         AuditCommand::Why(wanted) => why::run(arguments, wanted).await,
         AuditCommand::Export(wanted) => export::run(arguments, wanted).await,
+        AuditCommand::Payload(wanted) => payload::run(arguments, wanted).await,
+        AuditCommand::Erase(wanted) => erase::run(arguments, wanted).await,
         AuditCommand::Workspaces => workspaces::run(arguments).await,
     }
 }

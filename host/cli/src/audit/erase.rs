@@ -1,0 +1,96 @@
+//! `portcullis audit erase`: takes what is kept of inputs and outputs out of the store, and says in the chain that it was.
+
+use clap::Args;
+use portcullis_runtime::{
+    CallId, Caller, Ledger, LedgerOptions,
+    ledger::{Erased, Order},
+};
+use serde_json::json;
+
+use crate::{
+    arguments::Arguments,
+    audit::open::{Opened, folder},
+    exit::{Code, DONE, Usage},
+    look,
+};
+
+/// What erasing leaves behind, and what takes that away.
+const COMPACT: &str =
+    "The bytes leave the disk when the store is compacted (`portcullis store compact`), and backups when those go.";
+/// Longest reason, in bytes.
+const MAX_REASON: usize = 1_000;
+
+#[derive(Debug, Args)]
+pub(crate) struct Erase {
+    /// The workspace. Unless given, `local` for calls, and all of them for what has expired.
+    #[arg(long, value_name = "NAME")]
+    workspace: Option<String>,
+
+    /// A call whose input and output are erased; several times for several calls.
+    #[arg(long = "call", value_name = "ID", required_unless_present = "expired", conflicts_with = "expired")]
+    calls: Vec<String>,
+
+    /// Erase what was to be kept until now and no longer.
+    #[arg(long)]
+    expired: bool,
+
+    /// Why. It is kept in the chain for ever: a ticket's number is good, a person's name is not.
+    #[arg(long, value_name = "TEXT")]
+    reason: String,
+
+    /// Who asks, for the ledger.
+    #[arg(long, default_value = "user:local", value_name = "NAME")]
+    principal: String,
+}
+
+pub(crate) async fn run(arguments: &Arguments, wanted: &Erase) -> anyhow::Result<Code> {
+    let calls = wanted.calls.iter().map(|text| read(text)).collect::<Result<Vec<CallId>, Usage>>()?;
+    if wanted.reason.trim().is_empty() || wanted.reason.len() > MAX_REASON {
+        return Err(Usage(format!("--reason: write 1 to {MAX_REASON} bytes, such as a ticket's number")).into());
+    }
+    let opened = Opened::open(&folder(arguments)).await?;
+    let done = erase(&opened, wanted, &calls).await;
+    opened.close().await?;
+    tell(arguments, &done?);
+    Ok(DONE)
+}
+
+async fn erase(opened: &Opened, wanted: &Erase, calls: &[CallId]) -> anyhow::Result<Erased> {
+    let ledger = Ledger::open(opened.store(), LedgerOptions::default()).await?;
+    let by = Caller::principal(&wanted.principal);
+    let order = Order { by: &by, reason: &wanted.reason };
+    let done = if wanted.expired {
+        ledger.erase_expired(wanted.workspace.as_deref(), order).await
+    } else {
+        ledger.erase(wanted.workspace.as_deref().unwrap_or("local"), calls, order).await
+    };
+    ledger.close().await;
+    Ok(done?)
+}
+
+/// A whole id, and not a part of one: what is erased cannot be brought back.
+fn read(text: &str) -> Result<CallId, Usage> {
+    text.parse().map_err(|_| {
+        let text = text.escape_debug();
+        Usage(format!("--call: `{text}` is no call's whole id; `portcullis audit show` tells it"))
+    })
+}
+
+fn tell(arguments: &Arguments, done: &Erased) {
+    if arguments.json {
+        look::print_json(&json!({ "erased": done, "then": COMPACT }));
+        return;
+    }
+    anstream::println!(
+        "Erased {} inputs and outputs of {} calls, {} in all.",
+        done.entries,
+        done.calls,
+        look::bytes(done.bytes)
+    );
+    for call in &done.nothing_kept {
+        anstream::println!("  Nothing is kept of {call}.");
+    }
+    if done.entries > 0 {
+        anstream::println!("{COMPACT}");
+    }
+}
