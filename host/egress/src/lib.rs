@@ -11,6 +11,7 @@
 //! | `exchange.rs` | one try: resolve, judge, attach, send, cap, scrub |
 //! | `record.rs` | what a try leaves behind for receipt and ledger |
 //! | `decode.rs` | a response's body under its caps, unpacked where it is gzip |
+//! | `head_sink.rs` | signed heads of the ledger to a server that keeps them |
 //! | `resolve.rs` | names to addresses |
 //! | `connections.rs` | an integration's own connections, to judged addresses only |
 //! | `answer.rs` | sandbox mode: what would have been sent, and the answer from the declared schema |
@@ -29,6 +30,7 @@ mod curl;
 mod decode;
 mod error;
 mod exchange;
+mod head_sink;
 mod outbound;
 mod rate;
 mod record;
@@ -40,6 +42,7 @@ mod traffic;
 pub use answer::{Body, WouldSend};
 pub use connections::Connections;
 pub use error::{Fault, Phase, SendError, Unavailable, UnavailableReason};
+pub use head_sink::{HeadSinkError, HttpHeadSink};
 pub use outbound::{HttpRequest, HttpResponse, Outbound, OutboundParts, Tally};
 pub use resolve::{DnsResolver, Resolver, SystemResolver, system_resolver};
 pub use traffic::Traffic;

@@ -73,7 +73,10 @@ impl Delivery {
                 return;
             }
             let result = self.some().await;
-            let error = result.as_ref().err().map(ToString::to_string);
+            let error = result.err().map(|error| match error {
+                HeadError::Sink(error) => error.to_string(),
+                error => error.to_string(),
+            });
             self.error.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&error);
             match error {
                 None => again = AGAIN,

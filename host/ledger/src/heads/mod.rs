@@ -198,7 +198,8 @@ impl Inner {
 }
 
 async fn every(inner: Arc<Inner>, interval: Duration) {
-    let mut ticks = tokio::time::interval(interval.max(Duration::from_millis(10)));
+    let interval = interval.max(Duration::from_millis(10));
+    let mut ticks = tokio::time::interval_at(tokio::time::Instant::now() + interval, interval);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;

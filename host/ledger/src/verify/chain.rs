@@ -41,7 +41,7 @@ enum State {
     /// A signed head names another hash for this record: if the next one does so too, this alone was changed.
     Marked { mark: Mark },
     /// Another record stood where this one should: does it come later?
-    Seeks { found: u64, after: u64 },
+    Seeks { found: u64, lines: u64, goes_on: bool },
     /// The first wrong record is known.
     Settled,
 }
@@ -128,15 +128,13 @@ impl ChainCheck {
                 let alone = read(bytes).is_ok_and(|parts| parts.prev == mark.hash);
                 self.alone_or_all(mark, alone);
             }
-            State::Seeks { found, after } => {
+            State::Seeks { found, lines, goes_on } => {
                 let seq = read(bytes).ok().map(|parts| parts.seq);
                 if seq == Some(self.next) {
                     self.settle(self.next, self.next - 1, Why::OutOfOrder { found });
-                } else if after == 0 && seq == Some(self.next + 1) {
-                    // It is where it was, and its number was changed.
-                    self.settle(self.next, self.next - 1, Why::Edited);
                 } else {
-                    self.state = State::Seeks { found, after: after + 1 };
+                    let goes_on = goes_on || lines == 0 && seq == Some(self.next + 1);
+                    self.state = State::Seeks { found, lines: lines + 1, goes_on };
                 }
             }
             State::Settled => {}
@@ -155,7 +153,7 @@ impl ChainCheck {
             return self.settle(self.next, self.next - 1, Why::Foreign { workspace: parts.workspace.into_owned() });
         }
         if parts.seq != self.next {
-            self.state = State::Seeks { found: parts.seq, after: 0 };
+            self.state = State::Seeks { found: parts.seq, lines: 0, goes_on: false };
             return;
         }
         let hash = Hash::of(bytes);
@@ -232,8 +230,10 @@ impl ChainCheck {
                 let alone = head.is_some_and(|(_, hash)| hash == mark.hash);
                 self.alone_or_all(mark, alone);
             }
-            State::Seeks { .. } => {
+            State::Seeks { goes_on, .. } => {
                 let why = match head {
+                    // One stands in its place, and the next one after that: its number was changed.
+                    _ if goes_on => Why::Edited,
                     Some((seq, _)) if self.next > seq => Why::BeyondHead,
                     _ => Why::Missing,
                 };

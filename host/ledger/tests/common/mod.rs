@@ -1,5 +1,7 @@
 //! Records as a host keeps them, and exports of them.
 
+#![allow(dead_code, reason = "each test needs another part of it")]
+
 use std::{collections::BTreeMap, sync::Arc};
 
 use portcullis_gate::Method;
