@@ -3,12 +3,12 @@
 //! Where a record's `prev` is not the hash of the one before it, either of the two may be the one that was changed. The
 //! record after them decides: whom it vouches for is as it was. So the first wrong record is named and not its neighbour.
 
-use std::borrow::Cow;
-
 use jiff::Timestamp;
-use serde::Deserialize;
 
-use super::wrong::{ChainVerdict, Signed, Why, Wrong};
+use super::{
+    parts::read,
+    wrong::{ChainVerdict, Signed, Why, Wrong},
+};
 use crate::{hash::Hash, record::RECORD_VERSION};
 
 /// What a signed head says of a chain.
@@ -18,18 +18,6 @@ pub(super) struct Mark {
     pub(super) hash: Hash,
     pub(super) head: u64,
     pub(super) time: Timestamp,
-}
-
-/// What has to be read of a record.
-#[derive(Deserialize)]
-struct Parts<'a> {
-    prev: Hash,
-    seq: u64,
-    #[serde(borrow)]
-    time: Cow<'a, str>,
-    v: u64,
-    #[serde(borrow)]
-    workspace: Cow<'a, str>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -269,14 +257,6 @@ impl ChainCheck {
             self.settle(last, if signed { last } else { last - 1 }, Why::HeadDiffers);
         }
     }
-}
-
-fn read(bytes: &[u8]) -> Result<Parts<'_>, Why> {
-    let parts: Parts<'_> = serde_json::from_slice(bytes).map_err(|error| Why::Unreadable(error.to_string()))?;
-    if parts.time.len() < 20 || !parts.time.ends_with('Z') {
-        return Err(Why::Unreadable("its time is not in UTC".to_owned()));
-    }
-    Ok(parts)
 }
 
 /// Whether a time in UTC is before another. As text they sort as they are, but for the `Z` where a fraction may go on.

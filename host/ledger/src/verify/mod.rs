@@ -3,6 +3,7 @@
 //! | file | what it judges |
 //! | --- | --- |
 //! | `chain.rs` | the records of one chain |
+//! | `parts.rs` | what a record says of its place |
 //! | `signed.rs` | signed heads |
 //! | `store.rs` | a store, also against signed heads that are kept elsewhere |
 //! | `export.rs` | an exported file, with the public key alone |
@@ -13,6 +14,7 @@
 
 mod chain;
 mod export;
+mod parts;
 mod signed;
 mod store;
 mod wrong;
