@@ -64,7 +64,8 @@ impl HttpHeadSink {
         let known = *self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let address = known.filter(|known| addresses.contains(known)).or_else(|| addresses.first().copied());
         let address = address.ok_or("the name has no address")?;
-        let client = self.connections.client(&self.url, address, 0, &self.limits).map_err(|_| "no client could be made")?;
+        let client =
+            self.connections.client(&self.url, address, 0, &self.limits).map_err(|_| "no client could be made")?;
         let request = client
             .post(self.url.as_url().clone())
             .header(CONTENT_TYPE, "application/json")
@@ -78,9 +79,10 @@ impl HttpHeadSink {
                 *known = Some(address);
                 Ok(())
             }
-            Ok(answer) if answer.status().is_redirection() => {
-                Err(format!("it answered {}: redirects are not followed, so name the place itself", answer.status().as_u16()))
-            }
+            Ok(answer) if answer.status().is_redirection() => Err(format!(
+                "it answered {}: redirects are not followed, so name the place itself",
+                answer.status().as_u16()
+            )),
             Ok(answer) => Err(format!("it answered {}", answer.status().as_u16())),
             Err(error) => {
                 // Another address may work.
@@ -102,8 +104,9 @@ impl HttpHeadSink {
         for address in addresses.iter() {
             let leads_to = [Some(*address), embedded_address(*address)].into_iter().flatten();
             let own: Vec<IpAddr> = leads_to.filter(|one| resolver.is_own(*one)).collect();
-            judge_address(*address, port, secure, &self.carve_outs.clone().own(&own))
-                .map_err(|refusal| format!("its address {address} may not be dialled: {refusal}; carve it out, if it is meant"))?;
+            judge_address(*address, port, secure, &self.carve_outs.clone().own(&own)).map_err(|refusal| {
+                format!("its address {address} may not be dialled: {refusal}; carve it out, if it is meant")
+            })?;
         }
         Ok(addresses)
     }

@@ -3,6 +3,8 @@
 //! ```sh
 //! cargo run --release -p portcullis-ledger --example verify_speed -- 1000000
 //! ```
+//!
+//! With a folder after the number, the file and the public key stay there, for a verifier of one's own.
 
 #![allow(
     clippy::unwrap_used,
@@ -11,7 +13,6 @@
 )]
 
 #[path = "../tests/common/mod.rs"]
-#[allow(dead_code, reason = "tests use more of it")]
 mod common;
 
 use std::{
@@ -52,6 +53,10 @@ async fn main() {
         file.write_all(line.as_bytes()).unwrap();
     }
     file.into_inner().unwrap().sync_all().unwrap();
+    if let Some(folder) = std::env::args().nth(2) {
+        std::fs::copy(&path, format!("{folder}/export.jsonl")).unwrap();
+        std::fs::write(format!("{folder}/heads.pub"), key[0].to_pem()).unwrap();
+    }
     println!("{} bytes a record", std::fs::metadata(&path).unwrap().len() / records as u64);
     for _ in 0..3 {
         let file = BufReader::with_capacity(1 << 18, File::open(&path).unwrap());

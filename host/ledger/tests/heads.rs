@@ -1,8 +1,9 @@
 //! Signed heads: what they name, where they go, and what a host does when its store is not the one that was signed.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests may fail")]
+
 mod common;
 #[path = "common/disk.rs"]
-#[allow(dead_code, reason = "verifying needs more of it")]
 mod disk;
 
 use std::{

@@ -1,5 +1,7 @@
 //! What somebody with the disk does to a store, and what verifying says of it.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests may fail")]
+
 mod common;
 #[path = "common/disk.rs"]
 mod disk;

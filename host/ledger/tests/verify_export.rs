@@ -1,8 +1,9 @@
 //! What somebody does to an exported file, and what verifying it says, with the public key alone.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests may fail")]
+
 mod common;
 #[path = "common/disk.rs"]
-#[allow(dead_code, reason = "files need little of what stores do")]
 mod disk;
 
 use std::sync::{Arc, OnceLock};

@@ -1,5 +1,7 @@
 //! What somebody with the disk can do: read and write every key, without the key that signs.
 
+#![allow(dead_code, reason = "each test needs another part of it")]
+
 use portcullis_ledger::Hash;
 use portcullis_store::{Batch, MemoryStore, Scan, Store};
 use serde_json::Value;
