@@ -29,8 +29,8 @@ Exit codes:
 const AUDIT_EXIT_CODES: &str = "\
 Exit codes:
   0  done
-  1  the store cannot be read or written, or another process has it
-  2  usage: arguments that are not right, or a call or record that is not there
+  1  the store cannot be read or written, or another process has it; there is nothing to export
+  2  usage: arguments that are not right, no store in the folder, or a call or record that is not there
   7  the ledger or the store is damaged, and what is wrong is named";
 
 const DIFF_EXIT_CODES: &str = "\

@@ -4,7 +4,11 @@ use std::{fmt, process::ExitCode};
 
 use anstyle::{AnsiColor, Style};
 use portcullis_runtime::{
-    CallError, DescribeError, IntegrateError, LedgerError, LoadError, StartError, StoreError, ledger::ExportError,
+    CallError, DescribeError, IntegrateError, LedgerError, LoadError, StartError, StoreError,
+    ledger::{
+        ExportError,
+        heads::{HeadError, KeyError},
+    },
 };
 use serde_json::json;
 
@@ -125,6 +129,18 @@ fn classify(error: &anyhow::Error) -> (Code, &'static str) {
         }
         if let Some(error) = cause.downcast_ref::<LedgerError>() {
             return classify_ledger(error);
+        }
+        if let Some(error) = cause.downcast_ref::<HeadError>() {
+            return match error {
+                HeadError::Ledger(error) => classify_ledger(error),
+                HeadError::RolledBack { .. } | HeadError::Rewritten { .. } | HeadError::Damaged { .. } => {
+                    (DAMAGED, "damaged")
+                }
+                _ => (OTHER, "signed-heads"),
+            };
+        }
+        if cause.is::<KeyError>() {
+            return (USAGE, "signing-key");
         }
         if let Some(ExportError::Ledger(error)) = cause.downcast_ref::<ExportError>() {
             return classify_ledger(error);

@@ -64,6 +64,23 @@ pub(crate) fn wrapped(text: &str, indent: usize) -> String {
     lines.iter().map(|line| format!("{:indent$}{line}", "")).collect::<Vec<_>>().join("\n")
 }
 
+/// Names and values, one below the other. A value is broken between words, never within one: digests are copied.
+pub(crate) fn pairs(rows: &[(String, String)]) -> String {
+    let widest = rows.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
+    let mut text = String::new();
+    for (name, value) in rows {
+        let indent = widest + 4;
+        let broken: Vec<String> = match value.contains('\n') {
+            // Lines of their own stay as they are.
+            true => value.lines().map(|line| format!("{:indent$}{line}", "")).collect(),
+            false => vec![wrapped(value, indent)],
+        };
+        let broken = broken.join("\n");
+        text += &format!("  {name:<widest$}  {}\n", broken.get(indent..).unwrap_or_default());
+    }
+    text.trim_end().to_owned()
+}
+
 /// A heading over a table.
 pub(crate) fn heading(text: &str) -> String {
     let style = Style::new().bold().fg_color(Some(AnsiColor::Cyan.into()));

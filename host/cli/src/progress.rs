@@ -44,6 +44,14 @@ impl Bar {
         Self(Some(bar))
     }
 
+    /// How far it is, of how many as is known by now.
+    pub(crate) fn of(&self, done: u64, of: u64) {
+        if let Some(bar) = &self.0 {
+            bar.set_length(of);
+            bar.set_position(done);
+        }
+    }
+
     pub(crate) fn at(&self, done: u64) {
         if let Some(bar) = &self.0 {
             bar.set_position(done);

@@ -4,11 +4,13 @@
 
 mod records;
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 use jiff::Timestamp;
 use portcullis_ledger::{
     Caller, Change, Entry, ExportError, Exported, Exporter, Field, Format, Hash, Kind, Ledger, Query, Wanted,
+    heads::{FileSigner, HeadOptions, PublicKey, SignedHead, SignedHeads, Signer},
+    verify::verify_export,
 };
 use serde_json::{Value, json};
 
@@ -16,7 +18,17 @@ use crate::records::{Steps, every_kind, ledger_with, open};
 
 /// All of an export, and what it says of itself.
 async fn export(ledger: &Ledger, wanted: Wanted) -> Result<(String, Exported), ExportError> {
-    let mut exporter = Exporter::new(ledger.reader(), wanted, Timestamp::UNIX_EPOCH).await?;
+    export_with(ledger, wanted, None).await
+}
+
+/// The same, with a signed head.
+async fn export_with(
+    ledger: &Ledger,
+    wanted: Wanted,
+    head: Option<&SignedHead>,
+) -> Result<(String, Exported), ExportError> {
+    let exporter = Exporter::new(ledger.reader(), wanted, Timestamp::UNIX_EPOCH).await?;
+    let mut exporter = exporter.heads(head.cloned());
     let mut all = Vec::new();
     while let Some(piece) = exporter.next().await? {
         assert!(piece.ends_with(b"\n"), "a piece is whole lines");
@@ -27,13 +39,21 @@ async fn export(ledger: &Ledger, wanted: Wanted) -> Result<(String, Exported), E
     Ok((String::from_utf8(all).unwrap(), told))
 }
 
-const HEAD: &str = r#"{"head":{"heads":{"acme":{"hash":"00","seq":9}},"key":"k","seq":1,"time":"2026-11-21T10:00:00Z","v":1},"signature":"c2ln"}"#;
+/// Signs where the chains are now.
+async fn signed(ledger: &Ledger) -> (SignedHead, PublicKey) {
+    let folder = tempfile::tempdir().unwrap();
+    let signer = FileSigner::open_or_create(&folder.path().join("key.pem")).unwrap();
+    let key = signer.public_key();
+    let heads = SignedHeads::open(ledger.store().clone(), Arc::new(signer), HeadOptions::default()).await.unwrap();
+    (heads.sign_now().await.unwrap().unwrap(), key)
+}
 
 #[tokio::test]
 async fn json_lines_are_the_chain_byte_for_byte() {
     let ledger = ledger_with(&every_kind("acme")).await;
-    let wanted = Wanted::new(Query::new("acme"), Format::JsonLines).heads(vec![HEAD.to_owned()]);
-    let (text, told) = export(&ledger, wanted).await.unwrap();
+    let (head, key) = signed(&ledger).await;
+    let wanted = Wanted::new(Query::new("acme"), Format::JsonLines);
+    let (text, told) = export_with(&ledger, wanted, Some(&head)).await.unwrap();
     let lines: Vec<&str> = text.lines().collect();
     let records = every_kind("acme").len();
     assert_eq!(lines.len(), records + 3);
@@ -47,11 +67,16 @@ async fn json_lines_are_the_chain_byte_for_byte() {
         prev = Hash::of(line.as_bytes());
     }
     assert_eq!(ledger.reader().chain("acme").await.unwrap().unwrap().hash, prev);
-    assert_eq!(lines[records + 1], HEAD);
+    assert_eq!(lines[records + 1], head.line());
     let before_end = text.len() - lines[records + 2].len() - 1;
     let end: Value = serde_json::from_str(lines[records + 2]).unwrap();
     assert_eq!(end, json!({"end": {"records": records, "sha256": Hash::of(&text.as_bytes()[..before_end])}}));
     assert_eq!((told.records, told.first, told.last, told.heads), (records as u64, 1, records as u64, 1));
+    // Whoever has the file and the public key sees that it holds, to its last record.
+    let verdict = verify_export(text.as_bytes(), &[key], None).unwrap();
+    assert!(verdict.holds() && verdict.unsigned() == 0, "{verdict:?}");
+    let edited = text.replacen("user:ada", "user:eve", 1);
+    assert!(!verify_export(edited.as_bytes(), &[key], None).unwrap().holds());
 }
 
 #[tokio::test]
@@ -62,6 +87,7 @@ async fn a_range_names_the_record_before_it_and_has_no_other() {
     assert_eq!(lines[1..4].iter().map(|line| line["seq"].as_u64().unwrap()).collect::<Vec<_>>(), [3, 4, 5]);
     assert_eq!(lines[0]["export"]["prev"], lines[1]["prev"]);
     assert_eq!(lines[4]["end"]["records"], 3);
+    assert!(verify_export(text.as_bytes(), &[], None).unwrap().holds());
     // By time: the clock of these ledgers takes one second a record.
     let reader = ledger.reader();
     let time = |seq| {
@@ -203,8 +229,9 @@ async fn every_kind_of_record_is_an_event_as_ocsf_asks_for_it() {
     let kinds: BTreeSet<Kind> = entries.iter().map(|entry| entry.record().kind).collect();
     assert_eq!(kinds.len(), Kind::ALL.len(), "there is a record of every kind");
     let ledger = ledger_with(&entries).await;
-    let wanted = Wanted::new(Query::new("acme"), Format::Ocsf).heads(vec![HEAD.to_owned()]);
-    let (text, _) = export(&ledger, wanted).await.unwrap();
+    let (head, _) = signed(&ledger).await;
+    let wanted = Wanted::new(Query::new("acme"), Format::Ocsf);
+    let (text, _) = export_with(&ledger, wanted, Some(&head)).await.unwrap();
     let schema = schema();
     let events: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(events.len(), entries.len() + 1);
@@ -290,22 +317,21 @@ async fn how_a_call_went_is_told_in_the_words_of_siems() {
 #[tokio::test]
 async fn exports_for_siems_end_with_the_signed_heads() {
     let ledger = ledger_with(&every_kind("acme")).await;
+    let (head, _) = signed(&ledger).await;
     for format in [Format::Ocsf, Format::Cef] {
-        let wanted = Wanted::new(Query::new("acme").field(Field::Kind, "intent"), format).heads(vec![HEAD.to_owned()]);
-        let (text, told) = export(&ledger, wanted).await.unwrap();
+        let wanted = Wanted::new(Query::new("acme").field(Field::Kind, "intent"), format);
+        let (text, told) = export_with(&ledger, wanted, Some(&head)).await.unwrap();
         let last = text.lines().last().unwrap();
         assert_eq!(told.heads, 1);
         if format == Format::Ocsf {
             let event: Value = serde_json::from_str(last).unwrap();
-            assert_eq!(event["raw_data"], HEAD);
-            assert_eq!(event["unmapped"]["signed_head"], serde_json::from_str::<Value>(HEAD).unwrap());
-            assert_eq!(event["time"], 1_795_255_200_000_u64);
+            assert_eq!(event["raw_data"], head.line());
+            assert_eq!(event["unmapped"]["signed_head"], serde_json::to_value(&head).unwrap());
+            assert_eq!(event["time"], head.head.time.as_millisecond());
         } else {
-            assert!(last.contains("|signed_head|") && last.contains(&HEAD.replace('=', "\\=")), "{last}");
+            assert!(last.contains("|signed_head|") && last.contains(&head.line().replace('=', "\\=")), "{last}");
         }
     }
-    let bad = Wanted::new(Query::new("acme"), Format::Ocsf).heads(vec!["no JSON".to_owned()]);
-    assert!(matches!(export(&ledger, bad).await, Err(ExportError::Head(_))));
 }
 
 #[tokio::test]

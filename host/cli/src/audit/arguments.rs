@@ -22,12 +22,16 @@ pub(crate) enum AuditCommand {
     Show(Show),
     /// Tell a call's story: who asked, what was granted and by whom, which rule said no, what would allow it.
     Why(Why),
+    /// Say whether what is recorded is what was kept, and how far: of the store, or of an exported file.
+    Verify(Verify),
     /// Write records to a file that others can read, and record that.
     Export(Export),
     /// Show what is kept of a call's input and output, or why there is nothing.
     Payload(Payload),
     /// Erase what is kept of inputs and outputs. The chain stays as it is, and says who did it and why.
     Erase(Erase),
+    /// Print the public key of the key that signs, for those who verify. Makes the key where there is none.
+    Key(Key),
     /// List the workspaces that have records.
     Workspaces,
 }
@@ -129,9 +133,40 @@ pub(crate) struct Export {
     #[arg(long)]
     pub(crate) force: bool,
 
+    /// Sign where the chain is before it is exported, with the key in this file; it is made where there is none. It must not
+    /// stand where the store does.
+    #[arg(long, env = "PORTCULLIS_SIGNING_KEY", value_name = "FILE")]
+    pub(crate) signing_key: Option<PathBuf>,
+
     /// Who exports, for the ledger.
     #[arg(long, default_value = "user:local", value_name = "NAME")]
     pub(crate) principal: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Verify {
+    /// This workspace's chain only.
+    #[arg(long, value_name = "NAME", conflicts_with = "file")]
+    pub(crate) workspace: Option<String>,
+
+    /// An export in JSON Lines, in place of the store.
+    #[arg(long, value_name = "FILE", conflicts_with = "heads")]
+    pub(crate) file: Option<PathBuf>,
+
+    /// A public key whose signatures count, as PEM; several after a change of the key.
+    #[arg(long, value_name = "PEM")]
+    pub(crate) key: Vec<PathBuf>,
+
+    /// Signed heads that are kept elsewhere: what the store must be able to show.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) heads: Vec<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Key {
+    /// The key that signs. It must not stand where the store does.
+    #[arg(long, env = "PORTCULLIS_SIGNING_KEY", value_name = "FILE")]
+    pub(crate) signing_key: PathBuf,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]

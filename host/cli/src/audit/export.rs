@@ -9,13 +9,17 @@ use std::{
     io::{self, Write},
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use anyhow::Context;
 use jiff::Timestamp;
 use portcullis_runtime::{
     Caller, Ledger, LedgerOptions,
-    ledger::{Change, Entry, Exported, Exporter, Format, Kind, Wanted},
+    ledger::{
+        Change, Entry, Exported, Exporter, Format, Kind, Wanted,
+        heads::{FileSigner, HeadOptions, SignedHeads, covering},
+    },
     printable,
 };
 use serde_json::json;
@@ -67,13 +71,18 @@ pub(super) async fn run(arguments: &Arguments, wanted: &Export) -> anyhow::Resul
     } else {
         let Exported { records, first, last, heads, bytes, sha256 } = exported;
         let name = if to_stdout { "standard output".to_owned() } else { wanted.out.display().to_string() };
-        let heads = if heads == 1 { "1 signed head".to_owned() } else { format!("{heads} signed heads") };
+        let heads = if heads == 0 { "not signed" } else { "with its signed head" };
         let workspace = printable(&wanted.workspace.workspace, 128);
         anstream::eprintln!(
             "{name}: {records} records of `{workspace}` ({first} to {last}), {heads}, {}",
             look::bytes(bytes)
         );
         anstream::eprintln!("sha256 {sha256}");
+        if exported.heads == 0 {
+            anstream::eprintln!(
+                "No signed head names a record of it, so nobody can tell it from one that was made anew; --signing-key FILE signs."
+            );
+        }
     }
     Ok(DONE)
 }
@@ -85,20 +94,39 @@ async fn export(
     format: Format,
     to_stdout: bool,
 ) -> anyhow::Result<Exported> {
-    let mut exporter = Exporter::new(opened.reader(), ask, Timestamp::now()).await?;
+    // Before the range is settled, so that all of it is signed.
+    if let Some(path) = &wanted.signing_key {
+        let signer = Arc::new(FileSigner::open_or_create(path)?);
+        let heads = SignedHeads::open(opened.store(), signer, HeadOptions::default()).await?;
+        heads.sign_now().await?;
+    }
+    let exporter = Exporter::new(opened.reader(), ask, Timestamp::now()).await?;
+    let (first, last) = exporter.range();
+    let head = covering(opened.store().as_ref(), &wanted.workspace.workspace, first, last).await?;
+    let mut exporter = exporter.heads(head);
     let ledger = Ledger::open(opened.store(), LedgerOptions::default()).await?;
+    let done = write(&ledger, &mut exporter, wanted, format, to_stdout).await;
+    ledger.close().await;
+    done.map(|()| exporter.exported())
+}
+
+async fn write(
+    ledger: &Ledger,
+    exporter: &mut Exporter,
+    wanted: &Export,
+    format: Format,
+    to_stdout: bool,
+) -> anyhow::Result<()> {
     if to_stdout {
-        let written = copy(&mut exporter, &mut io::stdout().lock()).await;
-        record(&ledger, wanted, format, &exporter.exported(), written.is_ok()).await?;
-        written?;
-        return Ok(exporter.exported());
+        let written = copy(exporter, &mut io::stdout()).await;
+        record(ledger, wanted, format, &exporter.exported(), written.is_ok()).await?;
+        return written;
     }
     let mut file = Draft::beside(&wanted.out)?;
-    copy(&mut exporter, &mut file.file).await?;
+    copy(exporter, &mut file.file).await?;
     file.file.sync_all().with_context(|| file.name.display().to_string())?;
-    record(&ledger, wanted, format, &exporter.exported(), true).await?;
-    file.take_place(&wanted.out, wanted.force)?;
-    Ok(exporter.exported())
+    record(ledger, wanted, format, &exporter.exported(), true).await?;
+    file.take_place(&wanted.out, wanted.force)
 }
 
 /// Writes all of it. Nothing is held but a piece.

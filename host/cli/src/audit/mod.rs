@@ -11,6 +11,8 @@
 //! | `why.rs`, `story.rs` | a call's story in words |
 //! | `export.rs` | records in a file, for others |
 //! | `payload.rs`, `erase.rs` | what is kept of inputs and outputs |
+//! | `verify.rs` | is it what was kept, and how far? |
+//! | `keys.rs` | the key that signs, and those that verify |
 //! | `workspaces.rs` | whose chains there are |
 
 pub(crate) mod arguments;
@@ -19,12 +21,14 @@ mod erase;
 mod export;
 mod find;
 mod follow;
+mod keys;
 mod list;
 mod open;
 mod payload;
 mod row;
 mod show;
 mod story;
+mod verify;
 mod when;
 mod why;
 mod workspaces;
@@ -41,6 +45,8 @@ pub(crate) async fn run(arguments: &Arguments, wanted: &Audit) -> anyhow::Result
         AuditCommand::List(wanted) => list::run(arguments, wanted).await,
         AuditCommand::Show(wanted) => show::run(arguments, wanted).await,
         AuditCommand::Why(wanted) => why::run(arguments, wanted).await,
+        AuditCommand::Verify(wanted) => verify::run(arguments, wanted).await,
+        AuditCommand::Key(wanted) => keys::run(arguments, wanted),
         AuditCommand::Export(wanted) => export::run(arguments, wanted).await,
         AuditCommand::Payload(wanted) => payload::run(arguments, wanted).await,
         AuditCommand::Erase(wanted) => erase::run(arguments, wanted).await,

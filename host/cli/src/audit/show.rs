@@ -63,13 +63,13 @@ async fn look_up(reader: &Reader, workspace: &str, text: &str) -> anyhow::Result
 /// Every field of a record that it has, by name.
 fn one(line: &Line, record: &Record) {
     let value = serde_json::to_value(record).unwrap_or_default();
-    let mut rows = vec![vec!["hash".to_owned(), line.hash().to_string()]];
+    let mut rows = vec![("hash".to_owned(), line.hash().to_string())];
     fields("", &value, &mut rows);
     anstream::println!(
         "{}",
         look::heading(&format!("Record {} of {}", record.seq, quoted(&record.workspace))).trim_start()
     );
-    anstream::println!("{}", stand_out(&look::table(&[], rows)));
+    anstream::println!("{}", stand_out(&look::pairs(&rows)));
     if let Some(call) = record.call {
         anstream::println!("\nAll records of its call:  portcullis audit show {call}");
         anstream::println!("Its story in words:       portcullis audit why {call}");
@@ -77,7 +77,7 @@ fn one(line: &Line, record: &Record) {
 }
 
 /// Names and values; what is within others has a path for a name.
-fn fields(name: &str, value: &Value, rows: &mut Vec<Vec<String>>) {
+fn fields(name: &str, value: &Value, rows: &mut Vec<(String, String)>) {
     let path = |member: &str| if name.is_empty() { member.to_owned() } else { format!("{name}.{member}") };
     match value {
         Value::Object(members) => members.iter().for_each(|(member, value)| fields(&path(member), value, rows)),
@@ -86,10 +86,10 @@ fn fields(name: &str, value: &Value, rows: &mut Vec<Vec<String>>) {
         }
         Value::Array(items) => {
             let all: Vec<&str> = items.iter().filter_map(Value::as_str).collect();
-            rows.push(vec![name.to_owned(), printable(&all.join(", "), 2_000)]);
+            rows.push((name.to_owned(), printable(&all.join(", "), 2_000)));
         }
-        Value::String(text) => rows.push(vec![name.to_owned(), look::lines(text.trim_end())]),
-        value => rows.push(vec![name.to_owned(), value.to_string()]),
+        Value::String(text) => rows.push((name.to_owned(), look::lines(text.trim_end()))),
+        value => rows.push((name.to_owned(), value.to_string())),
     }
 }
 
@@ -102,7 +102,7 @@ fn all(records: &[Record]) {
     let mut rows = Vec::new();
     let mut row = |name: &str, value: Option<String>| {
         if let Some(value) = value {
-            rows.push(vec![name.to_owned(), value]);
+            rows.push((name.to_owned(), value));
         }
     };
     row("call", Some(call.clone()));
@@ -140,7 +140,7 @@ fn all(records: &[Record]) {
         code.map_or_else(|| status.to_owned(), |code| format!("{status} ({})", printable(code, 64)))
     });
     row("ended", Some(ended.unwrap_or_else(|| "not yet".to_owned())));
-    anstream::println!("{}", stand_out(&look::table(&[], rows)));
+    anstream::println!("{}", stand_out(&look::pairs(&rows)));
     let steps = records.iter().map(|record| {
         let what = match (&record.denial, record.kind) {
             (Some(denial), _) => format!("{}: {}", denial.rule, printable(&denial.message, 600)),

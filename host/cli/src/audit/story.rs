@@ -23,6 +23,8 @@ pub(super) struct Story {
     pub(super) headline: String,
     /// Whether it was refused, by the grant or by the gate.
     pub(super) refused: bool,
+    /// Whether nothing could leave.
+    pub(super) sandbox: bool,
     /// Who asked whom for what, and when.
     pub(super) asked: String,
     /// What was granted, by whom and when.
@@ -56,6 +58,7 @@ pub(super) fn tell(records: &[Record], grant: Option<&Record>) -> Option<Story> 
     Some(Story {
         headline: headline(&who, &what, status),
         refused: status == Some(Status::Denied),
+        sandbox: first.mode == Some(Mode::Sandbox),
         asked: asked(first, &who, &what),
         granted: granted(first, grant),
         grant: grant_lines(parsed.as_ref()),

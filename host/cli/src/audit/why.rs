@@ -147,12 +147,13 @@ fn print(call: CallId, story: &Story) {
     section("Who asked", &story.asked, &[]);
     section("What was granted", &story.granted, &story.grant);
     section(if story.refused { "What said no" } else { "What happened" }, "", &story.because);
-    section("What left", "", &story.done);
+    section(if story.sandbox { "What would have left" } else { "What left" }, "", &story.done);
     section("What would help", &story.helps, &[]);
     if let Some(lines) = &story.allow_with {
         anstream::println!();
         // To be copied, so never broken to fit.
-        lines.lines().for_each(|line| anstream::println!("    {}", printable(line, usize::MAX)));
+        let line = |line: &str| anstream::println!("{}", format!("    {}", printable(line, usize::MAX)).trim_end());
+        lines.lines().for_each(line);
     }
     anstream::println!("\nAll records of it:  portcullis audit show {}", row::short(call));
 }

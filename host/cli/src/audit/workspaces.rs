@@ -24,8 +24,8 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<Code> {
     }
     let rows = chains.iter().map(|chain| {
         let name = portcullis_runtime::printable(&chain.workspace, 128);
-        vec![name, chain.seq.to_string(), row::second(chain.time), chain.hash.to_string()]
+        vec![name, chain.seq.to_string(), row::second(chain.time)]
     });
-    anstream::println!("{}", look::table(&["workspace", "records", "last (UTC)", "hash of the last"], rows));
+    anstream::println!("{}", look::table(&["workspace", "records", "last (UTC)"], rows));
     Ok(DONE)
 }

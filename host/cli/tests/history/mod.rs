@@ -56,7 +56,7 @@ pub async fn append(place: &Place, workspace: &str, entries: Vec<Entry>) {
     let store = Arc::new(open(place).await);
     let ledger = Ledger::open(store.clone(), LedgerOptions::default()).await.unwrap();
     ledger.append(entries).await.unwrap();
-    drop(ledger);
+    ledger.close().await;
     close(store).await;
 }
 
@@ -79,7 +79,7 @@ impl History {
         for entries in entries(&mut calls) {
             ledger.append(entries).await.unwrap();
         }
-        drop(ledger);
+        ledger.close().await;
         close(store).await;
         // The call whose end is not known: it is closed when the ledger is opened again.
         append(place, "local", Vec::new()).await;

@@ -6,13 +6,14 @@
 
 use aws_lc_rs::digest::{Context, SHA256};
 use jiff::Timestamp;
-use serde_json::{Value, json};
 
 use super::{cef, ocsf};
 use crate::{
     block::Line,
     error::LedgerError,
+    frame::{EXPORT_VERSION, ExportEnd, ExportHeader},
     hash::Hash,
+    heads::SignedHead,
     query::{Cursor, Query},
     reader::Reader,
 };
@@ -60,9 +61,6 @@ pub enum ExportError {
         /// Whose records.
         workspace: String,
     },
-    /// A signed head is not what it has to be.
-    #[error("a signed head cannot be read: {0}")]
-    Head(String),
 }
 
 /// What is exported.
@@ -72,13 +70,12 @@ pub struct Wanted {
     format: Format,
     from: u64,
     to: u64,
-    heads: Vec<String>,
 }
 
 impl Wanted {
     /// The records that a query finds, oldest first. Its limit and cursor do not matter.
     pub fn new(query: Query, format: Format) -> Self {
-        Self { query: query.oldest_first(), format, from: 1, to: u64::MAX, heads: Vec::new() }
+        Self { query: query.oldest_first(), format, from: 1, to: u64::MAX }
     }
 
     /// Only this record and those after it.
@@ -92,13 +89,6 @@ impl Wanted {
     #[must_use]
     pub fn to(mut self, seq: u64) -> Self {
         self.to = seq;
-        self
-    }
-
-    /// With these signed heads, each a line of JSON as it was signed.
-    #[must_use]
-    pub fn heads(mut self, heads: Vec<String>) -> Self {
-        self.heads = heads;
         self
     }
 }
@@ -134,6 +124,7 @@ enum Stage {
 pub struct Exporter {
     reader: Reader,
     wanted: Wanted,
+    heads: Vec<SignedHead>,
     time: Timestamp,
     stage: Stage,
     first: u64,
@@ -167,6 +158,7 @@ impl Exporter {
         Ok(Self {
             reader,
             wanted,
+            heads: Vec::new(),
             time,
             stage: Stage::Header,
             first,
@@ -176,6 +168,18 @@ impl Exporter {
             bytes: 0,
             sum: Context::new(&SHA256),
         })
+    }
+
+    /// With these signed heads at its end: [`covering`](crate::heads::covering) finds the one for its range.
+    #[must_use]
+    pub fn heads(mut self, heads: impl IntoIterator<Item = SignedHead>) -> Self {
+        self.heads.extend(heads);
+        self
+    }
+
+    /// The first and the last record of what is exported.
+    pub fn range(&self) -> (u64, u64) {
+        (self.first, self.last)
     }
 
     /// The next piece: whole lines, some hundred KiB of them. None when all was handed out.
@@ -194,7 +198,7 @@ impl Exporter {
                     }
                 }
                 Stage::Heads => {
-                    self.signed_heads(&mut piece)?;
+                    self.signed_heads(&mut piece);
                     self.stage = Stage::End;
                 }
                 Stage::End => {
@@ -220,7 +224,7 @@ impl Exporter {
             records: self.records,
             first: self.first,
             last: self.last,
-            heads: self.wanted.heads.len() as u64,
+            heads: self.heads.len() as u64,
             bytes: self.bytes,
             sha256: self.sum_so_far(),
         }
@@ -239,13 +243,15 @@ impl Exporter {
             Some((_, record)) if self.first > 1 => Some(record.prev),
             _ => None,
         };
-        let mut header = json!({
-            "from": self.first, "time": self.time, "to": self.last, "v": 1, "workspace": self.wanted.query.workspace(),
-        });
-        if let (Some(prev), Value::Object(header)) = (prev, &mut header) {
-            header.insert("prev".to_owned(), json!(prev));
-        }
-        add(piece, &json!({ "export": header }).to_string());
+        let header = ExportHeader {
+            from: self.first,
+            prev,
+            time: self.time,
+            to: self.last,
+            v: EXPORT_VERSION,
+            workspace: self.wanted.query.workspace().to_owned(),
+        };
+        add(piece, &header.line());
         Ok(())
     }
 
@@ -291,27 +297,20 @@ impl Exporter {
         Ok(())
     }
 
-    fn signed_heads(&self, piece: &mut Vec<u8>) -> Result<(), ExportError> {
-        for head in &self.wanted.heads {
-            if self.wanted.format == Format::JsonLines {
-                add(piece, head);
-                continue;
-            }
-            let signed: Value = serde_json::from_str(head).map_err(|error| ExportError::Head(error.to_string()))?;
-            let time = signed.pointer("/head/time").and_then(Value::as_str).and_then(|time| time.parse().ok());
-            let time = time.unwrap_or(self.time);
-            if self.wanted.format == Format::Ocsf {
-                add(piece, &ocsf::head(head, &signed, time, self.wanted.query.workspace()).to_string());
-            } else {
-                cef::head(head, time).iter().for_each(|line| add(piece, line));
+    fn signed_heads(&self, piece: &mut Vec<u8>) {
+        for head in &self.heads {
+            let (line, time) = (head.line(), head.head.time);
+            match self.wanted.format {
+                Format::JsonLines => add(piece, &line),
+                Format::Ocsf => add(piece, &ocsf::head(&line, head, self.wanted.query.workspace()).to_string()),
+                Format::Cef => cef::head(&line, time).iter().for_each(|line| add(piece, line)),
             }
         }
-        Ok(())
     }
 
     fn end(&self, piece: &mut Vec<u8>) {
         if self.wanted.format == Format::JsonLines {
-            add(piece, &json!({"end": {"records": self.records, "sha256": self.sum_so_far()}}).to_string());
+            add(piece, &ExportEnd { records: self.records, sha256: self.sum_so_far() }.line());
         }
     }
 }

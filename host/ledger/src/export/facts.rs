@@ -130,9 +130,21 @@ pub(super) fn message(record: &Record) -> String {
             let how = record.status.map_or("unknown", Status::as_str);
             format!("{}{of}, called by {who}: {how}{why}", operation(record))
         }
+        Kind::SignIn => {
+            let whom =
+                record.change.as_ref().map(|change| change.of.as_str()).filter(|of| !of.is_empty()).unwrap_or(who);
+            format!("sign-in of {whom}: {}", action(record))
+        }
         _ => {
             let what = record.change.as_ref().map_or("", |change| change.of.as_str());
-            format!("{who}: {} {} {what}{of}", record.kind.as_str(), action(record)).trim_end().to_owned()
+            let kind = match record.kind {
+                Kind::Credential => " the credential",
+                Kind::Configuration => " the configuration",
+                _ => "",
+            };
+            // Of a grant or a configuration the integration is told already.
+            let of = if record.integration.as_deref() == Some(what) { "" } else { &of };
+            format!("{who} {}{kind} {what}{of}", action(record)).trim_end().to_owned()
         }
     }
 }

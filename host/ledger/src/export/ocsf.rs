@@ -13,6 +13,7 @@ use serde_json::{Map, Value, json};
 use super::facts::{self, Weight, Went};
 use crate::{
     block::Line,
+    heads::SignedHead,
     record::{Caller, Exchange, Kind, Record},
 };
 
@@ -79,9 +80,9 @@ pub(super) fn event(line: &Line, record: &Record) -> Value {
 }
 
 /// A signed head as an event: it ties all events of its workspace, up to the sequence number that it names, to a key.
-pub(super) fn head(line: &str, signed: &Value, time: Timestamp, workspace: &str) -> Value {
+pub(super) fn head(line: &str, signed: &SignedHead, workspace: &str) -> Value {
     let name = "Signed head".to_owned();
-    let mut event = base(Activity::Other, name, time, "signed_head", workspace);
+    let mut event = base(Activity::Other, name, signed.head.time, "signed_head", workspace);
     put(&mut event, "status_id", Some(1));
     put(&mut event, "status", Some("Success"));
     put(&mut event, "severity_id", Some(1));
