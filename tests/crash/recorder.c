@@ -80,6 +80,11 @@ static void strange(const char *what) {
     pthread_mutex_unlock(&lock);
 }
 
+static int high(int fd) {
+    REAL(int, fcntl, int, int, ...);
+    return fd < 0 ? fd : real(fd, F_DUPFD_CLOEXEC, 900);
+}
+
 __attribute__((constructor)) static void begin(void) {
     const char *folder = getenv("CRASH_ROOT"), *to = getenv("CRASH_TRACE"), *from = getenv("CRASH_MARKS");
     const char *after = getenv("CRASH_STOP"), *control = getenv("CRASH_FAULT");
@@ -93,8 +98,11 @@ __attribute__((constructor)) static void begin(void) {
         fault = shared;
     }
     if (to) {
-        trace = real(to, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
+        int low = real(to, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
+        /* Out of the way: a process may count on the numbers it gets. */
+        trace = high(low);
         if (trace < 0) abort();
+        close(low);
         event(START, -1, 0, 0, 1, NULL, 0);
         if (after) stop = atol(after);
     }
@@ -227,6 +235,15 @@ int fcntl64(int fd, int command, ...) {
     return fcntl(fd, command, argument);
 }
 int dup(int fd) { return fcntl(fd, F_DUPFD, 0); }
+int dup3(int fd, int to, int flags) {
+    REAL(int, dup3, int, int, int);
+    pthread_mutex_lock(&lock);
+    int result = real(fd, to, flags);
+    if (result >= 0) duplicated(fd, to);
+    pthread_mutex_unlock(&lock);
+    return result;
+}
+int dup2(int fd, int to) { return fd == to ? fd : dup3(fd, to, 0); }
 
 /* A change of a file's content. `where` is the offset, or -1 for the file's own. */
 static ssize_t wrote(int fd, ssize_t done, off_t where, const struct iovec *parts, int count) {

@@ -16,6 +16,8 @@ pub(crate) struct Arguments {
     pub(crate) engines: Vec<EngineKind>,
     /// A file whose flushes the power-loss model does not count: with it, records must be lost, or the model is worth nothing.
     pub(crate) deaf_to: Option<String>,
+    /// Whether writers that are killed log what they submit as acknowledged at once: with it, records must be lost, too.
+    pub(crate) acknowledge_early: bool,
     only: Option<Kind>,
 }
 
@@ -39,28 +41,41 @@ impl Arguments {
             seed,
             engines: EngineKind::ALL.to_vec(),
             deaf_to: None,
+            acknowledge_early: false,
             only: None,
         };
         while let Some(argument) = given.next() {
-            if argument == "--json" {
-                arguments.json = true;
-                continue;
-            }
-            let value = given.next().ok_or_else(|| format!("`{argument}` is unknown, or lacks its value"))?;
-            let number = || value.parse::<usize>().map_err(|_| format!("`{argument}` takes a number, not `{value}`"));
             match argument.as_str() {
-                "--kills" => arguments.kills = number()?,
-                "--power-loss" => arguments.power_loss = number()?,
-                "--disk-full" => arguments.disk_full = number()?,
-                "--damage" => arguments.damage = number()?,
-                "--seed" => arguments.seed = value.parse().map_err(|_| "`--seed` takes a number".to_owned())?,
-                "--engine" => arguments.engines = vec![value.parse()?],
-                "--deaf-to" => arguments.deaf_to = Some(value.clone()),
-                "--only" => arguments.only = Some(Kind::parse(&value)?),
-                _ => return Err(format!("there is no `{argument}`")),
+                "--json" => arguments.json = true,
+                "--acknowledge-early" => arguments.acknowledge_early = true,
+                _ => {
+                    let value = given.next().ok_or_else(|| format!("`{argument}` is unknown, or lacks its value"))?;
+                    arguments.set(&argument, &value)?;
+                }
             }
         }
         Ok(arguments)
+    }
+
+    fn set(&mut self, argument: &str, value: &str) -> Result<(), String> {
+        let number = || value.parse::<usize>().map_err(|_| format!("`{argument}` takes a number, not `{value}`"));
+        match argument {
+            "--kills" => self.kills = number()?,
+            "--power-loss" => self.power_loss = number()?,
+            "--disk-full" => self.disk_full = number()?,
+            "--damage" => self.damage = number()?,
+            "--seed" => self.seed = value.parse().map_err(|_| "`--seed` takes a number".to_owned())?,
+            "--engine" => self.engines = vec![value.parse()?],
+            "--only" => self.only = Some(Kind::parse(value)?),
+            "--deaf-to" => self.deaf_to = Some(value.to_owned()),
+            _ => return Err(format!("there is no `{argument}`")),
+        }
+        Ok(())
+    }
+
+    /// Whether records are meant to be lost.
+    pub(crate) fn meant_to_fail(&self) -> bool {
+        self.acknowledge_early || self.deaf_to.is_some()
     }
 
     /// Whether this is to be tried.

@@ -192,3 +192,7 @@ pub(crate) async fn check_with(subject: &Subject, journal: &Path) -> Result<Verd
     let log = Log::read(journal).map_err(told)?;
     Ok(check(subject, &log).await)
 }
+
+#[cfg(test)]
+#[path = "check_tests.rs"]
+mod tests;

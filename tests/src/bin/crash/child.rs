@@ -56,6 +56,8 @@ pub(crate) struct Writing {
     pub(crate) callers: usize,
     /// 0 sets no limit.
     pub(crate) records: usize,
+    /// Whether a record is logged as acknowledged before it was.
+    pub(crate) early: bool,
 }
 
 /// How a child ended.
@@ -111,6 +113,7 @@ async fn write(place: &Place, writing: Writing) -> Result<String, String> {
     journal.opened().map_err(told)?;
     let mut load = Load::new(subject.ledger.clone(), journal);
     load.most = writing.records;
+    load.early = writing.early;
     let load = Arc::new(load);
     let callers: Vec<_> =
         (0..writing.callers).map(|number| tokio::spawn(load.clone().caller(number, place.seed))).collect();

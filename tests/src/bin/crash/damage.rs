@@ -50,6 +50,8 @@ pub(crate) struct Damages {
     records: usize,
     /// How often which file was damaged.
     files: BTreeMap<String, usize>,
+    /// How often what was said of it.
+    told: BTreeMap<String, usize>,
     seconds: u64,
     seed: u64,
     problems: Vec<String>,
@@ -70,7 +72,7 @@ fn store(folder: &Path, engine: EngineKind, killed: bool, seed: u64) -> io::Resu
     let place =
         Place { folder: folder.join("store"), journal: folder.join("journal"), engine: engine.to_string(), seed };
     fs::create_dir_all(folder)?;
-    let writing = Writing { callers: 16, records: if killed { 0 } else { RECORDS } };
+    let writing = Writing { callers: 16, records: if killed { 0 } else { RECORDS }, early: false };
     let mut child = Task::Write(place.clone(), writing).command()?.spawn()?;
     if killed {
         // A line of the log is about 700 bytes a record.
@@ -125,6 +127,26 @@ fn harm(folder: &Path, truncate: bool, random: &mut Random) -> io::Result<(Strin
     Ok((name.clone(), what))
 }
 
+/// Whether an error says which store it is, and that it is damaged, newer or none.
+fn names(why: &str, folder: &Path) -> bool {
+    let what = ["is damaged:", "is wrong:", "has format", "there is no store", "is not"];
+    why.contains(&folder.display().to_string()) && what.iter().any(|what| why.contains(what))
+        || why.contains("of the workspace")
+}
+
+/// An error without what differs from one store to the next.
+fn kind_of(why: &str, folder: &Path) -> String {
+    let why = why.replace(&folder.display().to_string(), "").split(';').next().unwrap_or_default().to_owned();
+    let mut kind = String::new();
+    for character in why.trim().chars() {
+        let character = if character.is_ascii_digit() { '#' } else { character };
+        if !(character == '#' && kind.ends_with('#')) {
+            kind.push(character);
+        }
+    }
+    kind.chars().take(90).collect()
+}
+
 impl Damages {
     fn problem(&mut self, what: String) {
         if self.problems.len() < TOLD {
@@ -141,10 +163,12 @@ impl Damages {
         *self.files.entry(name).or_default() += 1;
         self.stores += 1;
         match verdict(&place, WITHIN)? {
-            // It names the store, so whoever has many knows which.
             Ok(verdict) => match verdict.refused {
-                Some(why) if why.contains("store") => self.detected += 1,
-                Some(why) => self.problem(format!("{what}: the error does not name the store: {why}")),
+                Some(why) if names(&why, &place.folder) => {
+                    self.detected += 1;
+                    *self.told.entry(kind_of(&why, &place.folder)).or_default() += 1;
+                }
+                Some(why) => self.problem(format!("{what}: the error does not say what is damaged: {why}")),
                 None if verdict.is_good() => self.unharmed += 1,
                 None => {
                     self.silent += 1;

@@ -183,3 +183,37 @@ impl Log {
         groups.filter(|group| group.acknowledged).map(|group| group.records.len()).sum()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::files::Scratch;
+
+    const WHOLE: &str = "O\nS\tc1\ti\t5\t[{\"workspace\":\"acme\"}]\nA\tc1\ti\nS\tc1\to\tx\t[{\"workspace\":\"acme\"},{}]\n";
+
+    #[test]
+    fn a_line_that_a_kill_cut_off_does_not_count_and_the_next_one_begins_anew() {
+        let folder = Scratch::new(&std::env::temp_dir(), "portcullis-journal").unwrap();
+        let path = folder.path().join("journal");
+        fs::write(&path, format!("{WHOLE}A\tc1\to")).unwrap();
+        let log = Log::read(&path).unwrap();
+        let call = log.calls.get("c1").unwrap();
+        assert_eq!((log.opened, log.acknowledged(), call.workspace.as_str()), (1, 1, "acme"));
+        assert_eq!(call.intent.as_ref().unwrap().key, KeyChange::Put(5));
+        let outcome = call.outcome.as_ref().unwrap();
+        assert_eq!((outcome.key, outcome.acknowledged), (KeyChange::Delete, false));
+        mend(&path).unwrap();
+        Journal::open(&path).unwrap().acknowledge("c1", 'o').unwrap();
+        assert_eq!(Log::read(&path).unwrap().acknowledged(), 3);
+    }
+
+    #[test]
+    fn a_line_that_nobody_writes_is_an_error_and_not_left_out() {
+        let folder = Scratch::new(&std::env::temp_dir(), "portcullis-journal").unwrap();
+        let path = folder.path().join("journal");
+        for wrong in ["A\tc9\ti\n", "S\tc9\ti\tmany\t[]\n", "X\n"] {
+            fs::write(&path, format!("{WHOLE}{wrong}")).unwrap();
+            assert!(Log::read(&path).is_err(), "{wrong}");
+        }
+    }
+}

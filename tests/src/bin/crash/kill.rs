@@ -10,6 +10,7 @@ use portcullis_store::EngineKind;
 use serde::Serialize;
 
 use crate::{
+    arguments::Arguments,
     child::{Ended, Place, Task, Writing, verdict, wait},
     files::Scratch,
     journal::{Log, mend},
@@ -52,6 +53,8 @@ pub(crate) struct Kills {
     seconds: u64,
     seed: u64,
     problems: Vec<String>,
+    #[serde(skip)]
+    early: bool,
 }
 
 impl report::Trial for Kills {
@@ -73,7 +76,7 @@ impl Kills {
 
     /// One kill.
     fn kill(&mut self, place: &Place, random: &mut Random) -> io::Result<()> {
-        let writing = Writing { callers: random.between(16, 64), records: 0 };
+        let writing = Writing { callers: random.between(16, 64), records: 0, early: self.early };
         let mut place = place.clone();
         place.seed = random.next();
         let before = length(&place.journal);
@@ -138,9 +141,10 @@ impl Kills {
 }
 
 /// Kills a writer so often.
-pub(crate) fn run(scratch: &Path, engine: EngineKind, kills: usize, seed: u64) -> io::Result<Kills> {
+pub(crate) fn run(scratch: &Path, engine: EngineKind, arguments: &Arguments) -> io::Result<Kills> {
+    let (kills, seed) = (arguments.kills, arguments.seed);
     let mut random = Random::new(seed, 1);
-    let mut result = Kills { engine: engine.to_string(), seed, ..Kills::default() };
+    let mut result = Kills { engine: engine.to_string(), seed, early: arguments.acknowledge_early, ..Kills::default() };
     let mut progress = Progress::new(format!("kill -9, {engine}"), kills);
     while result.kills < kills {
         let mut folder = Scratch::new(scratch, "kill")?;

@@ -34,6 +34,8 @@ pub(crate) struct Load {
     pub(crate) end: AtomicBool,
     /// Whether a caller goes on after an error.
     pub(crate) goes_on: bool,
+    /// Whether a record is logged as acknowledged before it was: then records must be lost, or the tests are worth nothing.
+    pub(crate) early: bool,
     /// Most records in all; 0 sets no limit.
     pub(crate) most: usize,
     /// Records that were acknowledged.
@@ -51,6 +53,7 @@ impl Load {
             journal,
             end: AtomicBool::new(false),
             goes_on: false,
+            early: false,
             most: 0,
             acknowledged: AtomicUsize::new(0),
             errors: std::sync::Mutex::default(),
@@ -138,6 +141,9 @@ impl Load {
     ) -> io::Result<Result<(), LedgerError>> {
         let name = call.to_string();
         self.journal.submit(&name, group, key, &entries)?;
+        if self.early {
+            self.journal.acknowledge(&name, group)?;
+        }
         let records = entries.len();
         let workspace = entries.first().map(|entry| entry.record().workspace.clone()).unwrap_or_default();
         let kept = match key {

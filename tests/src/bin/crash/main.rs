@@ -89,7 +89,7 @@ fn run(arguments: &Arguments) -> Result<Report, Box<dyn Error>> {
     ] {
         for engine in engines.iter().copied().filter(|_| arguments.wants(kind)) {
             match kind {
-                Kind::Kill => report.add(title, &kill::run(scratch, engine, arguments.kills, seed)?)?,
+                Kind::Kill => report.add(title, &kill::run(scratch, engine, arguments)?)?,
                 Kind::Power => report.add(title, &power::run(scratch, engine, arguments)?)?,
                 Kind::Full => report.add(title, &full::run(scratch, engine, arguments.disk_full, seed)?)?,
                 Kind::Damage => {
@@ -100,7 +100,7 @@ fn run(arguments: &Arguments) -> Result<Report, Box<dyn Error>> {
             }
         }
     }
-    if report.failed() && arguments.deaf_to.is_none() {
+    if report.failed() && !arguments.meant_to_fail() {
         folder.keep();
     }
     Ok(report)

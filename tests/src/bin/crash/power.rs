@@ -153,7 +153,7 @@ impl<'a> Cutter<'a> {
         let random = &mut self.random;
         if random.percent(40) {
             // Not from the beginning of the store.
-            let writing = Writing { callers: 8, records: random.between(50, 2000) };
+            let writing = Writing { callers: 8, records: random.between(50, 2000), early: false };
             let ended = Task::Write(recording.place(self.engine, random.next()), writing).run(WITHIN)?;
             if !matches!(ended, Ended::Well(_)) {
                 self.problem(format!("the writer did not end well: {ended:?}"));
@@ -163,7 +163,7 @@ impl<'a> Cutter<'a> {
         let lives = self.random.between(1, 3);
         for _ in 0..lives {
             let random = &mut self.random;
-            let writing = Writing { callers: random.between(4, 32), records: random.between(20, 600) };
+            let writing = Writing { callers: random.between(4, 32), records: random.between(20, 600), early: false };
             let stop = random.percent(60).then(|| random.between(1, 900));
             let task = Task::Write(recording.place(self.engine, random.next()), writing);
             let ended = recording.live(self.recorder, &task, stop)?;

@@ -50,7 +50,7 @@ impl Report {
             let Value::Object(fields) = serde_json::to_value(result)? else { return Ok(()) };
             // In the order of the struct, which the object has lost.
             let text = serde_json::to_string(result)?;
-            let mut names: Vec<&String> = fields.keys().filter(|name| *name != "problems").collect();
+            let mut names: Vec<&String> = fields.keys().filter(|name| shown(name, fields.get(*name))).collect();
             names.sort_by_key(|name| text.find(&format!("\"{name}\":")));
             let columns: Vec<String> = names.iter().map(|name| name.replace('_', " ")).collect();
             if columns != self.columns {
@@ -66,14 +66,26 @@ impl Report {
             };
             let cells: Vec<String> =
                 names.iter().map(|name| format!("{:>width$}", cell(name), width = width(name))).collect();
+            let maps = fields.iter().filter_map(|(name, value)| Some((name, value.as_object()?)));
+            let maps = maps.filter(|(_, map)| !map.is_empty()).map(|(name, map)| {
+                let parts: Vec<String> = map.iter().map(|(key, value)| format!("{key} {value}")).collect();
+                format!("        {DIM}{name}: {}{DIM:#}", parts.join(", "))
+            });
+            let maps: Vec<String> = maps.collect();
             let (style, word) = if result.is_good() { (GOOD, "good") } else { (BAD, "bad") };
             anstream::println!("{}  {style}{word}{style:#}", cells.join("  "));
+            maps.iter().for_each(|map| anstream::println!("{map}"));
         }
         for problem in result.problems() {
             anstream::eprintln!("{BAD}·{BAD:#} {problem}");
         }
         Ok(())
     }
+}
+
+/// Whether a field is a column. What has parts of its own stands below.
+fn shown(name: &str, value: Option<&Value>) -> bool {
+    name != "problems" && !matches!(value, None | Some(Value::Object(_) | Value::Null))
 }
 
 fn width(name: &str) -> usize {
