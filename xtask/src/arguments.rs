@@ -1,15 +1,16 @@
-//! Arguments beyond plain flags: a flag with a number (`--seconds N`), and a word (`TARGET`). A command's list of flags says
-//! which of them it takes, as its usage shows them.
+//! Arguments beyond plain flags: a flag with a number (`--seconds N`) or with one of some words (`--engine sled|redb`), and a
+//! word (`TARGET`). A command's list of flags says which of them it takes, as its usage shows them.
 
 /// The first argument that a command with these flags does not take.
 pub(crate) fn unknown<'a>(flags: &[&str], given: &'a [String]) -> Option<&'a String> {
     let mut rest = given.iter();
     while let Some(argument) = rest.next() {
-        let takes_number = flags.iter().any(|flag| flag.strip_suffix(" N") == Some(argument.as_str()));
-        let known = match takes_number {
-            true => rest.next().is_some_and(|number| number.parse::<u64>().is_ok()),
-            false if argument.starts_with('-') => flags.contains(&argument.as_str()),
-            false => flags.iter().any(|flag| !flag.starts_with('-')),
+        let takes = flags.iter().find_map(|flag| flag.split_once(' ').filter(|(name, _)| name == argument));
+        let known = match takes {
+            Some((_, "N")) => rest.next().is_some_and(|number| number.parse::<u64>().is_ok()),
+            Some((_, words)) => rest.next().is_some_and(|given| words.split('|').any(|word| word == given)),
+            None if argument.starts_with('-') => flags.contains(&argument.as_str()),
+            None => flags.iter().any(|flag| !flag.starts_with('-')),
         };
         if !known {
             return Some(argument);
@@ -47,6 +48,11 @@ mod tests {
             assert_eq!(unknown(&flags, &given(bad)), Some(&what.to_owned()), "{bad}");
         }
         assert_eq!(unknown(&["--json"], &given("header")), Some(&"header".to_owned()));
+        let flags = ["--engine sled|redb"];
+        assert_eq!(unknown(&flags, &given("--engine redb")), None);
+        for bad in ["--engine", "--engine lmdb"] {
+            assert_eq!(unknown(&flags, &given(bad)), Some(&"--engine".to_owned()), "{bad}");
+        }
         assert_eq!(number(&given("header --seconds 5"), "--seconds"), Some(5));
         assert_eq!(number(&given("header"), "--seconds"), None);
         assert_eq!(words(&given("--json header --seconds 5")), ["header"]);

@@ -85,6 +85,21 @@ const COMMANDS: &[Command] = &[
         run: |layout, flags| hostile::run(layout, flags.has("--json")),
     },
     Command {
+        name: "crash",
+        flags: &[
+            "--kills N",
+            "--power-loss N",
+            "--disk-full N",
+            "--damage N",
+            "--engine sled|redb",
+            "--only kill|power|full|damage",
+            "--seed N",
+            "--json",
+        ],
+        about: "store and ledger under kill -9, power cuts, full disks and damaged files (`test` runs a short form)",
+        run: |layout, flags| programs::run(layout, Program::Crash, &flags.0),
+    },
+    Command {
         name: "fuzz",
         flags: &["TARGET", "--seconds N", "--json"],
         about: "fuzz the gate, each target for 60 s (needs a nightly compiler)",

@@ -213,7 +213,7 @@ pub(crate) fn run(scratch: &Path, engine: EngineKind, times: usize, seed: u64) -
         }
         let mut progress = Progress::new(format!("{damage}, {engine}"), times);
         for number in 0..times {
-            let whole = if number % 3 == 2 { &killed } else { &closed };
+            let whole = if number % 2 == 1 { &killed } else { &closed };
             let mut folder = Scratch::new(scratch, "damaged")?;
             if !result.one(whole, folder.path(), &mut random)? {
                 folder.keep();

@@ -114,9 +114,10 @@ impl Kills {
 
     /// One store, through some kills. Whether it may be thrown away.
     fn store(&mut self, place: &Place, kills: usize, random: &mut Random, progress: &mut Progress) -> io::Result<bool> {
-        let mut last = None;
+        let (mut last, mut killed) = (None, 0);
         for number in 1..=kills {
             self.kill(place, random)?;
+            killed = number;
             mend(&place.journal)?;
             progress.at(self.kills);
             if number % KILLS_A_CHECK == 0 || number == kills {
@@ -135,7 +136,7 @@ impl Kills {
         last.refused.into_iter().chain(last.problems).for_each(|problem| self.problem(problem));
         let log = Log::read(&place.journal)?;
         log.errors.iter().for_each(|error| self.problem(format!("an append was refused: {error}")));
-        self.while_opening += kills.saturating_sub(log.opened);
+        self.while_opening += killed.saturating_sub(log.opened);
         Ok(good)
     }
 }
