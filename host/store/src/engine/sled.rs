@@ -8,6 +8,7 @@
 //! - **What is written is seen before it is durable.** `shows_early` keeps readers out meanwhile.
 //! - **It panics on damage**, also in its own threads, and then waits for them for ever. Panics are caught; a write is done
 //!   by a thread of ours that can be left behind ([`Worker`]).
+//! - **It stumbles over its own leftovers**: a snapshot that a crash cut off is removed before it is opened.
 //! - **An error of the disk is final**, and reading may write. So it is not let run into a full disk: before each write, space
 //!   beyond the end of its log is taken (`fallocate`), and where there is none, sled is not asked. After any other error it
 //!   stays readable as long as it can; the store opens it anew once a write can work.
@@ -66,6 +67,8 @@ impl Sled {
             let why = "sled's threads died of damaged data in this process; start it again";
             return Err(Failure::Damaged(why.to_owned()));
         }
+        remove_unfinished_snapshots(&opening.folder)
+            .map_err(|error| Failure::of_io("removing what a crash left of a snapshot", &error))?;
         let config = sled::Config::new()
             .path(&opening.folder)
             .cache_capacity(opening.cache_bytes)
@@ -101,6 +104,24 @@ impl Sled {
         let worker = Mutex::new(Some(Worker::start(&inner)?));
         Ok(Self { inner, worker })
     }
+}
+
+/// A crash while sled writes a snapshot of its page table leaves `snap.….generating`. sled takes that for its newest snapshot
+/// (it leaves out files with an ending that these no longer have), and calls its log damaged where it is not whole. The
+/// snapshot before it is still there.
+fn remove_unfinished_snapshots(folder: &std::path::Path) -> std::io::Result<()> {
+    if !folder.exists() {
+        return Ok(());
+    }
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        if name.starts_with("snap.") && name.ends_with(".generating") {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
 }
 
 impl Inner {

@@ -167,7 +167,11 @@ fn compare(name: &str, call: &Call, records: &[Value], key: Option<Vec<u8>>, ver
         ));
     } else if !(records.is_empty() || has_outcome || records == closed) {
         verdict.phantom += 1;
-        verdict.problem(format!("call {name} in {}: not as submitted: {}", call.workspace, Value::from(records.to_vec())));
+        verdict.problem(format!(
+            "call {name} in {}: not as submitted: {}",
+            call.workspace,
+            Value::from(records.to_vec())
+        ));
     }
 
     let change = |group: &Option<Group>| group.as_ref().map_or(KeyChange::None, |group| group.key);
@@ -178,7 +182,11 @@ fn compare(name: &str, call: &Call, records: &[Value], key: Option<Vec<u8>>, ver
     };
     if expected != key {
         let is_lost = expected.is_some() && acknowledged(&call.intent);
-        if is_lost { verdict.lost += 1 } else { verdict.phantom += 1 }
+        if is_lost {
+            verdict.lost += 1
+        } else {
+            verdict.phantom += 1
+        }
         verdict.problem(format!(
             "call {name}: its key has {:?} bytes and should have {:?}",
             key.map(|value| value.len()),

@@ -51,7 +51,11 @@ fn a_call_is_good_with_its_outcome_or_closed_as_unknown_and_where_nothing_was_ac
 fn what_was_acknowledged_and_is_not_there_or_not_as_it_was_is_lost() {
     assert_eq!(told(&call(true, false), &[], None), (1, 0));
     assert_eq!(told(&call(true, true), &[], None), (3, 0));
-    assert_eq!(told(&call(true, true), &[intent(), unknown(&intent())], None), (2, 0), "closed, although it had an outcome");
+    assert_eq!(
+        told(&call(true, true), &[intent(), unknown(&intent())], None),
+        (2, 0),
+        "closed, although it had an outcome"
+    );
     let mut other = outcome();
     other["status"] = json!("denied");
     assert_eq!(told(&call(true, true), &[intent(), change(), other], None), (2, 0));

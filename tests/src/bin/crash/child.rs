@@ -103,7 +103,9 @@ async fn run(task: Task) -> Result<String, String> {
     match task {
         Task::Write(place, writing) => write(&place, writing).await,
         Task::Check(place) => Ok(serde_json::to_string(&check(&place).await?).map_err(told)?),
-        Task::Full(place, trouble) => Ok(serde_json::to_string(&full::in_trouble(&place, trouble).await?).map_err(told)?),
+        Task::Full(place, trouble) => {
+            Ok(serde_json::to_string(&full::in_trouble(&place, trouble).await?).map_err(told)?)
+        }
     }
 }
 

@@ -76,7 +76,9 @@ fn store(folder: &Path, engine: EngineKind, killed: bool, seed: u64) -> io::Resu
     let mut child = Task::Write(place.clone(), writing).command()?.spawn()?;
     if killed {
         // A line of the log is about 700 bytes a record.
-        while child.try_wait()?.is_none() && fs::metadata(&place.journal).map_or(0, |log| log.len()) < 700 * RECORDS as u64 {
+        while child.try_wait()?.is_none()
+            && fs::metadata(&place.journal).map_or(0, |log| log.len()) < 700 * RECORDS as u64
+        {
             thread::sleep(Duration::from_millis(5));
         }
         child.kill()?;
@@ -202,7 +204,8 @@ pub(crate) fn run(scratch: &Path, engine: EngineKind, times: usize, seed: u64) -
     let closed = store(&folder.path().join("closed"), engine, false, random.next())?;
     let killed = store(&folder.path().join("killed"), engine, true, random.next())?;
     // How many records there are, and that nothing is wrong before anything is damaged.
-    let reference = Place { folder: folder.path().join("reference"), journal: folder.path().join("log"), ..closed.clone() };
+    let reference =
+        Place { folder: folder.path().join("reference"), journal: folder.path().join("log"), ..closed.clone() };
     copy(&closed.folder, &reference.folder)?;
     fs::copy(&closed.journal, &reference.journal)?;
     let records = verdict(&reference, WITHIN)?.ok().filter(|verdict| verdict.is_good()).map_or(0, |good| good.records);

@@ -280,7 +280,9 @@ impl Disks {
         let problems = untyped.chain(verdict).chain(said.problems).map(|problem| format!("{name}: {problem}"));
         self.problems.extend(problems);
         said.errors.into_iter().for_each(|(error, times)| *self.errors.entry(error).or_default() += times);
-        if let Some(opened) = said.opened_read_only.filter(|said| said != "opened and read" && !said.contains("read-only")) {
+        if let Some(opened) =
+            said.opened_read_only.filter(|said| said != "opened and read" && !said.contains("read-only"))
+        {
             self.problems.push(format!("{name}: opened where it is read-only: {opened}"));
         }
         Ok(())
@@ -316,7 +318,8 @@ pub(crate) fn run(scratch: &Path, engine: EngineKind, runs: usize, seed: u64) ->
             (2, _, Ok(recorder)) => {
                 let control = folder.path().join("control");
                 fs::write(&control, [0; 8])?;
-                let mut command = Task::Full(place.clone(), Trouble::ReadOnly { control: control.clone() }).command()?;
+                let mut command =
+                    Task::Full(place.clone(), Trouble::ReadOnly { control: control.clone() }).command()?;
                 recorder.fail(&mut command, &disk_folder, &control);
                 result.read_only += 1;
                 ("read-only", Some((command, Some(control))), None)
@@ -329,7 +332,11 @@ pub(crate) fn run(scratch: &Path, engine: EngineKind, runs: usize, seed: u64) ->
                 command.arg("-m").arg(inner.get_program()).args(inner.get_args());
                 command.stdin(std::process::Stdio::null());
                 command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
-                if kind == 0 { result.full_above_floor += 1 } else { result.full += 1 }
+                if kind == 0 {
+                    result.full_above_floor += 1
+                } else {
+                    result.full += 1
+                }
                 (if kind == 0 { "full, with a floor" } else { "full" }, Some((command, None)), None)
             }
         };

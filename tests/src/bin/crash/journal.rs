@@ -128,7 +128,8 @@ impl Journal {
 
 /// Takes off what a kill left of a line, so that the next process begins a new one.
 pub(crate) fn mend(path: &Path) -> io::Result<()> {
-    let text = fs::read(path).or_else(|error| if error.kind() == io::ErrorKind::NotFound { Ok(Vec::new()) } else { Err(error) })?;
+    let text = fs::read(path)
+        .or_else(|error| if error.kind() == io::ErrorKind::NotFound { Ok(Vec::new()) } else { Err(error) })?;
     let whole = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
     if whole < text.len() {
         OpenOptions::new().write(true).open(path)?.set_len(whole as u64)?;
@@ -143,7 +144,8 @@ impl Log {
         let whole = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
         let mut log = Self::default();
         for line in String::from_utf8_lossy(text.get(..whole).unwrap_or_default()).lines() {
-            log.take(line).ok_or_else(|| io::Error::other(format!("the test's own log has a line that is none: {line}")))?;
+            log.take(line)
+                .ok_or_else(|| io::Error::other(format!("the test's own log has a line that is none: {line}")))?;
         }
         Ok(log)
     }
@@ -189,7 +191,8 @@ mod tests {
     use super::*;
     use crate::files::Scratch;
 
-    const WHOLE: &str = "O\nS\tc1\ti\t5\t[{\"workspace\":\"acme\"}]\nA\tc1\ti\nS\tc1\to\tx\t[{\"workspace\":\"acme\"},{}]\n";
+    const WHOLE: &str =
+        "O\nS\tc1\ti\t5\t[{\"workspace\":\"acme\"}]\nA\tc1\ti\nS\tc1\to\tx\t[{\"workspace\":\"acme\"},{}]\n";
 
     #[test]
     fn a_line_that_a_kill_cut_off_does_not_count_and_the_next_one_begins_anew() {

@@ -87,7 +87,8 @@ fn sector_after(sector: usize, durable: &[u8], changes: &[&Change]) -> Vec<u8> {
             Change::Write(at, data) => {
                 let from = begin.max(*at);
                 let to = (begin + SECTOR).min(at + data.len());
-                if let (Some(place), Some(part)) = (bytes.get_mut(from - begin..to - begin), data.get(from - at..to - at))
+                if let (Some(place), Some(part)) =
+                    (bytes.get_mut(from - begin..to - begin), data.get(from - at..to - at))
                 {
                     place.copy_from_slice(part);
                 }

@@ -137,7 +137,13 @@ pub(crate) struct Cutter<'a> {
 }
 
 impl<'a> Cutter<'a> {
-    pub(crate) fn new(recorder: &'a Recorder, scratch: &'a Path, engine: EngineKind, seed: u64, deaf_to: Option<&'a str>) -> Self {
+    pub(crate) fn new(
+        recorder: &'a Recorder,
+        scratch: &'a Path,
+        engine: EngineKind,
+        seed: u64,
+        deaf_to: Option<&'a str>,
+    ) -> Self {
         let result = PowerCuts { engine: engine.to_string(), seed, ..PowerCuts::default() };
         Self { recorder, scratch, engine, random: Random::new(seed, 2), deaf_to, result }
     }

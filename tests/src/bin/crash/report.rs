@@ -55,7 +55,8 @@ impl Report {
             let columns: Vec<String> = names.iter().map(|name| name.replace('_', " ")).collect();
             if columns != self.columns {
                 anstream::println!("\n{BOLD}{title}{BOLD:#}");
-                let head: Vec<String> = columns.iter().map(|name| format!("{name:>width$}", width = width(name))).collect();
+                let head: Vec<String> =
+                    columns.iter().map(|name| format!("{name:>width$}", width = width(name))).collect();
                 anstream::println!("{DIM}{}{DIM:#}", head.join("  "));
                 self.columns = columns;
             }
@@ -109,7 +110,12 @@ impl Progress {
     /// So many are done.
     pub(crate) fn at(&mut self, done: usize) {
         if self.told.elapsed() >= OFTEN {
-            anstream::eprintln!("{DIM}… {} {done} of {}, {} s{DIM:#}", self.label, self.of, self.began.elapsed().as_secs());
+            anstream::eprintln!(
+                "{DIM}… {} {done} of {}, {} s{DIM:#}",
+                self.label,
+                self.of,
+                self.began.elapsed().as_secs()
+            );
             self.told = Instant::now();
         }
     }
