@@ -31,7 +31,7 @@ fn count(result: &Value, name: &str) -> u64 {
 }
 
 #[test]
-fn what_was_acknowledged_before_kill_9_is_there_after_a_restart() {
+pub(crate) fn what_was_acknowledged_before_kill_9_is_there_after_a_restart() {
     for result in holds("--only kill --kills 10") {
         assert_eq!(
             (count(&result, "kills"), count(&result, "lost"), count(&result, "phantom")),
@@ -49,7 +49,7 @@ fn a_record_that_is_acknowledged_too_early_would_be_found_missing() {
 }
 
 #[test]
-fn what_was_acknowledged_before_a_power_cut_is_there_after_it() {
+pub(crate) fn what_was_acknowledged_before_a_power_cut_is_there_after_it() {
     for result in holds("--only power --power-loss 10") {
         if let Some(why) = result["skipped"].as_str() {
             println!("skipped: {why}");
@@ -76,7 +76,7 @@ fn an_engine_that_did_not_flush_would_be_found_out_by_the_model() {
 }
 
 #[test]
-fn on_a_disk_that_is_full_or_read_only_nothing_is_lost_reads_go_on_and_so_does_everything_later() {
+pub(crate) fn on_a_disk_that_is_full_or_read_only_nothing_is_lost_reads_go_on_and_so_does_everything_later() {
     for result in holds("--only full --disk-full 3") {
         if let Some(why) = result["skipped"].as_str() {
             println!("some were skipped: {why}");
@@ -90,7 +90,7 @@ fn on_a_disk_that_is_full_or_read_only_nothing_is_lost_reads_go_on_and_so_does_e
 }
 
 #[test]
-fn damaged_files_are_told_and_never_answered_as_if_there_had_been_fewer_records() {
+pub(crate) fn damaged_files_are_told_and_never_answered_as_if_there_had_been_fewer_records() {
     for result in holds("--only damage --damage 8") {
         assert_eq!(count(&result, "detected") + count(&result, "unharmed"), 8, "{result}");
         assert!(count(&result, "detected") > 0 && count(&result, "silent") == 0, "{result}");

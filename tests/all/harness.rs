@@ -17,6 +17,7 @@ use std::{
 
 use http::HeaderMap;
 use portcullis_gate::Scheme;
+use portcullis_ledger::Ledger;
 use portcullis_runtime::{
     Adapter, Call, Caller, Compiler, Grant, Integration, LoadError, MemoryVault, NewIntegration, Outcome, Runtime,
     RuntimeBuilder, Secret, Vault,
@@ -140,6 +141,25 @@ impl Case {
         let new = tenant("acme", probe, &origin, &everything(&origin), &[upstream.address]).vault(vault.clone());
         let benign = runtime.integrate(new).await.unwrap();
         Self { runtime, ledger, names, canary, upstream, vault, benign }
+    }
+
+    /// Another host, which keeps its records in this ledger.
+    pub(crate) fn host_on(&self, ledger: Ledger) -> Runtime {
+        let builder = Runtime::builder(ledger).cache(folder::cache()).compiler(compiler());
+        let names = portcullis_runtime::DnsResolver::with_servers(&[self.names.address]).unwrap();
+        builder.resolver(Arc::new(names)).build().unwrap()
+    }
+
+    /// The probe on another host.
+    pub(crate) async fn probe_on(
+        &self,
+        host: &Runtime,
+        base: &str,
+        routes: &str,
+        carve_outs: &[SocketAddr],
+    ) -> Integration {
+        let probe = load(host, &folder::guest(guests::PUPPET_PROBE).unwrap()).await.unwrap();
+        host.integrate(tenant("acme", probe, base, routes, carve_outs).vault(self.vault.clone())).await.unwrap()
     }
 
     /// The probe, granted everything it declares at the upstream.

@@ -4,6 +4,8 @@
 //! Those of a case's own file are its tests; others are named here, by their functions, so that a name that is gone does
 //! not compile. What every test ends with is the oracle of `harness.rs`.
 
+mod stores;
+
 use portcullis_runtime::{CallError, Outcome};
 
 /// A case.
@@ -103,6 +105,18 @@ cases! {
         also calls::sandbox_mode_says_what_would_be_sent_and_nothing_leaves;
     26 case_26_linear_memory
         "every linear memory of a guest, dumped after a call: the secret is not in it";
+    33 case_33_damaged_stores
+        "a store file truncated, or with one byte flipped, anywhere: detected, named, never silently fewer records"
+        also crash::damaged_files_are_told_and_never_answered_as_if_there_had_been_fewer_records;
+    35 case_35_full_disks
+        "the disk full, or read-only, while calls run: calls fail closed, reads go on, and all goes on when there is space"
+        also crash::on_a_disk_that_is_full_or_read_only_nothing_is_lost_reads_go_on_and_so_does_everything_later;
+    36 case_36_kills
+        "`kill -9` at any instant under load: everything acknowledged is there after restart"
+        also crash::what_was_acknowledged_before_kill_9_is_there_after_a_restart
+        also crash::what_was_acknowledged_before_a_power_cut_is_there_after_it;
+    37 case_37_writers
+        "sixty-four writers on one workspace: no lost update, no forked chain";
 }
 
 /// Prints the list for `cargo xtask hostile`, a line for each case and each of its tests elsewhere.
@@ -110,8 +124,9 @@ cases! {
 fn the_list_of_cases() {
     // The harness has begun a line.
     println!();
-    for (case, number) in CASES.iter().zip(1..) {
-        assert_eq!(case.number, number, "the cases are numbered without a gap");
+    assert!(CASES.is_sorted_by(|one, next| one.number < next.number), "in order, each once");
+    for case in CASES {
+        let number = case.number;
         println!("case\t{number}\thostile::{}::\t{}", case.module, case.sentence);
         for (test, _) in case.also {
             println!("also\t{number}\t{test}");
