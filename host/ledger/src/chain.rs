@@ -21,6 +21,8 @@ use crate::{
 
 /// A block is closed when it has this many bytes: a reader of one record reads its block.
 const BLOCK_BYTES: usize = 16 * 1024;
+/// How often a chain is read anew because somebody else wrote to it meanwhile.
+const LOADS: usize = 1000;
 /// Largest record, in bytes.
 pub(crate) const MAX_RECORD: usize = 256 * 1024;
 
@@ -55,8 +57,26 @@ pub(crate) struct Chain {
 
 impl Chain {
     /// Reads it from the store: its head, and its records since the first that matters.
+    ///
+    /// That is more than one read. Where somebody else writes between them, the records do not end where the head says; so
+    /// they are wrong only if the head is still the same afterwards.
     pub(crate) async fn load(store: &dyn Store, workspace: &str) -> Result<Self, LedgerError> {
-        let stored = store.get(&keys::head(workspace)).await?;
+        let mut stored = store.get(&keys::head(workspace)).await?;
+        for _ in 0..LOADS {
+            let loaded = Self::load_at(store, workspace, stored.clone()).await;
+            if !matches!(loaded, Err(LedgerError::Corrupt { .. })) {
+                return loaded;
+            }
+            let now = store.get(&keys::head(workspace)).await?;
+            if now == stored {
+                return loaded;
+            }
+            stored = now;
+        }
+        Err(LedgerError::Conflict { key: keys::head(workspace).escape_ascii().to_string() })
+    }
+
+    async fn load_at(store: &dyn Store, workspace: &str, stored: Option<Vec<u8>>) -> Result<Self, LedgerError> {
         let head = stored.as_deref().map(|bytes| read_head(workspace, bytes)).transpose()?;
         let mut chain = Self {
             workspace: workspace.to_owned(),
