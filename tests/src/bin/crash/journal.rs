@@ -159,10 +159,14 @@ impl Log {
             "S" | "A" => {
                 let (call, group) = (fields.next()?, fields.next()?);
                 let call = self.calls.entry(call.to_owned()).or_default();
-                let place = if group == "i" { &mut call.intent } else { &mut call.outcome };
+                let place = match group {
+                    "i" => &mut call.intent,
+                    "o" => &mut call.outcome,
+                    _ => return None,
+                };
                 if kind == "A" {
                     place.as_mut()?.acknowledged = true;
-                    return Some(());
+                    return fields.next().is_none().then_some(());
                 }
                 let key = match fields.next()? {
                     "-" => KeyChange::None,
@@ -170,9 +174,9 @@ impl Log {
                     length => KeyChange::Put(length.parse().ok()?),
                 };
                 let records: Vec<Value> = serde_json::from_str(fields.next()?).ok()?;
-                call.workspace = records.first()?.get("workspace")?.as_str()?.to_owned();
-                let before = if group == "i" { &mut call.intent } else { &mut call.outcome };
-                *before = Some(Group { key, records, acknowledged: false });
+                let workspace = records.first()?.get("workspace")?.as_str()?.to_owned();
+                *place = Some(Group { key, records, acknowledged: false });
+                call.workspace = workspace;
             }
             _ => return None,
         }
@@ -214,7 +218,7 @@ mod tests {
     fn a_line_that_nobody_writes_is_an_error_and_not_left_out() {
         let folder = Scratch::new(&std::env::temp_dir(), "portcullis-journal").unwrap();
         let path = folder.path().join("journal");
-        for wrong in ["A\tc9\ti\n", "S\tc9\ti\tmany\t[]\n", "X\n"] {
+        for wrong in ["A\tc9\ti\n", "A\tc1\toA\tc1\to\n", "S\tc9\ti\tmany\t[]\n", "X\n"] {
             fs::write(&path, format!("{WHOLE}{wrong}")).unwrap();
             assert!(Log::read(&path).is_err(), "{wrong}");
         }

@@ -84,8 +84,11 @@ fn a_sector_is_never_newer_in_one_half_than_in_the_other() {
 #[test]
 fn a_file_that_was_cut_off_and_grew_again_holds_no_old_bytes() {
     let changes = vec![(1, Change::Resize(2)), (2, Change::Resize(6))];
-    let found = outcomes(&file(b"secret", changes, vec![(3, 4)]), 9, "a", None);
-    assert_eq!(found, BTreeSet::from([some(b"se\0\0\0\0")]));
+    let zeros = some(b"se\0\0\0\0");
+    let found = outcomes(&file(b"secret", changes.clone(), vec![(3, 4)]), 9, "a", None);
+    assert_eq!(found, BTreeSet::from([zeros.clone()]));
+    let found = outcomes(&file(b"secret", changes, Vec::new()), 9, "a", None);
+    assert!(found.contains(&zeros) && found.contains(&some(b"se")) && found.contains(&some(b"secret")), "{found:?}");
 }
 
 #[test]
@@ -133,7 +136,7 @@ fn recorded(script: &str) -> Option<(Scratch, Trace)> {
 #[test]
 fn the_recorder_sees_what_a_process_does_to_its_files_and_to_their_names() {
     let script = "mkdir f; dd if=/dev/zero of=f/a bs=700 count=3 conv=fsync; dd if=/dev/zero of=b bs=10 count=1; \
-                  mv b f/b; truncate -s 300 f/a; rm -r f; mkdir g; cp ../recorder.c g/c";
+                  mv b f/b; truncate -s 300 f/a; rm -r f; mkdir g; cp ../recorder.c g/c; truncate -s 9 g/c";
     let Some((folder, mut trace)) = recorded(script) else { return };
     assert_eq!(trace.inodes.iter().filter(|inode| !inode.flushes.is_empty()).count(), 1, "dd flushed one file");
     // And its own check would see it if the recorder had missed something.
@@ -144,6 +147,31 @@ fn the_recorder_sees_what_a_process_does_to_its_files_and_to_their_names() {
         inode.changes.pop();
     }
     assert!(!differences(&trace, &folder.path().join("root")).unwrap().is_empty());
+}
+
+#[test]
+fn a_flush_is_read_from_when_it_began_to_when_it_ended_and_only_if_it_succeeded() {
+    let folder = scratch();
+    let (root, trace) = (folder.path().join("root"), folder.path().join("trace"));
+    fs::create_dir_all(&root).unwrap();
+    let path = root.canonicalize().unwrap().join("a").display().to_string();
+    let event = |op: u32, extra: i64, ok: u32, data: &[u8]| {
+        let head: [&[u8]; 6] = [
+            &op.to_le_bytes(),
+            &3_i32.to_le_bytes(),
+            &0_i64.to_le_bytes(),
+            &extra.to_le_bytes(),
+            &(data.len() as u32).to_le_bytes(),
+            &ok.to_le_bytes(),
+        ];
+        [&head.concat(), data].concat()
+    };
+    let (open, write) = (event(2, 0, 1, path.as_bytes()), event(5, 0, 1, b"text"));
+    let failed = [event(7, 1, 1, b""), event(8, 1, 0, b"")].concat();
+    let flushed = [event(7, 2, 1, b""), write.clone(), event(8, 2, 1, b"")].concat();
+    fs::write(&trace, [open, write, failed, flushed, vec![1; 9]].concat()).unwrap();
+    let read = Trace::read(&trace, &root, &root).unwrap();
+    assert_eq!((read.events, read.inodes[1].flushes.as_slice()), (7, &[(4, 6)][..]));
 }
 
 #[test]
