@@ -53,6 +53,26 @@ pub(crate) struct Arguments {
     /// Folder for the ledger, the store and compiled adapters.
     #[arg(long, global = true, env = "PORTCULLIS_DATA", default_value = ".portcullis", value_name = "FOLDER")]
     pub(crate) data: PathBuf,
+
+    /// The Ed25519 key that signs the heads of the ledger; made where there is none. `ledger.key` in the data folder unless
+    /// given: whoever has both can make another history, so give one elsewhere where that matters.
+    #[arg(long, global = true, env = "PORTCULLIS_SIGNING_KEY", value_name = "FILE")]
+    pub(crate) signing_key: Option<PathBuf>,
+
+    /// Where signed heads go, best not on the store's disk: a file, an `https://` URL, or `-` for standard output.
+    /// `heads.jsonl` in the data folder unless given.
+    #[arg(long, global = true, env = "PORTCULLIS_HEADS", value_name = "PLACE")]
+    pub(crate) heads: Option<String>,
+
+    /// An address that signed heads may be sent to although it is not public, or not https: `10.1.0.0/16:443`.
+    #[arg(
+        long = "heads-carve-out",
+        global = true,
+        env = "PORTCULLIS_HEADS_CARVE_OUTS",
+        value_delimiter = ',',
+        value_name = "ADDRESS:PORT"
+    )]
+    pub(crate) heads_carve_outs: Vec<String>,
 }
 
 #[derive(Debug, Subcommand)]

@@ -7,8 +7,9 @@ use crate::{
     arguments::{Arguments, Diff},
     config,
     exit::{Code, DENIED, DONE},
+    ledger::no_ledger,
     look,
-    read::{load, no_ledger, read_json, start},
+    read::{load, read_json, start},
 };
 
 pub(crate) async fn run(arguments: &Arguments, wanted: &Diff) -> anyhow::Result<Code> {

@@ -7,8 +7,9 @@ use portcullis_runtime::{Adapter, Explained, Explanation, Grant, IntegrateError,
 use crate::{
     arguments::{Arguments, Explain},
     exit::{self, Code, DONE, USAGE, Usage},
+    ledger::no_ledger,
     look,
-    read::{integration_name, load, no_ledger, read_ceiling, read_grant, read_json, start},
+    read::{integration_name, load, read_ceiling, read_grant, read_json, start},
 };
 
 pub(crate) async fn run(arguments: &Arguments, wanted: &Explain) -> anyhow::Result<Code> {

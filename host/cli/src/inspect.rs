@@ -11,8 +11,9 @@ use crate::{
     config,
     exit::{Code, DONE, USAGE},
     explain::{fits, tell_refused, text as effective},
+    ledger::no_ledger,
     look, operation,
-    read::{integration_name, load, no_ledger, read_ceiling, read_grant, read_json, start},
+    read::{integration_name, load, read_ceiling, read_grant, read_json, start},
     sensitive,
 };
 

@@ -1,21 +1,20 @@
 //! `portcullis invoke`: one call under a grant.
 
-use std::{fs, sync::Arc};
+use std::sync::Arc;
 
 use anyhow::Context;
 use portcullis_runtime::{
-    Body, Call, CallError, Caller, Descriptor, Ledger, LedgerOptions, MemoryVault, NewIntegration, Outcome, Secret,
-    Source, WouldSend, printable,
+    Body, Call, CallError, Caller, Descriptor, MemoryVault, NewIntegration, Outcome, Secret, Source, WouldSend,
+    printable,
 };
 use serde_json::{Value, json};
 
 use crate::{
     arguments::{Arguments, Invoke},
     exit::{self, Code, DONE, Usage},
+    ledger::Kept,
     look,
-    read::{
-        close, integration_name, load, open_store, read_ceiling, read_grant, read_json, read_retention, start_keeping,
-    },
+    read::{integration_name, load, read_ceiling, read_grant, read_json, read_retention, start_keeping},
 };
 
 pub(crate) async fn run(arguments: &Arguments, wanted: &Invoke) -> anyhow::Result<Code> {
@@ -26,10 +25,8 @@ pub(crate) async fn run(arguments: &Arguments, wanted: &Invoke) -> anyhow::Resul
     let input = read_json("input", &wanted.input)?;
     let credentials = read_credentials(wanted)?;
 
-    fs::create_dir_all(&arguments.data).with_context(|| format!("the data folder {}", arguments.data.display()))?;
-    let store = open_store(arguments).await?;
-    let ledger = Ledger::open(store.clone(), LedgerOptions::default()).await?;
-    let runtime = start_keeping(arguments, ledger.clone(), ceiling, retention)?;
+    let kept = Kept::open(arguments).await?;
+    let runtime = start_keeping(arguments, kept.ledger.clone(), ceiling, retention)?;
     let adapter = load(&runtime, &wanted.adapter).await?;
     let caller = Caller::principal(&wanted.principal);
     let vault = Arc::new(MemoryVault::new());
@@ -51,7 +48,7 @@ pub(crate) async fn run(arguments: &Arguments, wanted: &Invoke) -> anyhow::Resul
     }
     let outcome = integration.call(call).await;
     drop((integration, runtime));
-    close(ledger, store).await?;
+    kept.close().await;
     if arguments.json {
         look::print_json(&as_json(&outcome));
     } else {

@@ -8,6 +8,7 @@ mod exit;
 mod explain;
 mod inspect;
 mod invoke;
+mod ledger;
 mod look;
 mod operation;
 mod progress;

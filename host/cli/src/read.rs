@@ -3,11 +3,7 @@
 use std::{path::Path, sync::Arc};
 
 use anyhow::Context;
-use portcullis_runtime::{
-    Adapter, Ceiling, Grant, Ledger, LedgerOptions, MemoryStore, Runtime, SystemResolver,
-    ledger::RetentionPolicy,
-    store::{Embedded, Options},
-};
+use portcullis_runtime::{Adapter, Ceiling, Grant, Ledger, Runtime, SystemResolver, ledger::RetentionPolicy};
 use serde_json::Value;
 
 use crate::{arguments::Arguments, exit::Usage, progress::Spinner};
@@ -27,26 +23,6 @@ pub(crate) fn start_keeping(
     let builder = Runtime::builder(ledger).cache(arguments.data.join("cache")).calls_at_once(8);
     let builder = builder.ceiling(ceiling).retention(retention);
     Ok(builder.resolver(Arc::new(SystemResolver::default())).build()?)
-}
-
-/// The store in the data folder; made where there is none.
-pub(crate) async fn open_store(arguments: &Arguments) -> anyhow::Result<Arc<Embedded>> {
-    let _spinner = Spinner::start("opening the store");
-    Ok(Arc::new(Embedded::open(arguments.data.join("store"), Options::default()).await?))
-}
-
-/// Ends what a command did: all that was handed to the ledger is kept, and the store is closed.
-pub(crate) async fn close(ledger: Ledger, store: Arc<Embedded>) -> anyhow::Result<()> {
-    ledger.close().await;
-    if let Some(store) = Arc::into_inner(store) {
-        store.close().await?;
-    }
-    Ok(())
-}
-
-/// A ledger for commands that make no calls: what they were refused is told at once, and is nobody's history.
-pub(crate) async fn no_ledger() -> anyhow::Result<Ledger> {
-    Ok(Ledger::open(Arc::new(MemoryStore::new()), LedgerOptions::default()).await?)
 }
 
 /// Reads and loads an adapter.

@@ -9,6 +9,7 @@
 //! | `call.rs` | one call, from the caller's question to the outcome in the ledger |
 //! | `bridge.rs` | what a running adapter asks for, handed to gate, vault and egress |
 //! | `describe.rs` | what an adapter says about itself, as the gate reads it |
+//! | `heads.rs` | a place for signed heads that is reached over HTTP |
 //! | `error.rs` | why something was not done |
 //!
 //! A platform depends on this crate alone. It passes in its own store, vault, resolver and clock where it has them. The
@@ -50,6 +51,7 @@ mod bridge;
 mod call;
 mod describe;
 mod error;
+mod heads;
 mod integration;
 mod runtime;
 mod version;
@@ -57,14 +59,15 @@ mod version;
 pub use adapter::Adapter;
 pub use call::{Call, Outcome};
 pub use error::{CallError, DescribeError, IntegrateError, StartError};
+pub use heads::{HttpHeadSinkError, http_head_sink};
 pub use integration::{Integration, NewIntegration};
 pub use runtime::{Runtime, RuntimeBuilder};
 
 pub use portcullis_egress::{Body, DnsResolver, Resolver, SystemResolver, Unavailable, UnavailableReason, WouldSend};
 pub use portcullis_gate::{
-    Ceiling, CeilingError, Change, Denial, Descriptor, Diff, Effect, Explained, Explanation, Grant, GrantError,
-    GrantedRoute, Limits, Method, Operation, Parameter, Repeat, Route, Scheme, Slot, diff, explain, is_plain,
-    printable,
+    CarveOut, Ceiling, CeilingError, Change, Denial, Descriptor, Diff, Effect, Explained, Explanation, Grant,
+    GrantError, GrantedRoute, Limits, Method, Operation, Parameter, Repeat, Route, Scheme, Slot, diff, explain,
+    is_plain, printable,
 };
 /// The ledger, whole: queries, records, signed heads.
 pub use portcullis_ledger as ledger;

@@ -31,7 +31,7 @@ pub(crate) enum AuditCommand {
     /// Erase what is kept of inputs and outputs. The chain stays as it is, and says who did it and why.
     Erase(Erase),
     /// Print the public key of the key that signs, for those who verify. Makes the key where there is none.
-    Key(Key),
+    Key,
     /// List the workspaces that have records.
     Workspaces,
 }
@@ -133,11 +133,6 @@ pub(crate) struct Export {
     #[arg(long)]
     pub(crate) force: bool,
 
-    /// Sign where the chain is before it is exported, with the key in this file; it is made where there is none. It must not
-    /// stand where the store does.
-    #[arg(long, env = "PORTCULLIS_SIGNING_KEY", value_name = "FILE")]
-    pub(crate) signing_key: Option<PathBuf>,
-
     /// Who exports, for the ledger.
     #[arg(long, default_value = "user:local", value_name = "NAME")]
     pub(crate) principal: String,
@@ -150,23 +145,13 @@ pub(crate) struct Verify {
     pub(crate) workspace: Option<String>,
 
     /// An export in JSON Lines, in place of the store.
-    #[arg(long, value_name = "FILE", conflicts_with = "heads")]
+    #[arg(long, value_name = "FILE")]
     pub(crate) file: Option<PathBuf>,
 
-    /// A public key whose signatures count, as PEM; several after a change of the key.
+    /// A public key whose signatures count, as PEM; several after a change of the key. This host's own unless given, which
+    /// only shows that nobody without it changed anything: a key that was written down elsewhere shows more.
     #[arg(long, value_name = "PEM")]
     pub(crate) key: Vec<PathBuf>,
-
-    /// Signed heads that are kept elsewhere: what the store must be able to show.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) heads: Vec<PathBuf>,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct Key {
-    /// The key that signs. It must not stand where the store does.
-    #[arg(long, env = "PORTCULLIS_SIGNING_KEY", value_name = "FILE")]
-    pub(crate) signing_key: PathBuf,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]

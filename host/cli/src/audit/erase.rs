@@ -2,15 +2,15 @@
 
 use clap::Args;
 use portcullis_runtime::{
-    CallId, Caller, Ledger, LedgerOptions,
+    CallId, Caller, Ledger,
     ledger::{Erased, Order},
 };
 use serde_json::json;
 
 use crate::{
     arguments::Arguments,
-    audit::open::{Opened, folder},
     exit::{Code, DONE, Usage},
+    ledger::Kept,
     look,
 };
 
@@ -48,15 +48,14 @@ pub(crate) async fn run(arguments: &Arguments, wanted: &Erase) -> anyhow::Result
     if wanted.reason.trim().is_empty() || wanted.reason.len() > MAX_REASON {
         return Err(Usage(format!("--reason: write 1 to {MAX_REASON} bytes, such as a ticket's number")).into());
     }
-    let opened = Opened::open(&folder(arguments)).await?;
-    let done = erase(&opened, wanted, &calls).await;
-    opened.close().await?;
+    let kept = Kept::existing(arguments).await?;
+    let done = erase(&kept.ledger, wanted, &calls).await;
+    kept.close().await;
     tell(arguments, &done?);
     Ok(DONE)
 }
 
-async fn erase(opened: &Opened, wanted: &Erase, calls: &[CallId]) -> anyhow::Result<Erased> {
-    let ledger = Ledger::open(opened.store(), LedgerOptions::default()).await?;
+async fn erase(ledger: &Ledger, wanted: &Erase, calls: &[CallId]) -> anyhow::Result<Erased> {
     let by = Caller::principal(&wanted.principal);
     let order = Order { by: &by, reason: &wanted.reason };
     let done = if wanted.expired {
@@ -64,7 +63,6 @@ async fn erase(opened: &Opened, wanted: &Erase, calls: &[CallId]) -> anyhow::Res
     } else {
         ledger.erase(wanted.workspace.as_deref().unwrap_or("local"), calls, order).await
     };
-    ledger.close().await;
     Ok(done?)
 }
 

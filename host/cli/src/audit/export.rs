@@ -9,17 +9,13 @@ use std::{
     io::{self, Write},
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
-    sync::Arc,
 };
 
 use anyhow::Context;
 use jiff::Timestamp;
 use portcullis_runtime::{
-    Caller, Ledger, LedgerOptions,
-    ledger::{
-        Change, Entry, Exported, Exporter, Format, Kind, Wanted,
-        heads::{FileSigner, HeadOptions, SignedHeads, covering},
-    },
+    Caller, Ledger,
+    ledger::{Change, Entry, Exported, Exporter, Format, Kind, Wanted, heads::covering},
     printable,
 };
 use serde_json::json;
@@ -29,9 +25,9 @@ use crate::{
     audit::{
         arguments::{Choice, Export},
         choice,
-        open::{Opened, folder},
     },
     exit::{Code, DONE, Usage},
+    ledger::Kept,
     look,
     progress::Bar,
 };
@@ -62,9 +58,9 @@ pub(super) async fn run(arguments: &Arguments, wanted: &Export) -> anyhow::Resul
     if let Some(seq) = wanted.to {
         ask = ask.to(seq);
     }
-    let opened = Opened::open(&folder(arguments)).await?;
-    let done = export(&opened, wanted, ask, format, to_stdout).await;
-    opened.close().await?;
+    let kept = Kept::existing(arguments).await?;
+    let done = export(&kept, wanted, ask, format, to_stdout).await;
+    kept.close().await;
     let exported = done?;
     if arguments.json {
         look::print_json(&told(wanted, format, &exported));
@@ -80,7 +76,7 @@ pub(super) async fn run(arguments: &Arguments, wanted: &Export) -> anyhow::Resul
         anstream::eprintln!("sha256 {sha256}");
         if exported.heads == 0 {
             anstream::eprintln!(
-                "No signed head names a record of it, so nobody can tell it from one that was made anew; --signing-key FILE signs."
+                "No signed head names a record of it, so nobody can tell it from one that was made anew."
             );
         }
     }
@@ -88,26 +84,20 @@ pub(super) async fn run(arguments: &Arguments, wanted: &Export) -> anyhow::Resul
 }
 
 async fn export(
-    opened: &Opened,
+    kept: &Kept,
     wanted: &Export,
     ask: Wanted,
     format: Format,
     to_stdout: bool,
 ) -> anyhow::Result<Exported> {
     // Before the range is settled, so that all of it is signed.
-    if let Some(path) = &wanted.signing_key {
-        let signer = Arc::new(FileSigner::open_or_create(path)?);
-        let heads = SignedHeads::open(opened.store(), signer, HeadOptions::default()).await?;
-        heads.sign_now().await?;
-    }
-    let exporter = Exporter::new(opened.reader(), ask, Timestamp::now()).await?;
+    kept.sign().await?;
+    let exporter = Exporter::new(kept.ledger.reader(), ask, Timestamp::now()).await?;
     let (first, last) = exporter.range();
-    let head = covering(opened.store().as_ref(), &wanted.workspace.workspace, first, last).await?;
+    let head = covering(kept.ledger.store().as_ref(), &wanted.workspace.workspace, first, last).await?;
     let mut exporter = exporter.heads(head);
-    let ledger = Ledger::open(opened.store(), LedgerOptions::default()).await?;
-    let done = write(&ledger, &mut exporter, wanted, format, to_stdout).await;
-    ledger.close().await;
-    done.map(|()| exporter.exported())
+    write(&kept.ledger, &mut exporter, wanted, format, to_stdout).await?;
+    Ok(exporter.exported())
 }
 
 async fn write(

@@ -7,14 +7,14 @@ use serde_json::json;
 
 use crate::{
     arguments::Arguments,
-    audit::arguments::Key,
     exit::{Code, DONE, Usage},
+    ledger::key_file,
     look,
 };
 
 /// Prints the public key, to be given to whoever verifies.
-pub(super) fn run(arguments: &Arguments, wanted: &Key) -> anyhow::Result<Code> {
-    let key = FileSigner::open_or_create(&wanted.signing_key)?.public_key();
+pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Code> {
+    let key = FileSigner::open_or_create(&key_file(arguments))?.public_key();
     if arguments.json {
         look::print_json(&json!({ "key": key.id(), "public": key.to_pem() }));
     } else {
@@ -32,4 +32,10 @@ pub(super) fn read_public(files: &[impl AsRef<Path>]) -> anyhow::Result<Vec<Publ
         keys.extend(PublicKey::all_from_pem(&text).map_err(|error| Usage(format!("--key: {path}: {error}")))?);
     }
     Ok(keys)
+}
+
+/// This host's own, where it has one.
+pub(super) fn own(arguments: &Arguments) -> anyhow::Result<Vec<PublicKey>> {
+    let path = key_file(arguments);
+    if path.exists() { Ok(vec![FileSigner::open(&path)?.public_key()]) } else { Ok(Vec::new()) }
 }

@@ -46,7 +46,7 @@ pub(crate) async fn run(arguments: &Arguments, wanted: &Audit) -> anyhow::Result
         AuditCommand::Show(wanted) => show::run(arguments, wanted).await,
         AuditCommand::Why(wanted) => why::run(arguments, wanted).await,
         AuditCommand::Verify(wanted) => verify::run(arguments, wanted).await,
-        AuditCommand::Key(wanted) => keys::run(arguments, wanted),
+        AuditCommand::Key => keys::run(arguments),
         AuditCommand::Export(wanted) => export::run(arguments, wanted).await,
         AuditCommand::Payload(wanted) => payload::run(arguments, wanted).await,
         AuditCommand::Erase(wanted) => erase::run(arguments, wanted).await,

@@ -22,12 +22,16 @@ use crate::{
         row::second,
     },
     exit::{self, Code, DAMAGED, DONE, Usage},
+    ledger::heads_file,
     look,
     progress::Bar,
 };
 
 pub(super) async fn run(arguments: &Arguments, wanted: &Verify) -> anyhow::Result<Code> {
-    let keys = keys::read_public(&wanted.key)?;
+    let keys = match wanted.key[..] {
+        [] => keys::own(arguments)?,
+        _ => keys::read_public(&wanted.key)?,
+    };
     let verdict = match &wanted.file {
         Some(file) => of_file(file, &keys)?,
         None => of_store(arguments, wanted, &keys).await?,
@@ -52,9 +56,9 @@ fn of_file(path: &Path, keys: &[PublicKey]) -> anyhow::Result<Verdict> {
 
 async fn of_store(arguments: &Arguments, wanted: &Verify, keys: &[PublicKey]) -> anyhow::Result<Verdict> {
     let mut files = Vec::new();
-    for path in &wanted.heads {
+    if let Some(path) = heads_file(arguments) {
         let told = |error| Usage(format!("--heads: {} cannot be read: {error}", path.display()));
-        files.push((path.display().to_string(), BufReader::new(File::open(path).map_err(told)?)));
+        files.push((path.display().to_string(), BufReader::new(File::open(&path).map_err(told)?)));
     }
     let opened = Opened::open(&folder(arguments)).await?;
     let verdict = {
