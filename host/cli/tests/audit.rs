@@ -74,6 +74,8 @@ async fn list_shows_the_newest_first_and_goes_on_where_it_ended() {
     {
         assert!(ran.out.contains(told), "`{told}` is not in {}", ran.out);
     }
+    let stands_out = |line: &str| line.contains(" outcome ") && line.contains(" UNKNOWN ");
+    assert!(ran.out.lines().any(stands_out), "{}", ran.out);
     assert!(ran.out.contains(&history::short(&history.denied)), "a call is told by its end: {}", ran.out);
     assert!(!ran.out.contains('\u{1b}'), "no colours where nobody looks");
 }
@@ -404,6 +406,11 @@ async fn verify_names_what_is_wrong_in_a_store_or_a_file_and_how_far_all_before_
     let of_store = ["audit", "verify", "--key", &public, "--heads", &heads];
     let ran = place.run(&of_store);
     assert!(ran.code == 0 && ran.out.contains("1 record at the end is not signed yet"), "{}{}", ran.out, ran.err);
+    // Another store than the one whose heads were kept, such as an older copy.
+    let other = Place::new();
+    History::of(&other).await;
+    let ran = other.run(&of_store);
+    assert!(ran.code == 7 && ran.err.contains(&heads), "{}{}", ran.out, ran.err);
     let opened = history::open(&place).await;
     let block = [b"L".as_slice(), b"local", &[0], &2_u64.to_be_bytes()].concat();
     let bytes = String::from_utf8(opened.get(&block).await.unwrap().unwrap()).unwrap();

@@ -12,6 +12,7 @@ use portcullis_ledger::{
     heads::{FileSigner, HeadOptions, PublicKey, SignedHead, SignedHeads, Signer},
     verify::verify_export,
 };
+use portcullis_store::{Batch, Store};
 use serde_json::{Value, json};
 
 use crate::records::{Steps, every_kind, ledger_with, open};
@@ -144,15 +145,19 @@ async fn a_long_chain_is_handed_out_in_pieces_and_what_comes_meanwhile_is_not_in
 
 #[tokio::test]
 async fn a_damaged_chain_is_not_exported_as_if_it_were_whole() {
-    let (ledger, store) = open(Steps::default()).await;
-    ledger.append(every_kind("acme")).await.unwrap();
-    ledger.append(every_kind("acme")).await.unwrap();
-    // The second batch has a block of its own.
-    let second = records::key_of_block("acme", every_kind("acme").len() as u64 + 1);
-    portcullis_store::Store::commit(store.as_ref(), portcullis_store::Batch::new().delete(second)).await.unwrap();
-    for format in Format::ALL {
-        let told = export(&ledger, Wanted::new(Query::new("acme"), format)).await.unwrap_err();
-        assert!(told.to_string().contains(&format!("record {}", every_kind("acme").len() + 1)), "{told}");
+    // Each batch has a block of its own; the last one is lost, or the one in the middle.
+    for lost in [3, 2] {
+        let (ledger, store) = open(Steps::default()).await;
+        for _ in 0..3 {
+            ledger.append(every_kind("acme")).await.unwrap();
+        }
+        let first_lost = every_kind("acme").len() as u64 * (lost - 1) + 1;
+        let batch = Batch::new().delete(records::key_of_block("acme", first_lost));
+        store.commit(batch).await.unwrap();
+        for format in Format::ALL {
+            let told = export(&ledger, Wanted::new(Query::new("acme"), format)).await.unwrap_err();
+            assert!(told.to_string().contains(&format!("record {first_lost} ")), "{told}");
+        }
     }
 }
 

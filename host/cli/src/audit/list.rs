@@ -94,3 +94,14 @@ pub(super) fn stand_out(text: &str) -> String {
     let style = Style::new().bold().fg_color(Some(AnsiColor::Yellow.into()));
     text.replace(UNKNOWN, &format!("{style}{UNKNOWN}{style:#}"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_end_that_nobody_knows_is_in_colour_and_nothing_else_is() {
+        let told = stand_out("1 call UNKNOWN, x");
+        assert!(told.starts_with("1 call \u{1b}[") && told.contains("mUNKNOWN\u{1b}[0m, x"), "{told:?}");
+    }
+}

@@ -1,7 +1,7 @@
 //! Opens the store of the data folder, and closes it again, so that the next command finds it sealed.
 //!
-//! A store belongs to one process at a time. Another command is soon done with it, so this one waits a moment; a host that
-//! keeps running is told of.
+//! A store belongs to one process at a time. Another command is soon done with it, so the store waits for it a moment; a host
+//! that keeps running is told of.
 
 use std::{
     path::{Path, PathBuf},
@@ -17,7 +17,7 @@ use portcullis_runtime::{
 
 use crate::{arguments::Arguments, progress::Spinner};
 
-/// How long another command is waited for.
+/// How long a writer that was just dropped is waited for.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Where the store is.
@@ -30,17 +30,8 @@ pub(super) struct Opened(Arc<Embedded>);
 
 impl Opened {
     pub(super) async fn open(folder: &Path) -> Result<Self, StoreError> {
-        let since = Instant::now();
-        let mut waiting = None;
-        loop {
-            match Embedded::open(folder, Options::default().existing()).await {
-                Err(StoreError::Busy { .. }) if since.elapsed() < PATIENCE => {
-                    waiting.get_or_insert_with(|| Spinner::start("waiting for another process that has the store"));
-                    tokio::time::sleep(Duration::from_millis(50)).await;
-                }
-                opened => return opened.map(|store| Self(Arc::new(store))),
-            }
-        }
+        let _spinner = Spinner::start("opening the store");
+        Ok(Self(Arc::new(Embedded::open(folder, Options::default().existing()).await?)))
     }
 
     pub(super) fn reader(&self) -> Reader {
@@ -58,7 +49,7 @@ impl Opened {
         loop {
             match Arc::try_unwrap(store) {
                 Ok(store) => return store.close().await,
-                // A writer that was just dropped lets go of it in its own task.
+                // It lets go of it in its own task.
                 Err(shared) if Instant::now() < until => {
                     store = shared;
                     tokio::time::sleep(Duration::from_millis(5)).await;

@@ -259,13 +259,17 @@ impl Exporter {
         let workspace = self.wanted.query.workspace().to_owned();
         if self.wanted.query.fields.is_empty() {
             let lines = self.reader.lines(&workspace, self.next).await?;
-            // The chain says that it has them.
-            if lines.first().map(|line| line.seq) != Some(self.next) {
-                let what = "it is missing".to_owned();
-                return Err(LedgerError::Corrupt { workspace, seq: self.next, what }.into());
+            let missing =
+                |seq| LedgerError::Corrupt { workspace: workspace.clone(), seq, what: "it is missing".to_owned() };
+            if lines.is_empty() {
+                return Err(missing(self.next).into());
             }
             let last = self.last;
             for line in lines.into_iter().take_while(|line| line.seq <= last) {
+                // The chain says that it has all of them.
+                if line.seq != self.next {
+                    return Err(missing(self.next).into());
+                }
                 self.one_record(piece, &line, None)?;
             }
             return Ok(());
