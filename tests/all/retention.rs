@@ -107,7 +107,7 @@ async fn nothing_that_the_built_in_adapters_mark_is_in_the_store() {
 
 #[tokio::test]
 async fn what_a_call_was_given_and_gave_is_kept_as_the_policy_says_until_it_is_erased() {
-    let policy = "[[keep]]\nintegration = \"acme/stripe\"\nside = \"output\"\nwhat = \"whole\"\ndays = 30";
+    let policy = "[[keep]]\nwhat = \"redacted\"\n\n[[keep]]\nintegration = \"acme/stripe\"\nside = \"output\"\nwhat = \"whole\"\ndays = 30";
     let policy = RetentionPolicy::parse(policy).unwrap();
     let case = Case::with(|_| Answer::json(&json!({})), |builder| builder.retention(policy)).await;
     let stripe = integrated(&case, "stripe", json!({}), None, "").await;

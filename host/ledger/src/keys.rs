@@ -165,6 +165,11 @@ pub(crate) fn expiries_from(seconds: u64) -> Vec<u8> {
     key
 }
 
+/// Whether a key is of what is kept of an input or output.
+pub(crate) fn is_of_payload(key: &[u8]) -> bool {
+    key.starts_with(b"P") || key.starts_with(EXPIRIES)
+}
+
 /// What an expiry's key is about.
 pub(crate) fn of_expiry(key: &[u8]) -> Option<(&str, CallId, Side)> {
     let (_, rest) = key.strip_prefix(EXPIRIES)?.split_at_checked(8)?;

@@ -230,6 +230,7 @@ impl RetentionPolicy {
                 kept: keep.map_or(Kept::Redacted, |rule| rule.what),
                 days: keep.and_then(|rule| rule.days),
                 hide: redact.map(|rule| rule.pointer.clone()).collect(),
+                asked: keep.is_some(),
             }
         };
         Retention(Arc::new([of_side(Side::Input), of_side(Side::Output)]))
@@ -268,6 +269,8 @@ pub struct Rule {
     pub days: Option<u32>,
     /// What the operator has taken out of what is kept redacted.
     pub hide: Vec<Pointer>,
+    /// Whether a `[[keep]]` says so. Of calls in sandbox mode nothing is kept otherwise.
+    pub asked: bool,
 }
 
 impl Retention {

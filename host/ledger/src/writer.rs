@@ -21,6 +21,7 @@ use crate::{
     chain::Chain,
     entry::Entry,
     error::LedgerError,
+    keys,
     record::{Kind, Payload},
 };
 
@@ -215,7 +216,7 @@ impl Writer {
         self.chains.clear();
         for mut request in taken {
             let is_outcome = request.entries.last().is_some_and(|entry| entry.0.kind == Kind::Outcome);
-            if request.batch.checks().is_empty() && is_outcome {
+            if is_outcome && only_payloads(&request.batch) {
                 // What was to be kept of the output is large, and is let go.
                 for output in request.entries.iter_mut().filter_map(|entry| entry.0.output.as_mut()) {
                     *output = Payload { bytes: output.bytes, ..Payload::default() };
@@ -260,6 +261,12 @@ impl Writer {
         let (done, _) = oneshot::channel();
         self.write(&mut VecDeque::from([Request { entries, batch: Batch::new(), done }])).await;
     }
+}
+
+/// Whether nothing comes with the records but what is kept of inputs and outputs. Anything else is kept together with its
+/// records, or not at all.
+fn only_payloads(batch: &Batch) -> bool {
+    batch.checks().is_empty() && batch.writes().keys().all(|key| keys::is_of_payload(key))
 }
 
 /// Whoever asked may have gone away.

@@ -19,6 +19,7 @@ use portcullis_ledger::{
 };
 use portcullis_sandbox::{self as sandbox, Journal, Meter, Sight, Terms, Usage, wit};
 use portcullis_store::Batch;
+use portcullis_vault::Scrubber;
 use serde_json::Value;
 use tokio::time::timeout_at;
 
@@ -202,7 +203,7 @@ impl Running<'_> {
             Ok((powers, input)) => {
                 guard = Some(Abandoned::new(inner, &subject));
                 let mut batch = Batch::new();
-                let recorded = match self.keep(Side::Input, &call.operation, &call.input, &mut batch) {
+                let recorded = match self.keep(Side::Input, &call, &call.input, &mut batch) {
                     Ok(kept) => {
                         let entries = vec![Entry::intent(&subject, kept)];
                         record(ledger, entries, batch, self.started, self.wall()).await
@@ -224,7 +225,7 @@ impl Running<'_> {
         let mut batch = Batch::new();
         let mut kept = None;
         if let Ok(output) = &parts.result {
-            match self.keep(Side::Output, &call.operation, output, &mut batch) {
+            match self.keep(Side::Output, &call, output, &mut batch) {
                 Ok(payload) => kept = Some(payload),
                 Err(error) => parts.result = Err(CallError::Unrecorded(error)),
             }
@@ -265,14 +266,21 @@ impl Running<'_> {
         Duration::from_millis(self.inner.limits.wall_ms.into())
     }
 
-    /// What the record says of the input or the output; what is kept of it goes into the batch.
-    fn keep(&self, side: Side, operation: &str, value: &Value, batch: &mut Batch) -> Result<Payload, LedgerError> {
+    /// What the record says of the input or the output; what is kept of it goes into the batch, without the secrets that
+    /// somebody wrote into it. Of a call in sandbox mode, whose vault is not asked, only what a policy asks for is kept.
+    fn keep(&self, side: Side, call: &Call, value: &Value, batch: &mut Batch) -> Result<Payload, LedgerError> {
         let inner = self.inner;
         let (Some(retention), Some((input, output))) =
-            (inner.retention.get(operation), inner.schemas.operations.get(operation))
+            (inner.retention.get(&call.operation), inner.schemas.operations.get(&call.operation))
         else {
             return Ok(Payload::default());
         };
+        let scrubbed = match call.mode {
+            Mode::Live => without_secrets(&inner.vault.scrubber(), value),
+            Mode::Sandbox if !retention.side(side).asked => return Ok(Payload::default()),
+            Mode::Sandbox => None,
+        };
+        let value = scrubbed.as_ref().unwrap_or(value);
         let schema = if side == Side::Input { input } else { output };
         let now = inner.shared.ledger.clock().now();
         let (workspace, call, salts) = (&inner.workspace, self.id, &self.salts);
@@ -405,6 +413,13 @@ async fn record(
 ) -> Result<(), LedgerError> {
     let kept = timeout_at((since + within).into(), ledger.commit(entries, batch)).await;
     kept.unwrap_or_else(|_| Err(LedgerError::Slow { waited_ms: u64::try_from(within.as_millis()).unwrap_or(u64::MAX) }))
+}
+
+/// A value without the secrets that somebody wrote into it; none where there are none.
+fn without_secrets(scrubber: &Scrubber, value: &Value) -> Option<Value> {
+    let scrubbed = scrubber.scrub(value.to_string().as_bytes())?;
+    let text = String::from_utf8_lossy(&scrubbed.bytes).into_owned();
+    Some(serde_json::from_str(&text).unwrap_or(Value::String(text)))
 }
 
 /// The last records of a call: what it was refused, and how it ended.

@@ -30,7 +30,7 @@ const GOOD: &str = r#"
 
 #[test]
 fn without_a_rule_it_is_redacted_until_it_is_erased() {
-    let rule = Rule { kept: Kept::Redacted, days: None, hide: Vec::new() };
+    let rule = Rule { kept: Kept::Redacted, days: None, hide: Vec::new(), asked: false };
     assert_eq!(Retention::default().side(Side::Input), &rule);
     assert_eq!(RetentionPolicy::parse("").unwrap().of("acme", "mail", "send").side(Side::Output), &rule);
 }
