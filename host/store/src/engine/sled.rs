@@ -40,6 +40,8 @@ const LOOK_AFTER: Duration = Duration::from_millis(500);
 const SEGMENT: u64 = 512 << 10;
 /// How many of them are taken ahead of it.
 const SEGMENTS_AHEAD: u64 = 4;
+/// What must be free for the files of large values, beyond four times what is written: sled moves old ones as well.
+const BLOB_ROOM: u64 = 4 << 20;
 
 pub(super) struct Sled {
     inner: Arc<Inner>,
@@ -163,6 +165,12 @@ impl Inner {
             let to = wanted + SEGMENTS_AHEAD * SEGMENT;
             super::reserve(&self.file, end, to)?;
             self.reserved.store(to, Ordering::Release);
+        }
+        // Large values go into files of their own, for which nothing can be taken ahead; where there is no space for one, sled
+        // waits for ever.
+        let space = rustix::fs::fstatvfs(&self.file)?;
+        if space.f_bavail.saturating_mul(space.f_frsize) < bytes * 4 + BLOB_ROOM {
+            return Err(io::ErrorKind::StorageFull.into());
         }
         Ok(())
     }
