@@ -143,3 +143,91 @@ impl fmt::Debug for HttpHeadSink {
         f.debug_tuple("HttpHeadSink").field(&self.shown()).finish()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        net::TcpListener,
+    };
+
+    use super::*;
+    use crate::SystemResolver;
+
+    const HEAD: &str = r#"{"head":{"heads":{},"key":"0011223344556677","prev":"00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff","seq":1,"time":"2026-11-21T16:00:00Z","v":1},"signature":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=="}"#;
+
+    /// A server that gives each request its answer, and what it received.
+    async fn server(answers: &'static [&'static str]) -> (SocketAddr, tokio::task::JoinHandle<Vec<String>>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let serve = async move {
+            let mut received = Vec::new();
+            for answer in answers {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                let mut request = Vec::new();
+                while !request.ends_with(b"\"}") {
+                    assert_ne!(stream.read_buf(&mut request).await.unwrap(), 0);
+                }
+                received.push(String::from_utf8(request).unwrap());
+                stream.write_all(answer.as_bytes()).await.unwrap();
+            }
+            received
+        };
+        (address, tokio::spawn(serve))
+    }
+
+    fn sink(url: &str, carve_outs: &[SocketAddr]) -> HttpHeadSink {
+        let egress = Egress::new(Arc::new(SystemResolver::default())).unwrap();
+        HttpHeadSink::new(&egress, url, CarveOuts::new(carve_outs)).unwrap()
+    }
+
+    fn head() -> [Arc<SignedHead>; 1] {
+        [Arc::new(SignedHead::parse(HEAD.as_bytes()).unwrap())]
+    }
+
+    #[tokio::test]
+    async fn a_signed_head_is_posted_as_it_was_signed() {
+        let (address, received) = server(&["HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n"]).await;
+        sink(&format!("http://{address}/heads?token=s3cret"), &[address]).write(&head()).await.unwrap();
+        let received = received.await.unwrap().remove(0);
+        assert!(received.starts_with("POST /heads?token=s3cret HTTP/1.1\r\n"), "{received}");
+        assert!(received.to_lowercase().contains("content-type: application/json\r\n"), "{received}");
+        assert!(received.ends_with(&format!("\r\n\r\n{HEAD}")), "{received}");
+    }
+
+    #[tokio::test]
+    async fn what_is_not_kept_is_told_without_the_query() {
+        let (address, _) = server(&[
+            "HTTP/1.1 500 No\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
+            "HTTP/1.1 302 Found\r\nLocation: /elsewhere\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
+            "",
+        ])
+        .await;
+        let sink = sink(&format!("http://{address}/heads?token=s3cret"), &[address]);
+        assert_eq!(sink.name(), format!("http://{address}/heads"));
+        for told in ["answered 500", "redirects are not followed", "broke off", "cannot be reached"] {
+            let error = sink.write(&head()).await.unwrap_err().to_string();
+            assert!(error.contains(told) && !error.contains("s3cret"), "{error}");
+        }
+    }
+
+    #[tokio::test]
+    async fn only_https_and_what_was_carved_out_is_dialled() {
+        for (url, told) in [
+            ("http://127.0.0.1:9/", "127.0.0.1 may not be dialled"),
+            ("https://127.0.0.1:9/", "127.0.0.1 may not be dialled"),
+            ("https://169.254.169.254/", "169.254.169.254 may not be dialled"),
+            ("http://192.0.2.1/", "may not be dialled"),
+        ] {
+            let error = sink(url, &[]).write(&head()).await.unwrap_err().to_string();
+            assert!(error.contains(told), "{error}");
+        }
+        let egress = Egress::new(Arc::new(SystemResolver::default())).unwrap();
+        for url in ["ftp://a.example/", "https://user:s3cret@a.example/", "no url?token=s3cret"] {
+            let error = HttpHeadSink::new(&egress, url, CarveOuts::default()).unwrap_err().to_string();
+            assert!(error.contains("cannot be sent") && !error.contains("s3cret"), "{error}");
+        }
+    }
+}
