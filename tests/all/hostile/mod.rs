@@ -108,6 +108,8 @@ cases! {
     33 case_33_damaged_stores
         "a store file truncated, or with one byte flipped, anywhere: detected, named, never silently fewer records"
         also crash::damaged_files_are_told_and_never_answered_as_if_there_had_been_fewer_records;
+    34 case_34_edited_records
+        "a ledger record edited, removed from the middle, reordered, or copied from another workspace";
     35 case_35_full_disks
         "the disk full, or read-only, while calls run: calls fail closed, reads go on, and all goes on when there is space"
         also crash::on_a_disk_that_is_full_or_read_only_nothing_is_lost_reads_go_on_and_so_does_everything_later;
