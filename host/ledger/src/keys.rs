@@ -5,7 +5,7 @@
 //! | --- | --- |
 //! | `L` workspace 0 seq:8 | a block: the records from `seq` on, one a line |
 //! | `H` workspace 0 | the head of the workspace's chain |
-//! | `X` workspace 0 term:8 range:4 | where in a range of records a term stands |
+//! | `X` workspace 0 group:4 term:8 range:4 | where in a range of records a term stands |
 //! | `S` seq:8 | a signed head |
 //! | `T` workspace 0 seq:8 | the number of the signed head that names this record, in 8 bytes, and the record's hash |
 //! | `W` name | the number of the last signed head that was written to the sink of this name, in 8 bytes |
@@ -114,15 +114,24 @@ pub(crate) fn workspace_of_head(key: &[u8]) -> Option<&str> {
     std::str::from_utf8(name).ok()
 }
 
-/// All that is noted of a term begins with this.
-pub(crate) fn term(workspace: &str, term: u64) -> Vec<u8> {
-    let mut key = of(b'X', workspace);
-    key.extend_from_slice(&term.to_be_bytes());
-    key
+/// How many ranges stand together in the index. Within a group keys are in the order of their terms, and terms are as good as
+/// random: so what is written to at one time is a group, a few megabytes, however long the chain is.
+const GROUP: u32 = 64;
+
+/// The last range of this one's group.
+pub(crate) fn group_end(range: u32) -> u32 {
+    (range / GROUP).saturating_mul(GROUP).saturating_add(GROUP - 1)
 }
 
-pub(crate) fn posting(workspace: &str, of: u64, range: u32) -> Vec<u8> {
-    let mut key = term(workspace, of);
+/// The first range of this one's group.
+pub(crate) fn group_start(range: u32) -> u32 {
+    range / GROUP * GROUP
+}
+
+pub(crate) fn posting(workspace: &str, term: u64, range: u32) -> Vec<u8> {
+    let mut key = of(b'X', workspace);
+    key.extend_from_slice(&(range / GROUP).to_be_bytes());
+    key.extend_from_slice(&term.to_be_bytes());
     key.extend_from_slice(&range.to_be_bytes());
     key
 }

@@ -249,6 +249,14 @@ impl Query {
         terms
     }
 
+    /// What stands in the text of every record that is one of those, as it is written there.
+    pub(crate) fn words(&self) -> Vec<String> {
+        let whole = |field: &Field| !matches!(field, Field::Cost | Field::IntegrationVersion);
+        let fields = self.fields.iter().filter(|(field, _)| whole(field));
+        let written = fields.filter_map(|(_, is)| serde_json::to_string(is).ok());
+        written.map(|word| word.trim_matches('"').to_owned()).collect()
+    }
+
     /// Whether a record is one of those.
     pub fn matches(&self, record: &Record) -> bool {
         let in_time =

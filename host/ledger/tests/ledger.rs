@@ -545,3 +545,50 @@ async fn a_chain_that_does_not_hold_is_not_added_to() {
         assert!(matches!(refused, Err(LedgerError::Corrupt { .. })), "{damage}: {refused:?}");
     }
 }
+
+#[tokio::test]
+async fn what_is_rare_is_found_in_a_long_chain_wherever_it_stands() {
+    let store = Arc::new(Watched::default());
+    let ledger = open(&store).await;
+    // More than one group of ranges of the index, and some beyond.
+    let rare = [1, 1_024, 1_025, 40_000, 65_536, 65_537, 66_000, 66_600];
+    let mut entries = Vec::new();
+    for seq in 1..=66_600 {
+        let principal = if rare.contains(&seq) { "user:rare" } else { "user:usual" };
+        let change = Change { action: "replaced".to_owned(), ..Change::default() };
+        entries.push(Entry::change("acme", Kind::Configuration, &Caller::principal(principal), change));
+        if entries.len() == 1_000 {
+            ledger.append(std::mem::take(&mut entries)).await.unwrap();
+        }
+    }
+    ledger.append(entries).await.unwrap();
+    for oldest_first in [true, false] {
+        for limit in [3, 50] {
+            let mut query = Query::new("acme").field(Field::Principal, "user:rare").limit(limit);
+            if oldest_first {
+                query = query.oldest_first();
+            }
+            let mut found = Vec::new();
+            loop {
+                let page = ledger.reader().query(&query).await.unwrap();
+                found.extend(page.records.iter().map(|(_, record)| record.seq));
+                match page.next {
+                    Some(next) => query = query.after(next),
+                    None => break,
+                }
+            }
+            if !oldest_first {
+                found.reverse();
+            }
+            assert_eq!(found, rare);
+        }
+    }
+    // What never stands together is looked for within bounds, and found not to be there.
+    let mut query = Query::new("acme").field(Field::Principal, "user:usual").field(Field::Kind, "grant");
+    let mut pages = 1;
+    while let Some(next) = ledger.reader().query(&query).await.unwrap().next {
+        query = query.after(next);
+        pages += 1;
+    }
+    assert!(pages < 10, "{pages}");
+}

@@ -167,7 +167,7 @@ async fn write(ledger: &Ledger, callers: usize, until: Until) -> Result<Written,
 fn call(number: usize) -> [Entry; 2] {
     let caller = Caller {
         workflow: Some(format!("workflow-{}", number % 8)),
-        run: Some(CallId::generate().to_string()),
+        run: Some(format!("run-{number}-{}", CallId::generate().to_string().get(..12).unwrap_or_default())),
         ..Caller::principal(format!("user:{number}"))
     };
     let call = CallId::generate();
