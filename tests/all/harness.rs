@@ -59,6 +59,7 @@ pub(crate) struct Case {
 pub(crate) struct WatchedVault {
     pub(crate) inner: MemoryVault,
     asked: AtomicUsize,
+    searched: AtomicUsize,
 }
 
 impl WatchedVault {
@@ -71,7 +72,13 @@ impl WatchedVault {
         vault
     }
 
+    /// How often it was asked for anything.
     pub(crate) fn asked(&self) -> usize {
+        self.opened() + self.searched.load(Ordering::SeqCst)
+    }
+
+    /// How often a secret was to be used, and not only to be found in what is kept or handed on.
+    pub(crate) fn opened(&self) -> usize {
         self.asked.load(Ordering::SeqCst)
     }
 
@@ -103,7 +110,8 @@ impl Vault for WatchedVault {
     }
 
     fn scrubber(&self) -> Arc<Scrubber> {
-        self.ask().scrubber()
+        self.searched.fetch_add(1, Ordering::SeqCst);
+        self.inner.scrubber()
     }
 }
 

@@ -35,13 +35,13 @@ async fn a_slot_name_that_the_guest_chose_opens_nothing() {
     // It is in the vault, and no route of the probe names it.
     let names = ["server-token", "TOKEN", "token ", "token\u{0}", "../token", "", "acme/token", "\u{1b}[2Jtoken"];
     let steps: Vec<Value> = names.iter().map(|name| json!({"do": "open", "slot": name})).collect();
-    let asked = case.vault.asked();
+    let asked = case.vault.opened();
     let outcome = case.steps(case.probe(), json!(steps)).await;
     let output = outcome.result.as_ref().unwrap();
     for step in 0..names.len() {
         assert_eq!(output["results"][step]["error"]["kind"], "no-such-slot", "{output}");
     }
-    assert_eq!(case.vault.asked(), asked, "the vault was asked");
+    assert_eq!(case.vault.opened(), asked, "the vault was asked");
     assert!(outcome.denials.iter().all(|denial| !denial.message.contains('\u{1b}')));
     case.holds(&outcome).await;
     // Declared and not granted.
@@ -58,11 +58,11 @@ async fn a_slot_name_that_the_guest_chose_opens_nothing() {
 async fn there_are_no_credentials_before_anything_was_granted() {
     let case = Case::new().await;
     let adapter = case.load(guests::HOSTILE_POWERS_IN_CONFIG_SCHEMA).await;
-    let asked = case.vault.asked();
+    let asked = case.vault.opened();
     let error = case.runtime.config_schema(&adapter).await.unwrap_err().to_string();
     case.refusal_is_recorded("describe", &error);
     assert!(error.contains("`config-schema` have no powers"), "{error}");
-    assert_eq!(case.vault.asked(), asked, "the vault was asked");
+    assert_eq!(case.vault.opened(), asked, "the vault was asked");
     case.goes_on().await;
 }
 
@@ -104,13 +104,13 @@ async fn a_handle_does_not_outlive_its_call() {
 async fn a_handle_that_was_made_up_is_none() {
     let case = Case::new().await;
     let forger = case.guest(guests::HOSTILE_FORGED_HANDLE, "attack", "").await;
-    let asked = case.vault.asked();
+    let asked = case.vault.opened();
     let outcome = forger.call(call("attack", json!({})).live()).await;
     match outcome.result.as_ref().unwrap_err() {
         CallError::Broken(why) => assert!(why.contains("handle"), "{why}"),
         other => panic!("{other:?}"),
     }
-    assert_eq!(case.vault.asked(), asked, "the vault was asked");
+    assert_eq!(case.vault.opened(), asked, "the vault was asked");
     case.holds(&outcome).await;
 }
 
