@@ -133,9 +133,9 @@ pub(crate) enum Store {
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(crate) enum EngineName {
-    /// The default.
+    /// A log and a tree over it.
     Sled,
-    /// One file.
+    /// One file. The default.
     Redb,
 }
 

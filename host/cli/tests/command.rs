@@ -134,7 +134,7 @@ fn a_live_call_takes_its_secret_from_a_file_a_variable_or_standard_input() {
     }
     let received = received.lock().unwrap();
     assert_eq!(received.matches(&format!("x-postmark-server-token: {SECRET}")).count(), 3, "{received}");
-    let ledger = std::fs::read(place.folder.path().join("data/store/sled/db")).unwrap();
+    let ledger = std::fs::read(place.folder.path().join("data/store/redb/data")).unwrap();
     let ledger = String::from_utf8_lossy(&ledger);
     assert!(ledger.matches("\"kind\":\"intent\"").count() >= 3);
     assert!(!ledger.contains(SECRET));

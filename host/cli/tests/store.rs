@@ -42,17 +42,17 @@ fn a_store_is_verified_exported_imported_and_compacted() {
     assert_eq!(over.code, 2, "{}", over.err);
     assert!(over.err.contains("it has 100 entries already"), "{}", over.err);
     let other = place.folder.path().join("other").display().to_string();
-    let imported = place.run(&["--data", &other, "store", "import", &backup, "--engine", "redb", "--json"]).json();
+    let imported = place.run(&["--data", &other, "store", "import", &backup, "--engine", "sled", "--json"]).json();
     assert_eq!(imported["imported"]["entries"], 100);
     let verified = place.run(&["--data", &other, "store", "verify", "--json"]).json();
-    assert_eq!(verified["verified"]["engine"], "redb");
+    assert_eq!(verified["verified"]["engine"], "sled");
     assert_eq!(verified["verified"]["bytes"], 100 * 1006);
 }
 
 #[test]
 fn a_damaged_store_is_told_by_name_with_a_code_of_its_own() {
     let place = filled();
-    let log = place.folder.path().join("data/store/sled/db");
+    let log = place.folder.path().join("data/store/redb/data");
     let mut bytes = fs::read(&log).unwrap();
     let middle = bytes.len() / 2;
     bytes[middle] ^= 1;
@@ -60,7 +60,7 @@ fn a_damaged_store_is_told_by_name_with_a_code_of_its_own() {
     for command in [&["store", "verify"][..], &["store", "compact"], &["store", "export", "/dev/null/x"]] {
         let told = place.run(command);
         assert_eq!(told.code, 7, "{command:?}: {}{}", told.out, told.err);
-        assert!(told.err.contains("`sled/db` is not as it was"), "{}", told.err);
+        assert!(told.err.contains("`redb/data` is not as it was"), "{}", told.err);
     }
     let told = place.run(&["store", "verify", "--json"]);
     assert_eq!((told.code, &told.json()["error"]["code"]), (7, &"damaged".into()));
@@ -79,5 +79,5 @@ fn where_there_is_no_store_nothing_is_made() {
     let told = place.run(&["store", "import", &file]);
     assert_eq!(told.code, 2, "{}", told.err);
     assert!(told.err.contains("cut off (after byte 27)"), "{}", told.err);
-    assert!(!place.folder.path().join("data/store/sled").exists());
+    assert!(!place.folder.path().join("data/store/redb").exists());
 }

@@ -20,9 +20,9 @@ use std::{
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum EngineKind {
     /// sled 0.34: a log and a tree over it.
-    #[default]
     Sled,
     /// redb 4: a copy-on-write tree in one file.
+    #[default]
     Redb,
 }
 

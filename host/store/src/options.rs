@@ -10,7 +10,7 @@ pub type FreeSpace = Arc<dyn Fn(&Path) -> io::Result<u64> + Send + Sync>;
 /// How a store is opened. `Options::default()` is right for most.
 #[derive(Clone)]
 pub struct Options {
-    /// Which engine; none takes the one that is there, and sled for a new store.
+    /// Which engine; none takes the one that is there, and redb for a new store.
     pub engine: Option<EngineKind>,
     /// Whether a store is made where there is none.
     pub create: bool,
