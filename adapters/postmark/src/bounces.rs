@@ -31,7 +31,7 @@ pub(crate) struct BounceQuery {
     pub(crate) inactive: Option<bool>,
     /// Of this address.
     #[serde(rename = "emailFilter")]
-    #[schema(email)]
+    #[schema(email, sensitive)]
     pub(crate) email_filter: Option<String>,
     /// Of this message.
     #[serde(rename = "messageID")]
@@ -127,10 +127,10 @@ pub(crate) struct Bounce {
     #[schema(example = "The server was unable to deliver your message (ex: unknown user, mailbox not found).")]
     pub(crate) description: Option<String>,
     /// What the other side said.
-    #[schema(example = "smtp;550 5.1.1 The email account that you tried to reach does not exist.")]
+    #[schema(example = "smtp;550 5.1.1 The email account that you tried to reach does not exist.", sensitive)]
     pub(crate) details: Option<String>,
     /// The address that bounced.
-    #[schema(example = "john@example.com")]
+    #[schema(example = "john@example.com", sensitive)]
     pub(crate) email: Option<String>,
     /// The sender.
     #[schema(example = "sender@example.com")]
@@ -148,8 +148,9 @@ pub(crate) struct Bounce {
     #[schema(example = true)]
     pub(crate) can_activate: Option<bool>,
     /// The email's subject.
-    #[schema(example = "Hello")]
+    #[schema(example = "Hello", sensitive)]
     pub(crate) subject: Option<String>,
     /// The raw message, where the server is set to keep it.
+    #[schema(sensitive)]
     pub(crate) content: Option<String>,
 }

@@ -34,35 +34,40 @@ pub(crate) struct Email {
     #[schema(length(min = 3, max = 255), example = "sender@example.com")]
     pub(crate) from: String,
     /// Recipients, separated by commas. At most 50.
-    #[schema(length(min = 3), example = "receiver@example.com")]
+    #[schema(length(min = 3), example = "receiver@example.com", sensitive)]
     pub(crate) to: String,
     /// Recipients of a copy, separated by commas. At most 50.
+    #[schema(sensitive)]
     pub(crate) cc: Option<String>,
     /// Recipients of a blind copy, separated by commas. At most 50.
+    #[schema(sensitive)]
     pub(crate) bcc: Option<String>,
     /// The subject.
-    #[schema(length(max = 2000), example = "Hello")]
+    #[schema(length(max = 2000), example = "Hello", sensitive)]
     pub(crate) subject: Option<String>,
     /// Categorises the email for statistics.
     #[schema(length(max = 1000))]
     pub(crate) tag: Option<String>,
     /// The HTML message, at most 5 MB. If no TextBody is given.
-    #[schema(length(max = 5_242_880))]
+    #[schema(length(max = 5_242_880), sensitive)]
     pub(crate) html_body: Option<String>,
     /// The plain text message, at most 5 MB. If no HtmlBody is given.
-    #[schema(length(max = 5_242_880), example = "Hello there")]
+    #[schema(length(max = 5_242_880), example = "Hello there", sensitive)]
     pub(crate) text_body: Option<String>,
     /// Where replies go. By default what the Sender Signature says.
     pub(crate) reply_to: Option<String>,
     /// Headers of your own.
+    #[schema(sensitive)]
     pub(crate) headers: Option<Vec<MessageHeader>>,
     /// Whether to track when it is opened. By default what the server is set to.
     pub(crate) track_opens: Option<bool>,
     /// Whether to replace links to count clicks. By default what the server is set to.
     pub(crate) track_links: Option<TrackLinks>,
     /// Keys and values that come back in webhooks and searches. Keys of at most 20 characters, values of at most 80.
+    #[schema(sensitive)]
     pub(crate) metadata: Option<BTreeMap<String, String>>,
     /// Files that go with it. At most 10 MB in all, encoded.
+    #[schema(sensitive)]
     pub(crate) attachments: Option<Vec<Attachment>>,
     /// The message stream's id. By default `outbound`, the transactional one.
     #[schema(example = "outbound")]
@@ -136,6 +141,6 @@ pub(crate) struct Sent {
     #[schema(format = "date-time", example = "2026-01-15T09:30:00.0000000-05:00")]
     pub(crate) submitted_at: Option<String>,
     /// The recipients.
-    #[schema(example = "receiver@example.com")]
+    #[schema(example = "receiver@example.com", sensitive)]
     pub(crate) to: Option<String>,
 }

@@ -30,7 +30,7 @@ pub(crate) struct OutboundQuery {
     #[schema(range(max = 10_000), example = 0)]
     pub(crate) offset: u32,
     /// To this address.
-    #[schema(email)]
+    #[schema(email, sensitive)]
     pub(crate) recipient: Option<String>,
     /// From this address.
     #[schema(email)]
@@ -46,6 +46,7 @@ pub(crate) struct OutboundQuery {
     #[schema(format = "date")]
     pub(crate) fromdate: Option<String>,
     /// With this subject.
+    #[schema(sensitive)]
     pub(crate) subject: Option<String>,
     /// In this message stream. By default `outbound`.
     pub(crate) messagestream: Option<String>,
@@ -91,25 +92,28 @@ pub(crate) struct OutboundMessage {
     #[schema(example = "\"Sender\" <sender@example.com>")]
     pub(crate) from: Option<String>,
     /// The recipients.
+    #[schema(sensitive)]
     pub(crate) to: Option<Vec<NamedAddress>>,
     /// Those who got a copy.
+    #[schema(sensitive)]
     pub(crate) cc: Option<Vec<NamedAddress>>,
     /// Those who got a blind copy.
+    #[schema(sensitive)]
     pub(crate) bcc: Option<Vec<NamedAddress>>,
     /// All of them, as addresses only.
-    #[schema(extend("examples" = [["receiver@example.com"]]))]
+    #[schema(extend("examples" = [["receiver@example.com"]]), sensitive)]
     pub(crate) recipients: Option<Vec<String>>,
     /// When Postmark took it.
     #[schema(format = "date-time", example = "2026-01-15T09:30:00.0000000-05:00")]
     pub(crate) received_at: Option<String>,
     /// Its subject.
-    #[schema(example = "Hello")]
+    #[schema(example = "Hello", sensitive)]
     pub(crate) subject: Option<String>,
     /// Its state, such as `Queued` or `Sent`.
     #[schema(example = "Sent")]
     pub(crate) status: Option<String>,
     /// The files that went with it: their names, or objects with Name, ContentType and ContentID.
-    #[schema(extend("items" = {"type": ["string", "object"]}, "examples" = [[]]))]
+    #[schema(extend("items" = {"type": ["string", "object"]}, "examples" = [[]]), sensitive)]
     pub(crate) attachments: Option<Vec<Value>>,
     /// Whether it is tracked when it is opened.
     #[schema(example = true)]
@@ -118,6 +122,7 @@ pub(crate) struct OutboundMessage {
     #[schema(example = "None")]
     pub(crate) track_links: Option<String>,
     /// The keys and values it was sent with.
+    #[schema(sensitive)]
     pub(crate) metadata: Option<BTreeMap<String, String>>,
     /// Whether it was sent by a server that delivers nothing.
     #[schema(example = false)]

@@ -38,7 +38,7 @@ pub(crate) struct TemplatedEmail {
     #[schema(length(min = 1))]
     pub(crate) template_alias: Option<String>,
     /// What the template's placeholders stand for. The names are the template's own.
-    #[schema(example = {"name": "Ada"})]
+    #[schema(example = {"name": "Ada"}, sensitive)]
     pub(crate) template_model: BTreeMap<String, Value>,
     /// Whether style rules are put on the elements they apply to. By default true.
     #[serde(default = "yes")]
@@ -47,11 +47,13 @@ pub(crate) struct TemplatedEmail {
     #[schema(length(min = 3, max = 255), example = "sender@example.com")]
     pub(crate) from: String,
     /// Recipients, separated by commas. At most 50.
-    #[schema(length(min = 3), example = "receiver@example.com")]
+    #[schema(length(min = 3), example = "receiver@example.com", sensitive)]
     pub(crate) to: String,
     /// Recipients of a copy, separated by commas. At most 50.
+    #[schema(sensitive)]
     pub(crate) cc: Option<String>,
     /// Recipients of a blind copy, separated by commas. At most 50.
+    #[schema(sensitive)]
     pub(crate) bcc: Option<String>,
     /// Categorises the email for statistics.
     #[schema(length(max = 1000))]
@@ -59,14 +61,17 @@ pub(crate) struct TemplatedEmail {
     /// Where replies go. By default what the Sender Signature says.
     pub(crate) reply_to: Option<String>,
     /// Headers of your own.
+    #[schema(sensitive)]
     pub(crate) headers: Option<Vec<MessageHeader>>,
     /// Whether to track when it is opened. By default what the server is set to.
     pub(crate) track_opens: Option<bool>,
     /// Whether to replace links to count clicks. By default what the server is set to.
     pub(crate) track_links: Option<TrackLinks>,
     /// Keys and values that come back in webhooks and searches. Keys of at most 20 characters, values of at most 80.
+    #[schema(sensitive)]
     pub(crate) metadata: Option<BTreeMap<String, String>>,
     /// Files that go with it. At most 10 MB in all, encoded.
+    #[schema(sensitive)]
     pub(crate) attachments: Option<Vec<Attachment>>,
     /// The message stream's id. By default `outbound`, the transactional one.
     #[schema(example = "outbound")]
