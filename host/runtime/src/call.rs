@@ -11,32 +11,28 @@ use std::{
     time::{Duration, Instant},
 };
 
-use portcullis_egress::{Outbound, OutboundParts, SendError, WouldSend};
+use portcullis_egress::{Outbound, OutboundParts, WouldSend};
 use portcullis_gate::{Denial, OperationPowers};
 use portcullis_ledger::{
     CallId, Caller, Ending, Entry, Exchange, Ledger, LedgerError, Mode, Payload, Receipt, Salts, Side, Status, Subject,
     ToKeep,
 };
-use portcullis_sandbox::{self as sandbox, Journal, Meter, Sight, Terms, Usage, wit};
+use portcullis_sandbox::{self as sandbox, Journal, Meter, Sight, Terms, Usage};
 use portcullis_store::Batch;
 use portcullis_vault::Scrubber;
 use serde_json::Value;
 use tokio::time::timeout_at;
 
 use crate::{
+    abandoned::{Abandoned, ends},
     bridge::Bridge,
     error::CallError,
+    failure::failure,
     integration::{Inner, Integration},
 };
 
 /// Longest idempotency key, in bytes.
 const MAX_KEY: usize = 255;
-/// Longest code of a failure, in bytes.
-const MAX_CODE: usize = 128;
-/// Longest message of a failure, in bytes.
-const MAX_MESSAGE: usize = 4 * 1024;
-/// Largest details of a failure, in bytes.
-const MAX_DETAILS: usize = 64 * 1024;
 
 /// How long the end of a call waits to be recorded.
 const GRACE: Duration = Duration::from_secs(10);
@@ -422,63 +418,6 @@ fn without_secrets(scrubber: &Scrubber, value: &Value) -> Option<Value> {
     Some(serde_json::from_str(&text).unwrap_or(Value::String(text)))
 }
 
-/// The last records of a call: what it was refused, and how it ended.
-fn ends(subject: &Subject<'_>, denials: &[Denial], ending: Ending) -> Vec<Entry> {
-    let denials = denials.iter().map(|denial| Entry::denial(subject, denial.clone()));
-    denials.chain([Entry::outcome(subject, ending)]).collect()
-}
-
-/// Why there is no output. What the host saw counts for more than what the guest says of it.
-fn failure(error: sandbox::CallError, last: Option<SendError>) -> CallError {
-    let said = match error {
-        sandbox::CallError::Bound { name, limit } => return CallError::Bound { name, limit },
-        sandbox::CallError::Broken(why) => return CallError::Broken(why),
-        sandbox::CallError::Descriptor(error) => return CallError::Broken(error.to_string()),
-        sandbox::CallError::Adapter(said) => said,
-    };
-    let upstream = |code, message| CallError::Upstream { code, message };
-    match last {
-        Some(SendError::Denied(denial)) => return CallError::Denied(denial),
-        Some(SendError::Bound { name, limit }) => return CallError::Bound { name, limit },
-        Some(SendError::CredentialUnavailable(slot)) => {
-            return CallError::Credential(format!("no secret is stored in the slot `{slot}`"));
-        }
-        Some(SendError::CredentialUnfit(why)) => return CallError::Credential(why),
-        Some(error @ SendError::Dns(_)) => return upstream("dns", error.to_string()),
-        Some(error @ SendError::Connect(_)) => return upstream("connect", error.to_string()),
-        Some(error @ SendError::Tls(_)) => return upstream("tls", error.to_string()),
-        Some(SendError::Unavailable(at)) => return CallError::Unavailable(at),
-        Some(error @ SendError::Timeout { .. }) => return upstream("timeout", error.to_string()),
-        Some(error @ (SendError::Closed(_) | SendError::Protocol(_))) => {
-            return upstream("protocol", error.to_string());
-        }
-        None => {}
-    }
-    match said {
-        wit::Error::InvalidInput(at) => {
-            CallError::Input(format!("at {}: {}", clean(&at.pointer, 256), clean(&at.message, MAX_MESSAGE)))
-        }
-        wit::Error::InvalidConfig(at) => CallError::Broken(format!(
-            "it refused the config that it had described itself for, at {}: {}",
-            clean(&at.pointer, 256),
-            clean(&at.message, MAX_MESSAGE)
-        )),
-        wit::Error::UnknownOperation(name) => {
-            CallError::Broken(format!("it does not know its own operation `{}`", clean(&name, 64)))
-        }
-        wit::Error::Failed(failure) => CallError::Adapter {
-            code: clean(&failure.code, MAX_CODE),
-            message: clean(&failure.message, MAX_MESSAGE),
-            retryable: failure.retryable,
-            retry_after_ms: failure.retry_after_ms,
-            details: failure
-                .details
-                .filter(|details| details.len() <= MAX_DETAILS)
-                .and_then(|details| serde_json::from_str(&details).ok()),
-        },
-    }
-}
-
 /// Whether JSON text has more arrays and objects within one another than this.
 fn nests_deeper(text: &str, most: usize) -> bool {
     let (mut depth, mut quoted, mut escaped) = (0_usize, false, false);
@@ -496,100 +435,6 @@ fn nests_deeper(text: &str, most: usize) -> bool {
         }
     }
     false
-}
-
-/// A guest's text, shortened and without control characters.
-fn clean(text: &str, most: usize) -> String {
-    let mut cleaned = String::new();
-    for c in text.chars().filter(|c| !c.is_control()) {
-        if cleaned.len() + c.len_utf8() > most {
-            break;
-        }
-        cleaned.push(c);
-    }
-    cleaned
-}
-
-/// Records the outcome of a call whose future was dropped before its end.
-struct Abandoned {
-    inner: Arc<Inner>,
-    subject: Option<OwnedSubject>,
-    /// What the call had done until then.
-    bridge: Option<Arc<Bridge>>,
-}
-
-struct OwnedSubject {
-    call: CallId,
-    operation: String,
-    mode: Mode,
-    caller: Caller,
-    cost: BTreeMap<String, String>,
-}
-
-impl Abandoned {
-    fn new(inner: &Arc<Inner>, subject: &Subject<'_>) -> Self {
-        let subject = OwnedSubject {
-            call: subject.call,
-            operation: subject.operation.to_owned(),
-            mode: subject.mode,
-            caller: subject.caller.clone(),
-            cost: subject.cost.clone(),
-        };
-        Self { inner: inner.clone(), subject: Some(subject), bridge: None }
-    }
-
-    fn disarm(mut self) {
-        self.subject = None;
-    }
-}
-
-impl Drop for Abandoned {
-    fn drop(&mut self) {
-        let (Some(owned), Ok(tokio)) = (self.subject.take(), tokio::runtime::Handle::try_current()) else { return };
-        let inner = self.inner.clone();
-        let (tally, denials, refused) = match self.bridge.take() {
-            Some(bridge) => {
-                let (denials, refused) = bridge.seen(|seen| (std::mem::take(&mut seen.denials), seen.refused));
-                (bridge.outbound.take_tally(), denials, refused)
-            }
-            None => Default::default(),
-        };
-        tokio.spawn(async move {
-            let subject = Subject {
-                call: owned.call,
-                workspace: &inner.workspace,
-                integration: &inner.name,
-                integration_version: inner.version.number,
-                adapter: inner.adapter.digest(),
-                grant: &inner.grant_digest,
-                grantor: &inner.version.grantor,
-                operation: &owned.operation,
-                mode: owned.mode,
-                caller: &owned.caller,
-                cost: &owned.cost,
-            };
-            let receipt = Receipt {
-                requests: tally.requests(),
-                denials: refused,
-                retries: tally.retries(),
-                bytes_out: tally.bytes_out,
-                bytes_in: tally.bytes_in,
-                redactions: tally.redactions,
-                ..Receipt::default()
-            };
-            let ending = Ending {
-                status: Status::Abandoned,
-                error: Some(Cow::Borrowed("abandoned")),
-                exchanges: tally.exchanges,
-                bounds: tally.bounds,
-                output: None,
-                receipt,
-            };
-            if let Err(error) = inner.shared.ledger.append(ends(&subject, &denials, ending)).await {
-                tracing::error!(%error, call = %owned.call, "the end of an abandoned call is not recorded");
-            }
-        });
-    }
 }
 
 #[cfg(test)]

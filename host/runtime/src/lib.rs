@@ -7,6 +7,7 @@
 //! | `integration.rs` | an integration: adapter, config, credentials and grant, checked against each other |
 //! | `version.rs` | which version of an integration this is, and who granted it |
 //! | `call.rs` | one call, from the caller's question to the outcome in the ledger |
+//! | `failure.rs`, `abandoned.rs` | why there is no output, and what is recorded where nobody waits for it any more |
 //! | `bridge.rs` | what a running adapter asks for, handed to gate, vault and egress |
 //! | `describe.rs` | what an adapter says about itself, as the gate reads it |
 //! | `heads.rs` | a place for signed heads that is reached over HTTP |
@@ -46,11 +47,13 @@
 //! }
 //! ```
 
+mod abandoned;
 mod adapter;
 mod bridge;
 mod call;
 mod describe;
 mod error;
+mod failure;
 mod heads;
 mod integration;
 mod runtime;
