@@ -146,9 +146,14 @@ impl Writer {
             if request.done.is_closed() && request.entries.iter().all(|entry| entry.0.kind == Kind::Intent) {
                 continue;
             }
-            match self.broken_check(&request.batch, &batch).await {
-                Ok(None) => kept.push(request),
-                Ok(Some(key)) => answer(request.done, Err(LedgerError::Conflict { key })),
+            match self.refused(&request, &batch).await {
+                Ok(None) => {
+                    if !request.batch.is_empty() {
+                        batch.append(request.batch.clone());
+                    }
+                    kept.push(request);
+                }
+                Ok(Some(error)) => answer(request.done, Err(error)),
                 Err(error) => {
                     kept.push(request);
                     kept.extend(coming);
@@ -156,16 +161,9 @@ impl Writer {
                     return Err(error);
                 }
             }
-            if let Some(request) = kept.last().filter(|request| !request.batch.is_empty()) {
-                batch.append(request.batch.clone());
-            }
         }
         *taken = kept;
         for entry in taken.iter_mut().flat_map(|request| &mut request.entries) {
-            if !self.chains.contains_key(&entry.0.workspace) {
-                let chain = Chain::load(self.store.as_ref(), &entry.0.workspace).await?;
-                self.chains.insert(entry.0.workspace.clone(), chain);
-            }
             if let Some(chain) = self.chains.get_mut(&entry.0.workspace) {
                 chain.add(entry, now, &mut batch)?;
                 if !touched.contains(&entry.0.workspace) {
@@ -186,6 +184,22 @@ impl Writer {
             self.chains.retain(|workspace, _| touched.contains(workspace));
         }
         Ok(())
+    }
+
+    /// Why a request alone cannot be kept: a chain of its that does not hold, which is no other workspace's concern, or a key
+    /// that is not as it needs it. Its chains are in memory then.
+    async fn refused(&mut self, request: &Request, before: &Batch) -> Result<Option<LedgerError>, LedgerError> {
+        for workspace in request.entries.iter().map(|entry| &entry.0.workspace) {
+            if self.chains.contains_key(workspace) {
+                continue;
+            }
+            match Chain::load(self.store.as_ref(), workspace).await {
+                Ok(chain) => drop(self.chains.insert(workspace.clone(), chain)),
+                Err(error @ LedgerError::Corrupt { .. }) => return Ok(Some(error)),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(self.broken_check(&request.batch, before).await?.map(|key| LedgerError::Conflict { key }))
     }
 
     /// The first key that is not as a request needs it, given what is written before it in the same batch.
@@ -238,12 +252,14 @@ impl Writer {
         self.pay_at = Instant::now() + OWED_EVERY;
         let owed: Vec<Entry> = self.owed.drain(..).collect();
         let mut open = BTreeMap::new();
-        for entry in &owed {
-            let workspace = &entry.0.workspace;
+        for workspace in owed.iter().map(|entry| &entry.0.workspace) {
+            if open.contains_key(workspace) {
+                continue;
+            }
             match Chain::load(self.store.as_ref(), workspace).await {
-                Ok(chain) => {
-                    open.entry(workspace.clone()).or_insert(chain);
-                }
+                Ok(chain) => drop(open.insert(workspace.clone(), Some(chain))),
+                // Nothing can be added to it any more.
+                Err(LedgerError::Corrupt { .. }) => drop(open.insert(workspace.clone(), None)),
                 Err(_) => {
                     self.owed.extend(owed);
                     return;
@@ -251,7 +267,7 @@ impl Writer {
             }
         }
         let is_open = |entry: &Entry| {
-            let chain = open.get(&entry.0.workspace);
+            let chain = open.get(&entry.0.workspace).and_then(Option::as_ref);
             entry.0.call.is_some_and(|call| chain.is_some_and(|chain| chain.is_open(call)))
         };
         let entries: Vec<Entry> = owed.into_iter().filter(is_open).collect();

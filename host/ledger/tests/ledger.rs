@@ -543,6 +543,12 @@ async fn a_chain_that_does_not_hold_is_not_added_to() {
         let ledger = Ledger::open(store.clone(), options).await.unwrap();
         let refused = ledger.append(vec![Asked::by("user:ada").intent("acme")]).await;
         assert!(matches!(refused, Err(LedgerError::Corrupt { .. })), "{damage}: {refused:?}");
+        // It is nobody else's concern, not even of who is in the same batch.
+        let (damaged, other) = tokio::join!(
+            ledger.append(vec![Asked::by("user:ada").intent("acme")]),
+            ledger.append(vec![Asked::by("user:ada").intent("beta")]),
+        );
+        assert_eq!([damaged.is_ok(), other.is_ok()], [false, true], "{damage}: {damaged:?} {other:?}");
     }
 }
 
