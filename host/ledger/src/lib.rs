@@ -163,17 +163,21 @@ impl Ledger {
     /// Makes a change together with the records of it: both are durable, or neither is. [`LedgerError::Conflict`] says that
     /// a check of the batch does not hold.
     pub async fn commit(&self, entries: Vec<Entry>, batch: Batch) -> Result<(), LedgerError> {
+        let mut bytes = batch.bytes();
         for entry in &entries {
             keys::check(&entry.0.workspace)?;
-            if may_be_large(entry) {
-                let bytes = size(entry)?;
-                if bytes > MAX_RECORD {
-                    return Err(LedgerError::Entry(format!("it has {bytes} bytes; the limit is {MAX_RECORD}")));
+            let mut about = about(entry);
+            // Escaping makes six bytes of one at most.
+            if about > MAX_RECORD / 6 {
+                about = size(entry)?;
+                if about > MAX_RECORD {
+                    return Err(LedgerError::Entry(format!("it has {about} bytes; the limit is {MAX_RECORD}")));
                 }
             }
+            bytes += about;
         }
         let (done, answer) = oneshot::channel();
-        self.requests.send(Request { entries, batch, done }).await.map_err(|_| LedgerError::Closed)?;
+        self.requests.send(Request { entries, batch, bytes, done }).await.map_err(|_| LedgerError::Closed)?;
         answer.await.map_err(|_| LedgerError::Closed)?
     }
 
@@ -240,10 +244,10 @@ impl std::fmt::Debug for Ledger {
     }
 }
 
-/// Whether it is worth a second to count what an entry has as JSON. Escaping makes six bytes of one at most.
-fn may_be_large(entry: &Entry) -> bool {
+/// About how many bytes an entry has, before anything in it is escaped. Counting them costs as much as writing them does.
+fn about(entry: &Entry) -> usize {
     let record = &entry.0;
-    let mut bytes = record.workspace.len() + 1_024 * record.exchanges.len() + 256 * record.bounds.len();
+    let mut bytes = 2 * 1024 + record.workspace.len() + 1_024 * record.exchanges.len() + 256 * record.bounds.len();
     bytes += record.message.as_ref().map_or(0, String::len) + record.error.as_ref().map_or(0, |error| error.len());
     index::fields(record, |_, value| bytes += value.len());
     if let Some(denial) = &record.denial {
@@ -256,7 +260,7 @@ fn may_be_large(entry: &Entry) -> bool {
     for payload in [&record.input, &record.output].into_iter().flatten() {
         bytes += payload.redacted.iter().map(String::len).sum::<usize>();
     }
-    bytes > (MAX_RECORD - 16 * 1024) / 6
+    bytes
 }
 
 /// How many bytes an entry has as JSON.

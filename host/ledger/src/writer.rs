@@ -27,8 +27,9 @@ use crate::{
 
 /// Most requests in one batch.
 const ROUND: usize = 1024;
-/// Most bytes of writes that come with records, in one batch.
-const ROUND_BYTES: usize = 8 * 1024 * 1024;
+/// About how many bytes one batch has, unless a single request is larger: far below what a store takes at once, also where
+/// all of it is escaped. So nobody's records are too large because of somebody else's.
+const ROUND_BYTES: usize = 4 * 1024 * 1024;
 /// Most chains that are held in memory; others are read when they are written to.
 const CHAINS: usize = 256;
 /// Most outcomes that wait for the store to take writes again.
@@ -42,6 +43,8 @@ const TRIES: usize = 1000;
 pub(crate) struct Request {
     pub(crate) entries: Vec<Entry>,
     pub(crate) batch: Batch,
+    /// About how many bytes all of it has.
+    pub(crate) bytes: usize,
     pub(crate) done: oneshot::Sender<Result<(), LedgerError>>,
 }
 
@@ -110,11 +113,12 @@ impl Writer {
         let mut taken = Vec::new();
         let mut bytes = 0;
         while let Some(request) = waiting.pop_front() {
-            bytes += request.batch.bytes();
-            taken.push(request);
-            if bytes > ROUND_BYTES {
+            bytes += request.bytes;
+            if bytes > ROUND_BYTES && !taken.is_empty() {
+                waiting.push_front(request);
                 break;
             }
+            taken.push(request);
         }
         for _ in 0..TRIES {
             match self.attempt(&mut taken).await {
@@ -275,7 +279,7 @@ impl Writer {
             return;
         }
         let (done, _) = oneshot::channel();
-        self.write(&mut VecDeque::from([Request { entries, batch: Batch::new(), done }])).await;
+        self.write(&mut VecDeque::from([Request { entries, batch: Batch::new(), bytes: 0, done }])).await;
     }
 }
 

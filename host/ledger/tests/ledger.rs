@@ -598,3 +598,46 @@ async fn what_is_rare_is_found_in_a_long_chain_wherever_it_stands() {
     }
     assert!(pages < 10, "{pages}");
 }
+
+#[tokio::test]
+async fn many_large_records_at_once_are_more_than_one_batch_and_disturb_nobody() {
+    let store = Arc::new(Watched::default());
+    let ledger = open(&store).await;
+    let asked = Asked::by("user:ada");
+    let large = || {
+        let denial = Denial {
+            allow_with: None,
+            asked: "x".to_owned(),
+            granted: Vec::new(),
+            message: "no".repeat(100_000),
+            rule: "path-not-granted".to_owned(),
+        };
+        vec![Entry::denial(&asked.subject("acme"), denial)]
+    };
+    // 48 MB in all; a store takes 32 at once.
+    let hostile: Vec<_> = (0..240)
+        .map(|_| {
+            let (ledger, entries) = (ledger.clone(), large());
+            tokio::spawn(async move { ledger.append(entries).await })
+        })
+        .collect();
+    ledger.append(vec![asked.intent("beta")]).await.unwrap();
+    for caller in hostile {
+        caller.await.unwrap().unwrap();
+    }
+    assert_eq!(ledger.reader().chain("acme").await.unwrap().unwrap().seq, 240);
+}
+
+#[tokio::test]
+async fn a_change_that_builds_on_one_in_the_same_batch_is_made() {
+    let store = Arc::new(Watched::default());
+    let ledger = open(&store).await;
+    let entry = || vec![Asked::by("user:ada").intent("acme")];
+    let (one, two, three) = tokio::join!(
+        ledger.commit(entry(), Batch::new().check("k", None).put("k", "1")),
+        ledger.commit(entry(), Batch::new().check("k", Some(b"1".to_vec())).put("k", "2")),
+        ledger.commit(entry(), Batch::new().check("k", Some(b"1".to_vec())).put("k", "3")),
+    );
+    assert_eq!([one.is_ok(), two.is_ok(), three.is_ok()], [true, true, false], "{one:?} {two:?} {three:?}");
+    assert_eq!(store.get(b"k").await.unwrap().unwrap(), b"2");
+}

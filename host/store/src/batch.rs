@@ -74,9 +74,14 @@ impl Batch {
         self
     }
 
-    /// This batch and another as one. Where both say something of a key, the other counts.
+    /// This batch and one that comes after it as one: what the other writes counts. What it checks of a key that this one
+    /// writes, the caller has held against that; what both check of one key, they check of the same store.
     pub fn append(&mut self, other: Self) {
-        self.checks.extend(other.checks);
+        for (key, check) in other.checks {
+            if !self.writes.contains_key(&key) {
+                self.checks.entry(key).or_insert(check);
+            }
+        }
         self.writes.extend(other.writes);
     }
 
