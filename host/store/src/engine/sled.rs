@@ -10,7 +10,8 @@
 //!   by a thread of ours that can be left behind ([`Worker`]).
 //! - **It stumbles over its own leftovers**: a snapshot that a crash cut off is removed before it is opened.
 //! - **An error of the disk is final**, and reading may write. So it is not let run into a full disk: before each write, space
-//!   beyond the end of its log is taken (`fallocate`), and where there is none, sled is not asked. After any other error it
+//!   beyond the end of its log is taken (`fallocate`), and where there is none, sled is not asked; nor where a byte cannot be
+//!   written to a file beside its log, for then the disk has become read-only. After any other error it
 //!   stays readable as long as it can; the store opens it anew once a write can work.
 
 use std::{
@@ -20,6 +21,7 @@ use std::{
     io,
     mem::ManuallyDrop,
     ops::Bound,
+    os::unix::fs::FileExt,
     path::PathBuf,
     sync::{
         Arc, Mutex, PoisonError,
@@ -56,6 +58,8 @@ struct Inner {
     opening: Opening,
     /// sled's file, opened once more.
     file: File,
+    /// A file of one byte, written before sled is asked to write.
+    probe: File,
     /// Up to where its log has space.
     reserved: AtomicU64,
     blobs: Mutex<Blobs>,
@@ -93,12 +97,17 @@ impl Sled {
             .write(true)
             .open(opening.folder.join("db"))
             .map_err(|error| Failure::of_io("opening its log", &error))?;
+        let probe =
+            OpenOptions::new().write(true).create(true).truncate(false).open(opening.folder.join("probe")).map_err(
+                |error| Failure::of_io("opening the file by which it is known that the disk can be written", &error),
+            )?;
         let blobs = Mutex::new(Blobs::new(opening.folder.join("blobs")));
         let inner = Arc::new(Inner {
             database: Mutex::new(Some(database)),
             config,
             opening,
             file,
+            probe,
             reserved: AtomicU64::new(0),
             blobs,
             gave_up: AtomicBool::new(false),
@@ -157,6 +166,8 @@ impl Inner {
 
     /// Takes space for a write of so many bytes, and for what sled moves meanwhile.
     fn reserve(&self, bytes: u64) -> io::Result<()> {
+        // To the same place each time: it takes no space, and is never flushed.
+        self.probe.write_all_at(&[0], 0)?;
         let end = self.file.metadata()?.len();
         let wanted = end.next_multiple_of(SEGMENT) + bytes * 2 + SEGMENTS_AHEAD * SEGMENT;
         let reserved = self.reserved.load(Ordering::Acquire);
