@@ -5,7 +5,7 @@ use std::{borrow::Cow, rc::Rc};
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
-    Context, Declared, Descriptor, Entry, Error, Failure, Response,
+    Context, Declared, DeclaredOAuth, Descriptor, Entry, Error, Failure, Response,
     bindings::portcullis::adapter::descriptor::Operation, context::CallFacts, failure, host::Host, schema::Model,
     slot::is_name,
 };
@@ -30,6 +30,9 @@ pub trait Adapter: Serialize + DeserializeOwned + Model + 'static {
     fn check(&self) -> Result<(), Error> {
         Ok(())
     }
+
+    /// What depends on the config of the authorization server that issues the slot's tokens. A pure function.
+    fn oauth(&self, _slot: &str, _server: &mut DeclaredOAuth) {}
 
     /// Its operations, with what they use put into `declared`.
     fn describe(&self, declared: &mut Declared) -> Result<Vec<Operation>, Error>;
@@ -67,6 +70,11 @@ pub(crate) fn descriptor_of<C: Adapter>(config: &str) -> Result<Descriptor, Erro
     config.check()?;
     let mut declared = Declared::new(config.base_url().into_owned(), config.headers());
     let operations = config.describe(&mut declared)?;
+    for slot in &mut declared.slots {
+        if let Some(server) = &mut slot.oauth {
+            config.oauth(&slot.name, server);
+        }
+    }
     if let Some(problem) = declared.problem {
         return Err(problem.into());
     }

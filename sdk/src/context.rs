@@ -6,7 +6,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 
 use crate::{
-    Adapter, Failure, Level, MacAlgorithm, Request, Response, Route, Slot, UntypedRoute,
+    Adapter, Failure, Level, MacAlgorithm, Request, Response, Route, SigningKey, Slot, UntypedRoute,
     bindings::portcullis::adapter::http::Error as HttpError,
     host::{Host, Outgoing},
     request::{self, header},
@@ -100,10 +100,11 @@ impl<C: Adapter> Context<C> {
         Ok(response)
     }
 
-    /// Sends a request to a URL that the provider wrote, with the method, headers and slot of this route. The host judges
+    /// Sends a request to a URL that the provider wrote, with the method, headers and slots of this route. The host judges
     /// it like any other. Returns the answer if it is a success.
     pub fn follow<Req, Answer>(&self, route: &Route<Req, Answer>, url: &str) -> Result<Response, Failure> {
-        let response = self.exchange_request(&route.untyped, request::follow(&route.untyped, url.to_owned()))?;
+        let response =
+            self.exchange_request(&route.untyped, request::follow(&route.untyped, &self.base_url(), url.to_owned()))?;
         self.accept(&route.untyped, &response)?;
         Ok(response)
     }
@@ -162,15 +163,28 @@ impl<C: Adapter> Context<C> {
         self.host.log(level, message);
     }
 
-    /// The MAC of `message` (at most 1 MiB) under a [`Slot::signing_key`]. Fails with `host.credential`.
-    pub fn sign(&self, slot: &Slot, algorithm: MacAlgorithm, message: &[u8]) -> Result<Vec<u8>, Failure> {
-        self.host.sign(slot.name(), algorithm, message).map_err(Failure::from_credential)
+    /// The MAC of `message` (at most 1 MiB) under a key. Fails with `host.credential`.
+    pub fn sign(&self, key: &SigningKey, algorithm: MacAlgorithm, message: &[u8]) -> Result<Vec<u8>, Failure> {
+        self.host.sign(key.name(), algorithm, message).map_err(Failure::from_credential)
     }
 
-    /// Whether `mac` is the MAC of `message` under a [`Slot::signing_key`], compared in constant time by the host. Fails
-    /// with `host.credential`.
-    pub fn verify(&self, slot: &Slot, algorithm: MacAlgorithm, message: &[u8], mac: &[u8]) -> Result<bool, Failure> {
-        self.host.verify(slot.name(), algorithm, message, mac).map_err(Failure::from_credential)
+    /// Whether `mac` is the MAC of `message` under a key, compared in constant time by the host. Fails with
+    /// `host.credential`.
+    pub fn verify(
+        &self,
+        key: &SigningKey,
+        algorithm: MacAlgorithm,
+        message: &[u8],
+        mac: &[u8],
+    ) -> Result<bool, Failure> {
+        self.host.verify(key.name(), algorithm, message, mac).map_err(Failure::from_credential)
+    }
+
+    /// What the authorization server gave beside the slot's token, by a name that [`OAuth::values`](crate::OAuth::values)
+    /// declares: `cx.value(&TOKEN, "instance_url")`. At most 2 KiB of text; a URL only where a route of the operation may be
+    /// sent to its origin. The slot is one of a route of the operation. Fails with `host.credential`.
+    pub fn value(&self, slot: &Slot, name: &str) -> Result<String, Failure> {
+        self.host.value(slot.name(), name).map_err(Failure::from_credential)
     }
 
     pub(crate) fn base_url(&self) -> Cow<'_, str> {
@@ -201,7 +215,7 @@ impl<C: Adapter> Context<C> {
         if let Repeat::WithKey(name) = route.repeat {
             request.headers.push(header(name, &self.next_key()));
         }
-        Outgoing { route: route.id, slot: route.slot.map(Slot::name), request }
+        Outgoing { route: route.id, slots: route.slots, request }
     }
 
     /// A key for the next request: providers take the same key for the same request.

@@ -1,6 +1,9 @@
 //! Collecting a descriptor: slots and routes from the operations' `uses`, schemas from their types.
 
-use serde_json::Value;
+#[cfg(test)]
+mod tests;
+
+use serde_json::{Value, json};
 
 use crate::{
     Failure,
@@ -9,7 +12,11 @@ use crate::{
     schema::{Direction, Model, render},
 };
 
-/// Something an operation uses: a [`Route`](crate::Route), or a [`Slot`](crate::Slot) to sign with.
+/// Something an operation uses: a [`Route`](crate::Route), or a [`SigningKey`](crate::SigningKey).
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is nothing that an operation uses by itself",
+    note = "list routes and signing keys in `uses(…)`; a slot is named at its routes: `Route::get(…).slot(&SLOT)`"
+)]
 pub trait Declare: Sync {
     /// Puts itself, and what it needs, into the descriptor, once. Returns its id if it is a route.
     fn declare(&self, declared: &mut Declared) -> Option<String>;
@@ -39,6 +46,10 @@ impl Declared {
         render(T::SCHEMA, Direction::Sent)
     }
 
+    pub(crate) fn base(&self) -> &str {
+        &self.base
+    }
+
     pub(crate) fn add_slot(&mut self, slot: Slot) {
         match self.slots.iter().find(|known| known.name == slot.name) {
             None => self.slots.push(slot),
@@ -60,8 +71,8 @@ impl Declared {
         request: &dyn Fn() -> Value,
         response: &dyn Fn() -> Value,
     ) {
-        if let Some(slot) = route.slot {
-            crate::Declare::declare(slot, self);
+        for slot in route.slots.iter().flatten() {
+            slot.declare(self);
         }
         let described = self.described(route, &request(), &response());
         match self.routes.iter().find(|known| known.id == route.id) {
@@ -79,6 +90,21 @@ impl Declared {
             if !known(name) {
                 let place = if route.place(name) == Place::Path { " in its path" } else { "" };
                 self.object(format!("route `{}` has {{{name}}}{place} and no such field in its type", route.id));
+            }
+        }
+        for slot in route.slots.iter().flatten() {
+            let member =
+                slot.body_member().filter(|name| route.body_field.is_none() && route.place(name) == Place::Body);
+            if let Some(name) = slot.path_parameter().or(member).filter(|name| known(name)) {
+                self.object(format!(
+                    "`{name}` in route `{}` is the slot's to write; take it out of its type",
+                    route.id
+                ));
+            }
+            if slot.body_member().is_some() && !matches!(route.encoding, Encoding::Json | Encoding::Form) {
+                let problem =
+                    "goes into a body, and its route sends neither JSON nor a form; add `.json()` or `.form()`";
+                self.object(format!("the slot `{}` of route `{}` {problem}", slot.name(), route.id));
             }
         }
         let mut query = Vec::new();
@@ -102,7 +128,7 @@ impl Declared {
             url: route.template(&self.base),
             query,
             headers: self.headers(route, &fields),
-            slot: route.slot.map(|slot| slot.name().to_owned()),
+            slots: route.slots.iter().flatten().map(|slot| slot.name().to_owned()).collect(),
             request: body(route, request),
             repeat: match route.repeat {
                 route::Repeat::Never => Repeat::Never,
@@ -214,7 +240,9 @@ fn query_parameters(name: &str, schema: &Value, brackets: bool, into: &mut Vec<P
 
 /// What the route's requests carry; none where nothing would be left to send.
 fn body(route: &UntypedRoute, request: &Value) -> Option<Body> {
-    let json = |body: fn(String) -> Body| body_schema(route, request).map(body);
+    // A slot that goes into the body needs one, be it empty.
+    let empty = || route.has_body_slot().then(|| json!({"type": "object"}).to_string());
+    let json = |body: fn(String) -> Body| body_schema(route, request).or_else(empty).map(body);
     match route.encoding {
         Encoding::Query => None,
         Encoding::Json => json(Body::Json),
@@ -254,207 +282,4 @@ fn body_schema(route: &UntypedRoute, request: &Value) -> Option<String> {
         required.retain(|name| name.as_str().is_none_or(|name| !elsewhere(name)));
     }
     Some(schema.to_string())
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-    use crate::{Route as Typed, Slot as TypedSlot, model};
-
-    #[model]
-    struct Find {
-        id: u32,
-        q: Option<String>,
-        #[serde(rename = "maxResults")]
-        max_results: u32,
-    }
-
-    const TOKEN: TypedSlot = TypedSlot::bearer("token");
-    const GET: Typed<Find, ()> = Typed::get("get", "/items/{id}").slot(&TOKEN);
-    const PUT: Typed<Find, ()> = Typed::put("put", "/items/{id}").slot(&TOKEN);
-
-    fn declared(uses: &[&dyn Declare]) -> Declared {
-        let mut declared = Declared::new("https://a.example/v1".to_owned(), vec![("X-Account", "7".to_owned())]);
-        for used in uses {
-            used.declare(&mut declared);
-        }
-        declared
-    }
-
-    #[test]
-    fn query_names_are_the_fields_that_are_not_in_the_path() {
-        let declared = declared(&[&GET, &PUT]);
-        let [get, put] = declared.routes.as_slice() else { panic!("two routes") };
-        assert_eq!(get.url, "https://a.example/v1/items/{id}");
-        let names: Vec<&str> = get.query.iter().map(|parameter| parameter.name.as_str()).collect();
-        assert_eq!(names, ["maxResults", "q"]);
-        assert!(get.request.is_none() && put.query.is_empty());
-        let Some(Body::Json(body)) = &put.request else { panic!("a JSON body") };
-        let body: Value = serde_json::from_str(body).unwrap();
-        assert!(body["properties"].get("id").is_none() && body["properties"].get("q").is_some());
-        assert_eq!(body["required"], json!(["maxResults"]));
-    }
-
-    #[test]
-    fn of_a_query_field_it_is_said_what_values_there_are() {
-        #[model]
-        #[serde(rename_all = "lowercase")]
-        #[allow(dead_code, reason = "its schema is what is tested")]
-        enum Status {
-            Open,
-            Closed,
-        }
-
-        #[model]
-        struct List {
-            archived: Option<bool>,
-            limit: Option<u16>,
-            offset: i32,
-            status: Vec<Status>,
-            text: String,
-        }
-
-        const LIST: Typed<List, ()> = Typed::get("list", "/items").headers(&[("X-Version", "2"), ("Accept", "a/b")]);
-        let declared = declared(&[&LIST]);
-        let route = declared.routes.first().unwrap();
-        let told: Vec<String> = route.query.iter().map(|p| format!("{}: {:?}", p.name, p.values)).collect();
-        assert_eq!(
-            told,
-            [
-                r#"archived: Values::OneOf(["false", "true"])"#,
-                r#"limit: Values::Shape("digits(1..20)")"#,
-                "offset: Values::Any",
-                r#"status: Values::OneOf(["open", "closed"])"#,
-                "text: Values::Any",
-            ]
-        );
-        let headers: Vec<String> = route.headers.iter().map(|p| format!("{}: {:?}", p.name, p.values)).collect();
-        assert_eq!(headers, [r#"X-Version: Values::OneOf(["2"])"#, r#"X-Account: Values::OneOf(["7"])"#]);
-    }
-
-    #[test]
-    fn a_body_whose_fields_have_open_ended_names_is_declared() {
-        #[model]
-        struct Search {
-            kind: String,
-            #[serde(flatten)]
-            parameters: std::collections::BTreeMap<String, String>,
-        }
-
-        const SEARCH: Typed<Search, ()> = Typed::post("search", "/{kind}/_search").form();
-        let declared = declared(&[&SEARCH]);
-        assert!(
-            matches!(&declared.routes[0].request, Some(Body::Form(schema)) if schema.contains("additionalProperties"))
-        );
-    }
-
-    #[test]
-    fn slots_and_routes_are_declared_once() {
-        let declared = declared(&[&GET, &GET, &PUT, &TOKEN]);
-        assert_eq!((declared.slots.len(), declared.routes.len()), (1, 2));
-        assert_eq!(declared.problem, None);
-    }
-
-    #[test]
-    fn two_meanings_of_one_name_are_refused() {
-        const OTHER_GET: Typed<Find, ()> = Typed::get("get", "/other/{id}");
-        const OTHER_TOKEN: TypedSlot = TypedSlot::basic("token");
-        assert!(declared(&[&GET, &OTHER_GET]).problem.unwrap().message.contains("two routes have the id `get`"));
-        assert!(declared(&[&TOKEN, &OTHER_TOKEN]).problem.unwrap().message.contains("two slots are named `token`"));
-    }
-
-    #[test]
-    fn a_routes_own_examples_replace_those_of_its_response_type() {
-        const ONE: Typed<(), Find> = Typed::get("one", "/one").examples(&[("id", "7"), ("q", "canceled")]);
-        const OTHER: Typed<(), Find> = Typed::get("other", "/other").examples(&[("status", "canceled")]);
-        let response: Value = declared(&[&ONE]).routes.remove(0).response.parse().unwrap();
-        assert_eq!(response["properties"]["id"]["examples"], json!([7]));
-        assert_eq!(response["properties"]["q"]["examples"], json!(["canceled"]));
-        assert!(declared(&[&OTHER]).problem.unwrap().message.contains("`status`, which is no field"));
-    }
-
-    #[test]
-    fn a_path_parameter_without_a_field_is_refused() {
-        const WRONG: Typed<Find, ()> = Typed::get("wrong", "/items/{item}");
-        assert!(declared(&[&WRONG]).problem.unwrap().message.contains("has {item} in its path"));
-    }
-
-    #[test]
-    fn nested_names_have_brackets_where_the_route_says_so() {
-        #[model]
-        struct Created {
-            gte: Option<u64>,
-        }
-
-        #[model]
-        struct List {
-            created: Option<Created>,
-            expand: Vec<String>,
-        }
-
-        const WITH: Typed<List, ()> = Typed::get("with", "/items").brackets();
-        const WITHOUT: Typed<List, ()> = Typed::get("without", "/items");
-        let route = declared(&[&WITH]).routes.remove(0);
-        let names: Vec<&str> = route.query.iter().map(|parameter| parameter.name.as_str()).collect();
-        assert_eq!(names, ["created[gte]", "expand[]"]);
-        assert!(declared(&[&WITHOUT]).problem.unwrap().message.contains("no `brackets()`"));
-    }
-
-    #[test]
-    fn names_that_nobody_can_list_are_declared_as_a_star() {
-        #[model]
-        struct Search {
-            kind: String,
-            #[serde(flatten)]
-            others: std::collections::BTreeMap<String, String>,
-        }
-
-        const SEARCH: Typed<Search, ()> = Typed::get("search", "/{kind}");
-        const NEXT: Typed<(), ()> = Typed::get("next", "/next").any_query();
-        for route in declared(&[&SEARCH, &NEXT]).routes {
-            let names: Vec<&str> = route.query.iter().map(|parameter| parameter.name.as_str()).collect();
-            assert_eq!(names, ["*"], "{}", route.id);
-        }
-    }
-
-    #[test]
-    fn headers_query_and_body_get_their_own_fields() {
-        const WHOLE: Typed<Find, ()> =
-            Typed::put("whole", "/items").header_fields(&[("If-Match", "id")]).body_field("q").form();
-        const RAW: Typed<Find, ()> = Typed::post("raw", "/items").raw("q", &["text/csv"]);
-        let declared = declared(&[&WHOLE, &RAW]);
-        let [whole, raw] = declared.routes.as_slice() else { panic!("two routes: {:?}", declared.problem) };
-        assert_eq!(whole.headers.last().unwrap().name, "If-Match");
-        assert_eq!(whole.query.len(), 1);
-        let Some(Body::Form(schema)) = &whole.request else { panic!("a form") };
-        assert!(schema.contains("string"), "{schema}");
-        assert_eq!(raw.request, Some(Body::Raw(vec!["text/csv".to_owned()])));
-        assert_eq!(raw.query.len(), 2);
-    }
-
-    #[test]
-    fn a_body_that_is_one_field_keeps_the_definitions_it_refers_to() {
-        let route = UntypedRoute {
-            body_field: Some("item"),
-            ..UntypedRoute::new(crate::Method::Put, "put", "https://a.example/x")
-        };
-        let request = json!({
-            "type": "object",
-            "properties": {"item": {"$ref": "#/$defs/Item"}},
-            "$defs": {"Item": {"type": "object", "properties": {"parts": {"items": {"$ref": "#/$defs/Item"}}}}},
-        });
-        let schema: Value = body_schema(&route, &request).unwrap().parse().unwrap();
-        assert_eq!(schema["$defs"], request["$defs"]);
-        assert_eq!(schema["$ref"], "#/$defs/Item");
-    }
-
-    #[test]
-    fn a_field_that_is_named_and_not_there_is_refused() {
-        const HEADER: Typed<Find, ()> = Typed::get("one", "/x").header_fields(&[("If-Match", "version")]);
-        const BODY: Typed<Find, ()> = Typed::put("two", "/x").body_field("resource");
-        assert!(declared(&[&HEADER]).problem.unwrap().message.contains("{version} and no such field"));
-        assert!(declared(&[&BODY]).problem.unwrap().message.contains("{resource} and no such field"));
-    }
 }

@@ -85,8 +85,13 @@
 //! | you want to | see |
 //! | --- | --- |
 //! | describe a request and its answer | [`Route`]: what goes in the path, the query and the body |
-//! | name a secret | [`Slot`] |
-//! | send, log, sign | [`Context`] |
+//! | name a secret, in a header, the query, the path, a cookie or the body | [`Slot`] |
+//! | send several secrets with one request | [`Route::slot`], once for each |
+//! | have requests signed, or sent with a client certificate | [`Slot::sigv4`], [`Slot::hmac`], [`Slot::client_certificate`] |
+//! | take tokens of an authorization server | [`Slot::oauth`], [`OAuth`]; `oauth:` in [`register!`] for what the config says |
+//! | read what came beside a token | [`Context::value`] |
+//! | sign and verify messages with a key that is never sent | [`SigningKey`], [`Context::sign`], [`Context::verify`] |
+//! | send, log | [`Context`] |
 //! | send forms, files, bytes, headers that vary | [`Route::form`], [`Route::multipart`], [`Route::raw`], [`Route::header_fields`] |
 //! | pass on an answer without decoding it | [`Json`] |
 //! | read a list that comes in pages | [`Context::collect`], [`Context::pages`], [`paging::Paging`] |
@@ -136,7 +141,9 @@ mod tests;
 
 pub use adapter::{Adapter, check, describe_entries, run_entry};
 pub use bindings::portcullis::adapter::credentials::MacAlgorithm;
-pub use bindings::portcullis::adapter::descriptor::{Descriptor, Effect, Operation as DescribedOperation};
+pub use bindings::portcullis::adapter::descriptor::{
+    Descriptor, Effect, Oauth as DeclaredOAuth, Operation as DescribedOperation,
+};
 pub use bindings::portcullis::adapter::http::{Header, Request, Response};
 pub use bindings::portcullis::adapter::log::Level;
 pub use bindings::portcullis::adapter::types::Method;
@@ -148,7 +155,7 @@ pub use json::{File, Json};
 pub use operation::{Entry, Operation};
 pub use portcullis_sdk_macros::{model, operation, register};
 pub use route::{Encoding, Judge, Place, Repeat, Route, UntypedRoute};
-pub use slot::Slot;
+pub use slot::{Hmac, OAuth, SigningKey, Slot};
 
 #[doc(hidden)]
 pub use {serde, serde_json};
@@ -158,8 +165,8 @@ pub mod prelude {
     pub use serde_json::{Value, json};
 
     pub use crate::{
-        Context, Error, Errors, Failure, File, Json, Level, MacAlgorithm, Response, Route, Slot, model, operation,
-        register,
+        Context, Error, Errors, Failure, File, Hmac, Json, Level, MacAlgorithm, OAuth, Response, Route, SigningKey,
+        Slot, model, operation, register,
     };
 }
 

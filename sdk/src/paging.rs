@@ -38,7 +38,7 @@ pub struct Paging<'a> {
     pub next: Next<'a>,
     /// Most pages that are read; each is a request, of which a call has 16 unless the operator set another limit.
     pub max_pages: u32,
-    /// The route that gives URLs of the provider's own their method, headers and slot; none: the route of the first page.
+    /// The route that gives URLs of the provider's own their method, headers and slots; none: the route of the first page.
     pub follow: Option<&'a UntypedRoute<'a>>,
 }
 
@@ -298,7 +298,7 @@ impl<C: Adapter> Pages<'_, C> {
             }
             Step::Url(url) => {
                 let route = self.paging.follow.unwrap_or(self.first);
-                Some((route, follow(route, resolve(&asked, &url)?)))
+                Some((route, follow(route, &self.cx.base_url(), resolve(&asked, &url)?)))
             }
         };
         Ok(Some(answer))

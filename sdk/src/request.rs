@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use crate::{
     Failure, Header, Request, body,
     encode::{self, percent},
-    route::{Encoding, Place, UntypedRoute, is_rest, parameter},
+    route::{Encoding, PLACEHOLDER, Place, UntypedRoute, is_rest, parameter},
 };
 
 /// Builds the request: path, query, headers and body, as [`Route`](crate::Route) says.
@@ -31,7 +31,8 @@ fn build_from_json(route: &UntypedRoute, base: &str, request: Vec<u8>) -> Result
     // The usual case, a JSON body and a fixed path, is never taken apart.
     if route.encoding == Encoding::Json && route.is_all_body() {
         let body = Some(request).filter(|body| body != b"null").map(|body| (body, "application/json".to_owned()));
-        return Ok(assemble(route, route.template(base), Vec::new(), body));
+        let url = fill(route, &route.template(base), &mut Map::new())?;
+        return Ok(assemble(route, url, Vec::new(), body));
     }
     let fields = fields_of(route, &request)?;
     // It may be large.
@@ -62,13 +63,34 @@ pub(crate) fn build_from_fields(
     Ok(assemble(route, url, headers, body))
 }
 
-/// A request of the route for a URL that the provider wrote: of the route it has the method, the headers and the slot.
-pub(crate) fn follow(route: &UntypedRoute, url: String) -> Request {
-    assemble(route, url, Vec::new(), None)
+/// A request of the route for a URL that the provider wrote: of the route it has the method, the headers and the slots.
+pub(crate) fn follow(route: &UntypedRoute, base: &str, url: String) -> Request {
+    assemble(route, without_secrets(route, base, url), Vec::new(), None)
+}
+
+/// The URL with the placeholder where the route's path slots put their secrets. The host took the secret itself out of the
+/// answer, so what stands there is no secret any more.
+fn without_secrets(route: &UntypedRoute, base: &str, url: String) -> String {
+    if !route.slots.iter().flatten().any(|slot| slot.path_parameter().is_some()) {
+        return url;
+    }
+    let template = route.template(base);
+    let end = url.find(['?', '#']).unwrap_or(url.len());
+    let (path, rest) = url.split_at(end);
+    let mut of_template = template.split('/');
+    let segments: Vec<&str> = path
+        .split('/')
+        .map(|segment| match of_template.next().and_then(parameter) {
+            Some(name) if route.is_slots(name) => PLACEHOLDER,
+            _ => segment,
+        })
+        .collect();
+    [&segments.join("/"), rest].concat()
 }
 
 fn assemble(route: &UntypedRoute, url: String, from_fields: Vec<Header>, body: Option<(Vec<u8>, String)>) -> Request {
     let own = |wanted: &str| route.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case(wanted));
+    let body = body.or_else(|| empty_body(route));
     let mut headers = Vec::with_capacity(2 + route.headers.len() + from_fields.len());
     if !own("accept") {
         headers.push(header("accept", "application/json"));
@@ -83,6 +105,15 @@ fn assemble(route: &UntypedRoute, url: String, from_fields: Vec<Header>, body: O
     headers.extend(fixed.map(|(name, value)| header(name, value)));
     headers.extend(from_fields);
     Request { method: route.method, url, headers, body }
+}
+
+/// What a slot that goes into the body needs where there is nothing else to send.
+fn empty_body(route: &UntypedRoute) -> Option<(Vec<u8>, String)> {
+    match route.encoding {
+        Encoding::Json if route.has_body_slot() => Some((b"{}".to_vec(), "application/json".to_owned())),
+        Encoding::Form if route.has_body_slot() => Some((Vec::new(), "application/x-www-form-urlencoded".to_owned())),
+        _ => None,
+    }
 }
 
 pub(crate) fn header(name: &str, value: &str) -> Header {
@@ -121,6 +152,10 @@ fn fill(route: &UntypedRoute, template: &str, fields: &mut Map<String, Value>) -
             url.push_str(segment);
             continue;
         };
+        if route.is_slots(name) {
+            url.push_str(PLACEHOLDER);
+            continue;
+        }
         let Some(text) = fields.remove(name).as_ref().and_then(encode::text) else {
             return Err(unfit(route, &format!("the path needs a field `{name}`: a string, a number or a boolean")));
         };
@@ -180,7 +215,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::Route;
+    use crate::{Route, Slot};
 
     const BASE: &str = "https://api.example.com/v1";
     const GET: Route<Value, ()> = Route::get("get", "/items/{id}");
@@ -213,6 +248,55 @@ mod tests {
         for path in ["", "/a", "a//b", "a/", "a/../b"] {
             assert_eq!(url(path).unwrap_err().code, "adapter.path-segment", "{path}");
         }
+    }
+
+    const BOT: Slot = Slot::path("bot", "token").prefix("bot");
+    const SEND: Route<Value, ()> = Route::post("send", "/{token}/send").slot(&BOT);
+    const LIST: Route<Value, ()> = Route::get("list", "/{token}/items/{id}").slot(&BOT);
+
+    #[test]
+    fn a_path_slots_segment_is_the_placeholder_whatever_else_goes_where() {
+        let url = |route: &Route<Value, ()>, request| build(&route.untyped, BASE, &request).unwrap().url;
+        assert_eq!(url(&SEND, json!({"text": "hi"})), "https://api.example.com/v1/-credential-/send");
+        let list = url(&LIST, json!({"id": 7, "q": "x"}));
+        assert_eq!(list, "https://api.example.com/v1/-credential-/items/7?q=x");
+    }
+
+    #[test]
+    fn a_link_of_the_providers_own_has_the_placeholder_where_the_secret_was() {
+        for (link, sent) in [
+            (
+                "https://api.example.com/v1/bot[x]/items/7?p=/2/3",
+                "https://api.example.com/v1/-credential-/items/7?p=/2/3",
+            ),
+            ("https://api.example.com/v1/-credential-/items/8", "https://api.example.com/v1/-credential-/items/8"),
+            ("https://api.example.com?next=/v1/x", "https://api.example.com?next=/v1/x"),
+        ] {
+            assert_eq!(follow(&LIST.untyped, BASE, link.to_owned()).url, sent);
+        }
+        let plain = "https://api.example.com/v1/items/7";
+        assert_eq!(follow(&GET.untyped, BASE, plain.to_owned()).url, plain);
+    }
+
+    #[test]
+    fn a_body_slot_has_a_body_to_go_into() {
+        const KEY: Slot = Slot::body("key", "api_key");
+        const JSON: Route<Value, ()> = Route::post("json", "/x").slot(&KEY);
+        const PATH: Route<Value, ()> = Route::post("path", "/x/{id}").slot(&KEY);
+        const FORM: Route<Value, ()> = Route::post("form", "/x").slot(&KEY).form();
+        let built = |route: &Route<Value, ()>, request| {
+            let built = build(&route.untyped, BASE, &request).unwrap();
+            (
+                String::from_utf8(built.body.unwrap()).unwrap(),
+                String::from_utf8(built.headers[1].value.clone()).unwrap(),
+            )
+        };
+        let form = "application/x-www-form-urlencoded".to_owned();
+        assert_eq!(built(&JSON, json!({"a": 1})).0, r#"{"a":1}"#);
+        assert_eq!(built(&JSON, json!(null)), ("{}".to_owned(), "application/json".to_owned()));
+        assert_eq!(built(&PATH, json!({"id": 1})), ("{}".to_owned(), "application/json".to_owned()));
+        assert_eq!(built(&FORM, json!({"a": 1})), ("a=1".to_owned(), form.clone()));
+        assert_eq!(built(&FORM, json!({})), (String::new(), form));
     }
 
     #[test]

@@ -1,5 +1,9 @@
 //! Routes: the HTTP exchanges an adapter needs, as typed constants or as data.
 
+#[cfg(test)]
+mod tests;
+mod url;
+
 use std::{fmt, marker::PhantomData};
 
 use crate::{
@@ -9,7 +13,10 @@ use crate::{
     slot::is_name,
 };
 
-/// One HTTP exchange the adapter needs: method, URL, credential slot, and the types of request and response. A constant.
+use url::stands_once;
+pub(crate) use url::{PLACEHOLDER, absolute, is_rest, is_url, parameter};
+
+/// One HTTP exchange the adapter needs: method, URL, credential slots, and the types of request and response. A constant.
 ///
 /// **URL.** A path that starts with `/` is relative to the adapter's base URL (`base:` in
 /// [`register!`](crate::register)), which is a function of its config, and an empty one is the base URL itself; an absolute
@@ -21,10 +28,10 @@ use crate::{
 ///
 /// | place | which fields |
 /// | --- | --- |
-/// | path | those that `{name}` names: a string, a number or a boolean, percent-encoded as one segment; without `/`, `\`, `;`, `?`, `#`, `%` and control characters, which servers read in more than one way |
-/// | header | those of [`Route::header_field`] |
+/// | path | those that `{name}` names: a string, a number or a boolean, percent-encoded as one segment; without `/`, `\`, `;`, `?`, `#`, `%` and control characters, which servers read in more than one way. The one of a [`Slot::path`] is no field |
+/// | header | those of [`Route::header_fields`] |
 /// | query | of GET, HEAD and DELETE all others; else those of [`Route::query`], or all others where [`Route::body_field`] names the body |
-/// | body | what is left, as JSON, or as [`Route::form`], [`Route::multipart`] or [`Route::raw`] say |
+/// | body | what is left, as JSON, or as [`Route::form`], [`Route::multipart`] or [`Route::raw`] say; what a [`Slot::body`] adds is no field |
 ///
 /// Null is left out of everything but JSON bodies. In a query and a form an array repeats its name; of nested objects see
 /// [`Route::brackets`]. A request type that serialises to null, such as `()`, sends nothing. Of a boolean, an unsigned
@@ -68,8 +75,8 @@ pub struct UntypedRoute<'a> {
     pub method: Method,
     /// `/path`, relative to the base, or `https://host/path`.
     pub url: &'a str,
-    /// The slot whose secret the host adds.
-    pub slot: Option<&'a Slot<'a>>,
+    /// The slots whose secrets the host adds.
+    pub slots: [Option<&'a Slot<'a>>; MAX_SLOTS],
     /// Header fields with the same value in each request.
     pub headers: &'a [(&'a str, &'a str)],
     /// Header fields and the request's fields that they are filled with.
@@ -171,10 +178,61 @@ impl<Request, Answer> Route<Request, Answer> {
         Self { untyped: UntypedRoute::new(method, id, url), types: PhantomData }
     }
 
-    /// The slot whose secret the host adds.
+    /// A slot whose secret the host adds. Up to four, of which no two write the same place; each request carries all of them.
+    ///
+    /// ```
+    /// use portcullis_sdk::prelude::*;
+    ///
+    /// const KEY: Slot = Slot::header("key", "X-Api-Key");
+    /// const APP: Slot = Slot::query("app", "app_id");
+    /// const GET: Route<(), Value> = Route::get("get", "/items").slot(&KEY).slot(&APP);
+    /// ```
+    ///
+    /// ```compile_fail
+    /// use portcullis_sdk::prelude::*;
+    ///
+    /// const TOKEN: Slot = Slot::bearer("token");
+    /// const USER: Slot = Slot::basic("user");
+    /// const GET: Route<(), Value> = Route::get("get", "/items").slot(&TOKEN).slot(&USER); // both are `Authorization`
+    /// ```
+    ///
+    /// ```compile_fail
+    /// use portcullis_sdk::prelude::*;
+    ///
+    /// const BOT: Slot = Slot::path("bot", "token");
+    /// const GET: Route<(), Value> = Route::get("get", "/items").slot(&BOT); // where is `{token}`?
+    /// ```
+    ///
+    /// ```compile_fail
+    /// use portcullis_sdk::prelude::*;
+    ///
+    /// const KEY: Slot = Slot::body("key", "api_key");
+    /// const GET: Route<(), Value> = Route::get("get", "/items").slot(&KEY); // GET has no body
+    /// ```
     #[must_use]
     pub const fn slot(mut self, slot: &'static Slot) -> Self {
-        self.untyped.slot = Some(slot);
+        let [first, second, third, fourth] = self.untyped.slots;
+        assert!(fourth.is_none(), "a route has at most four slots");
+        assert!(
+            !clash(first, slot) && !clash(second, slot) && !clash(third, slot),
+            "two slots of the route write the same place, such as `Authorization`, or both sign; keep one of them"
+        );
+        if let Some(parameter) = slot.path_parameter() {
+            assert!(
+                stands_once(self.untyped.url, parameter),
+                "the URL of a path slot's route has the slot's parameter once, as a whole segment: `/{{token}}/send`"
+            );
+        }
+        if slot.body_member().is_some() {
+            let has_body = !matches!(self.untyped.method, Method::Get | Method::Head);
+            assert!(has_body && takes_members(self.untyped.encoding), "a body slot goes into a JSON object or a form");
+        }
+        self.untyped.slots = match (first, second, third) {
+            (None, ..) => [Some(slot), None, None, None],
+            (_, None, _) => [first, Some(slot), None, None],
+            (_, _, None) => [first, second, Some(slot), None],
+            _ => [first, second, third, Some(slot)],
+        };
         self
     }
 
@@ -234,6 +292,7 @@ impl<Request, Answer> Route<Request, Answer> {
     /// The body is `multipart/form-data`: a field of type [`File`](crate::File) becomes a file, any other text.
     #[must_use]
     pub const fn multipart(mut self) -> Self {
+        assert!(!self.untyped.has_body_slot(), "a body slot goes into a JSON object or a form");
         self.untyped.encoding = Encoding::Multipart;
         self
     }
@@ -243,6 +302,7 @@ impl<Request, Answer> Route<Request, Answer> {
     #[must_use]
     pub const fn raw(mut self, field: &'static str, media_types: &'static [&'static str]) -> Self {
         assert!(!media_types.is_empty(), "say which media types there are, as in `&[\"text/csv\"]`");
+        assert!(!self.untyped.has_body_slot(), "a body slot goes into a JSON object or a form");
         self.untyped.encoding = Encoding::Raw(media_types);
         self.untyped.body_field = Some(field);
         self
@@ -349,7 +409,7 @@ impl<'a> UntypedRoute<'a> {
             description: "",
             method,
             url,
-            slot: None,
+            slots: [None; MAX_SLOTS],
             headers: &[],
             header_fields: &[],
             query: &[],
@@ -367,16 +427,30 @@ impl<'a> UntypedRoute<'a> {
 
     /// The absolute URL template for this base.
     pub(crate) fn template(&self, base: &str) -> String {
-        match self.url {
-            "" => base.to_owned(),
-            url if url.starts_with('/') => [base.trim_end_matches('/'), url].concat(),
-            url => url.to_owned(),
-        }
+        absolute(base, self.url)
     }
 
-    /// The names in `{…}`, in the order of the path.
+    /// The names in `{…}`, in the order of the path, but for those of path slots.
     pub fn parameters(&self) -> impl Iterator<Item = &'a str> + use<'a> {
-        self.url.split('/').filter_map(parameter)
+        let route = *self;
+        self.url.split('/').filter_map(parameter).filter(move |name| !route.is_slots(name))
+    }
+
+    /// Whether a slot puts its secret into the segment `{name}`.
+    pub(crate) fn is_slots(&self, name: &str) -> bool {
+        self.slots.iter().flatten().any(|slot| slot.path_parameter() == Some(name))
+    }
+
+    /// Whether a slot adds a member to the body, so that there has to be one.
+    pub(crate) const fn has_body_slot(&self) -> bool {
+        let mut slots = self.slots.as_slice();
+        while let [Some(slot), rest @ ..] = slots {
+            if slot.body_member().is_some() {
+                return true;
+            }
+            slots = rest;
+        }
+        false
     }
 
     /// Where a field of the request goes.
@@ -418,86 +492,16 @@ pub enum Place {
     Body,
 }
 
-/// `name`, if this segment is `{name}`, `{name:SHAPE}` or `{name..}`.
-pub(crate) fn parameter(segment: &str) -> Option<&str> {
-    let inside = segment.strip_prefix('{')?.strip_suffix('}')?;
-    Some(inside.strip_suffix("..").or_else(|| inside.split_once(':').map(|(name, _)| name)).unwrap_or(inside))
+/// Most slots of one route.
+const MAX_SLOTS: usize = 4;
+
+const fn clash(known: Option<&Slot>, slot: &Slot) -> bool {
+    match known {
+        Some(known) => known.clashes(slot),
+        None => false,
+    }
 }
 
-/// Whether this segment is `{name..}`, which stands for several.
-pub(crate) fn is_rest(segment: &str) -> bool {
-    segment.ends_with("..}")
-}
-
-const fn is_url(url: &str) -> bool {
-    let mut rest = url.as_bytes();
-    if !matches!(rest, [] | [b'/', ..] | [b'h', b't', b't', b'p', b's', b':', b'/', b'/', _, ..]) {
-        // Plain http is for tests on one machine; the host refuses it elsewhere.
-        if !matches!(rest, [b'h', b't', b't', b'p', b':', b'/', b'/', _, ..]) {
-            return false;
-        }
-    }
-    while let [first, others @ ..] = rest {
-        if matches!(first, b'?' | b'#' | b' ') {
-            return false;
-        }
-        rest = others;
-    }
-    true
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const RELATIVE: Route<(), ()> = Route::get("one", "/items/{id}/parts/{part}");
-    const ABSOLUTE: Route<(), ()> = Route::post("two", "https://other.example/x");
-    const BASE: Route<(), ()> = Route::post("three", "");
-
-    #[test]
-    fn a_path_is_relative_to_the_base_and_an_absolute_url_stays() {
-        assert_eq!(RELATIVE.untyped.template("https://a.example/v1"), "https://a.example/v1/items/{id}/parts/{part}");
-        assert_eq!(RELATIVE.untyped.template("https://a.example/v1/"), "https://a.example/v1/items/{id}/parts/{part}");
-        assert_eq!(ABSOLUTE.untyped.template("https://a.example"), "https://other.example/x");
-        assert_eq!(BASE.untyped.template("https://a.example/v1"), "https://a.example/v1");
-    }
-
-    #[test]
-    fn parameters_are_whole_segments() {
-        assert_eq!(RELATIVE.untyped.parameters().collect::<Vec<_>>(), ["id", "part"]);
-        assert_eq!(ABSOLUTE.untyped.parameters().count(), 0);
-        assert_eq!(
-            [parameter("{id:digits(1..9)}"), parameter("{path..}"), parameter("id")],
-            [Some("id"), Some("path"), None]
-        );
-        assert!(is_rest("{path..}") && !is_rest("{id:digits(1..9)}"));
-    }
-
-    #[test]
-    fn each_field_goes_to_one_place() {
-        const MIXED: Route<(), ()> =
-            Route::put("mixed", "/items/{id}").header_fields(&[("If-Match", "version")]).query(&["mode"]);
-        const WHOLE: Route<(), ()> = Route::put("whole", "/items/{id}").body_field("item");
-        let places = |route: &UntypedRoute, names: [&str; 4]| names.map(|name| route.place(name));
-        assert_eq!(
-            places(MIXED.untyped(), ["id", "version", "mode", "x"]),
-            [Place::Path, Place::Header, Place::Query, Place::Body]
-        );
-        assert_eq!(
-            places(WHOLE.untyped(), ["id", "item", "mode", "x"]),
-            [Place::Path, Place::Body, Place::Query, Place::Query]
-        );
-        assert_eq!(RELATIVE.untyped.place("x"), Place::Query);
-        assert!(ABSOLUTE.untyped.is_all_body() && !MIXED.untyped.is_all_body() && !WHOLE.untyped.is_all_body());
-    }
-
-    #[test]
-    fn urls_without_scheme_or_with_a_query_are_refused() {
-        for good in ["", "/", "/a/{b}", "https://a.example", "http://127.0.0.1:8080/x"] {
-            assert!(is_url(good), "{good}");
-        }
-        for bad in ["a/b", "ftp://a", "https://", "/a?b=c", "/a#b", "/a b"] {
-            assert!(!is_url(bad), "{bad}");
-        }
-    }
+const fn takes_members(encoding: Encoding) -> bool {
+    matches!(encoding, Encoding::Query | Encoding::Json | Encoding::Form)
 }

@@ -21,16 +21,17 @@
 //! ```
 //!
 //! It does not judge requests and does not check schemas, as the real host does; it does refuse a route that the
-//! operation did not declare.
+//! operation did not declare, and a value that its slot did not.
 
 use std::{cell::RefCell, collections::BTreeMap, rc::Rc};
 
 use serde_json::Value;
 
 use crate::{
-    Adapter, Context, Descriptor, Error, Level, MacAlgorithm, Method, Request, Response, Route, adapter,
+    Adapter, Context, Descriptor, Error, Level, MacAlgorithm, Method, Request, Response, Route, Slot, adapter,
     bindings::portcullis::adapter::{
         credentials::CredentialError,
+        descriptor::{Route as DeclaredRoute, Slot as DeclaredSlot},
         http::{Denial, Error as HttpError},
     },
     context::CallFacts,
@@ -45,6 +46,7 @@ pub struct Fake<C> {
     config: Rc<C>,
     idempotency_key: Option<String>,
     answers: BTreeMap<String, Answer>,
+    values: BTreeMap<(String, String), String>,
     records: Rc<RefCell<Records>>,
 }
 
@@ -55,8 +57,8 @@ type Answer = Rc<dyn Fn(&Request) -> Result<Response, HttpError>>;
 pub struct Sent {
     /// The route it was made from.
     pub route: String,
-    /// The slot whose secret the host would have added.
-    pub slot: Option<String>,
+    /// The slots whose secrets the host would have added.
+    pub slots: Vec<String>,
     /// The method.
     pub method: Method,
     /// The URL with path and query filled in.
@@ -85,7 +87,13 @@ impl<C: Adapter> Fake<C> {
     /// A host with this config and no answers.
     #[must_use]
     pub fn new(config: C) -> Self {
-        Self { config: Rc::new(config), idempotency_key: None, answers: BTreeMap::new(), records: Rc::default() }
+        Self {
+            config: Rc::new(config),
+            idempotency_key: None,
+            answers: BTreeMap::new(),
+            values: BTreeMap::new(),
+            records: Rc::default(),
+        }
     }
 
     /// Answers requests of this route.
@@ -108,6 +116,13 @@ impl<C: Adapter> Fake<C> {
         self
     }
 
+    /// Says what the authorization server gave beside a slot's token, for [`Context::value`].
+    #[must_use]
+    pub fn value(mut self, slot: &Slot, name: &str, value: impl Into<String>) -> Self {
+        self.values.insert((slot.name().to_owned(), name.to_owned()), value.into());
+        self
+    }
+
     /// Gives calls an idempotency key.
     #[must_use]
     pub fn idempotency_key(mut self, key: impl Into<String>) -> Self {
@@ -122,8 +137,8 @@ impl<C: Adapter> Fake<C> {
 
     /// Calls an operation by its name with JSON, the way the real host does. Routes it did not declare are denied.
     pub fn invoke(&self, operation: &str, input: &Value) -> Result<Value, Error> {
-        let declared = self.describe()?.operations.into_iter().find(|declared| declared.name == operation);
-        let host = self.host(declared.map(|declared| declared.routes));
+        self.describe()?;
+        let host = self.host(Some(operation));
         let config = Rc::clone(&self.config);
         let output = adapter::call(operation, &input.to_string(), config, self.facts(), host)?;
         Ok(serde_json::from_str(&output).unwrap_or_default())
@@ -157,19 +172,29 @@ impl<C: Adapter> Fake<C> {
         CallFacts { id: CALL_ID.to_owned(), idempotency_key: self.idempotency_key.clone() }
     }
 
-    fn host(&self, open: Option<Vec<String>>) -> Rc<dyn Host> {
-        Rc::new(FakeHost { open, answers: self.answers.clone(), records: Rc::clone(&self.records) })
+    /// A host for a call of this operation, or of a function whose operation is not known.
+    fn host(&self, operation: Option<&str>) -> Rc<dyn Host> {
+        let descriptor = self.describe().ok();
+        let find = |name: &str| descriptor.as_ref()?.operations.iter().find(|declared| declared.name == name);
+        let open = operation.and_then(find).map(|declared| declared.routes.clone());
+        let (slots, routes) = descriptor.map(|descriptor| (descriptor.slots, descriptor.routes)).unwrap_or_default();
+        let (answers, values, records) = (self.answers.clone(), self.values.clone(), Rc::clone(&self.records));
+        Rc::new(FakeHost { open, slots, routes, answers, values, records })
     }
 }
 
 struct FakeHost {
+    /// The routes of the operation, if it is known.
     open: Option<Vec<String>>,
+    slots: Vec<DeclaredSlot>,
+    routes: Vec<DeclaredRoute>,
     answers: BTreeMap<String, Answer>,
+    values: BTreeMap<(String, String), String>,
     records: Rc<RefCell<Records>>,
 }
 
 impl Host for FakeHost {
-    fn send(&self, Outgoing { route, slot, request }: Outgoing<'_>) -> Result<Response, HttpError> {
+    fn send(&self, Outgoing { route, slots, request }: Outgoing<'_>) -> Result<Response, HttpError> {
         let denied = |rule: &str, message: String| {
             Err(HttpError::Denied(Denial { rule: rule.to_owned(), message, allow_with: None }))
         };
@@ -178,7 +203,7 @@ impl Host for FakeHost {
         }
         self.records.borrow_mut().sent.push(Sent {
             route: route.to_owned(),
-            slot: slot.map(str::to_owned),
+            slots: slots.iter().flatten().map(|slot| slot.name().to_owned()).collect(),
             method: request.method,
             url: request.url.clone(),
             headers: request
@@ -208,5 +233,25 @@ impl Host for FakeHost {
 
     fn verify(&self, slot: &str, algorithm: MacAlgorithm, message: &[u8], mac: &[u8]) -> Result<bool, CredentialError> {
         Ok(self.sign(slot, algorithm, message)? == mac)
+    }
+
+    fn value(&self, slot: &str, name: &str) -> Result<String, CredentialError> {
+        let Some(declared) = self.slots.iter().find(|declared| declared.name == slot) else {
+            return Err(CredentialError::NoSuchSlot(format!("no route that is declared carries the slot `{slot}`")));
+        };
+        let carries =
+            |id: &String| self.routes.iter().any(|route| route.id == *id && route.slots.iter().any(|s| s == slot));
+        if self.open.as_ref().is_some_and(|open| !open.iter().any(carries)) {
+            return Err(CredentialError::NotGranted(format!("no route in the operation's `uses(…)` carries `{slot}`")));
+        }
+        if !declared.oauth.as_ref().is_some_and(|server| server.values.iter().any(|value| value == name)) {
+            return Err(CredentialError::WrongUse(format!(
+                "`{slot}` has no value `{name}`; add it to `OAuth::values`"
+            )));
+        }
+        let value = self.values.get(&(slot.to_owned(), name.to_owned())).cloned();
+        value.ok_or_else(|| {
+            CredentialError::Unavailable(format!("the test has no `{name}` of `{slot}`; add `.value(&SLOT, …)`"))
+        })
     }
 }

@@ -1,5 +1,7 @@
 //! The typed layer as an adapter meets it: what goes out, and what is made of what comes back.
 
+mod tokens;
+
 use std::cell::Cell;
 
 use serde_json::Map;
@@ -294,13 +296,31 @@ fn batches_have_so_many_items_and_one_failing_does_not_stop_the_others() {
 #[test]
 fn a_route_can_be_data() {
     let id = "from-config".to_owned();
-    let route = UntypedRoute { slot: Some(&Slot::bearer("token")), ..UntypedRoute::new(Method::Get, &id, "/x/{id}") };
+    let route = UntypedRoute {
+        slots: [Some(&Slot::bearer("token")), None, None, None],
+        ..UntypedRoute::new(Method::Get, &id, "/x/{id}")
+    };
     let fake = fake().on_id(&id, |_| Response::with_json(200, &json!({"id": 1})));
     let request = Map::from_iter([("id".to_owned(), json!(3)), ("q".to_owned(), json!("a"))]);
     let response = fake.call(|cx, ()| cx.exchange_untyped(&route, request.clone()), ()).unwrap();
     assert_eq!(response.status, 200);
     let sent = &fake.sent()[0];
-    assert_eq!((sent.url.as_str(), sent.slot.as_deref()), ("https://a.example/x/3?q=a", Some("token")));
+    assert_eq!((sent.url.as_str(), sent.slots.as_slice()), ("https://a.example/x/3?q=a", &["token".to_owned()][..]));
+}
+
+#[test]
+fn pages_of_a_path_slots_route_ask_for_the_placeholder() {
+    const BOT: Slot = Slot::path("bot", "secret");
+    const UPDATES: Route<Query, Value> = Route::get("updates", "/{secret}/updates").slot(&BOT).any_query();
+    const URL: Paging = Paging::new("/data", Next::Url("/next"));
+    let first = json!({"data": [{"id": 1}], "next": "https://a.example/[secret]/updates?page=2"});
+    let fake = fake().on(&UPDATES, pages(&[first, json!({"data": [{"id": 2}], "next": null})]));
+    let found = fake.call(|cx, query: Query| cx.collect::<_, _, Item>(&UPDATES, &query, &URL, 9), Query::default());
+    assert_eq!(ids(&found.unwrap().items), [1, 2]);
+    let sent: Vec<String> = fake.sent().into_iter().map(|sent| sent.url).collect();
+    assert_eq!(sent, ["https://a.example/-credential-/updates", "https://a.example/-credential-/updates?page=2"]);
+    fake.call(|cx, ()| cx.follow(&UPDATES, "https://a.example/x/updates"), ()).unwrap();
+    assert_eq!(fake.sent()[2].url, "https://a.example/-credential-/updates");
 }
 
 #[derive(Debug)]

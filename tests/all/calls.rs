@@ -35,7 +35,7 @@ async fn mail(case: &Case) -> portcullis_runtime::Integration {
     let adapter = case.runtime.load(&folder::adapter("postmark").unwrap()).await.unwrap();
     let grant = Grant::parse(&format!(
         "adapter = \"{}\"\noperations = [\"sendEmail\"]\ncarve_outs = [\"{}\"]\n\
-         [[routes]]\nmethod = \"POST\"\nurl = \"{}/email\"\nslot = \"server-token\"\n",
+         [[routes]]\nmethod = \"POST\"\nurl = \"{}/email\"\nslots = [\"server-token\"]\n",
         adapter.digest(),
         case.upstream.address,
         case.upstream.origin()
@@ -333,7 +333,7 @@ async fn the_guest_that_the_bench_measures_posts_one_message_with_its_token() {
     let origin = case.upstream.origin();
     let grant = format!(
         "adapter = \"{}\"\noperations = [\"post\"]\ncarve_outs = [\"{}\"]\n\
-         [[routes]]\nmethod = \"POST\"\nurl = \"{origin}/post\"\nslot = \"token\"\n",
+         [[routes]]\nmethod = \"POST\"\nurl = \"{origin}/post\"\nslots = [\"token\"]\n",
         adapter.digest(),
         case.upstream.address
     );

@@ -6,17 +6,18 @@
 //! without saying: these tests are one process, and a crash ends them all.
 
 use std::{
+    collections::BTreeMap,
     net::SocketAddr,
     path::PathBuf,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
 };
 
-use http::HeaderMap;
-use portcullis_gate::Scheme;
+use async_trait::async_trait;
+use portcullis_gate::OpenSlot;
 use portcullis_ledger::Ledger;
 use portcullis_runtime::{
     Adapter, Call, Caller, Compiler, Grant, Integration, LoadError, MemoryVault, NewIntegration, Outcome, Runtime,
@@ -30,16 +31,19 @@ use portcullis_tests::{
     ledger::ReadableLedger,
     upstream::{Answer, Received, Upstream},
 };
-use portcullis_vault::{MacAlgorithm, Scrubber, VaultError};
+use portcullis_vault::{MacAlgorithm, Ready, Scrubber, VaultError};
 use serde_json::{Value, json};
-use url::Url;
+use tokio::sync::watch;
 
 use crate::{guests, traces};
 
 pub(crate) use crate::needles::SECRET;
 
-/// The secret in a slot; in `basic` with a user before it.
+/// The secret in a slot; in `basic` with a user before it, in some of letters and digits alone, as cookies and paths want it.
 pub(crate) fn secret(slot: &str) -> String {
+    if ["cookie", "bot"].contains(&slot) {
+        return format!("{}{slot}", SECRET.replace(|c: char| !c.is_ascii_alphanumeric(), ""));
+    }
     format!("{}{SECRET}{slot}", if slot == "basic" { "user:" } else { "" })
 }
 
@@ -60,13 +64,15 @@ pub(crate) struct WatchedVault {
     pub(crate) inner: MemoryVault,
     asked: AtomicUsize,
     searched: AtomicUsize,
+    /// What an authorization server gave beside a token, by its name there.
+    pub(crate) values: Mutex<BTreeMap<String, String>>,
 }
 
 impl WatchedVault {
     /// With a secret in each slot that the probe knows.
     pub(crate) fn full() -> Self {
         let vault = Self::default();
-        for slot in ["token", "key", "query-key", "signing", "server-token", "basic"] {
+        for slot in ["token", "key", "query-key", "cookie", "bot", "signing", "server-token", "basic"] {
             vault.inner.put(slot, Secret::try_from(secret(slot)).unwrap());
         }
         vault
@@ -82,23 +88,27 @@ impl WatchedVault {
         self.asked.load(Ordering::SeqCst)
     }
 
+    fn search(&self) -> &MemoryVault {
+        self.searched.fetch_add(1, Ordering::SeqCst);
+        &self.inner
+    }
+
     fn ask(&self) -> &MemoryVault {
         self.asked.fetch_add(1, Ordering::SeqCst);
         &self.inner
     }
 }
 
+#[async_trait]
 impl Vault for WatchedVault {
-    fn generation(&self) -> u64 {
-        self.inner.generation()
-    }
-
     fn holds(&self, slot: &str) -> bool {
         self.ask().holds(slot)
     }
 
-    fn attach(&self, slot: &str, scheme: &Scheme, headers: &mut HeaderMap, url: &mut Url) -> Result<(), VaultError> {
-        self.ask().attach(slot, scheme, headers, url)
+    async fn ready(&self, slots: &[OpenSlot], by: &str) -> Result<Ready, VaultError> {
+        // One of no slot is asked only for what finds the others in the answer.
+        let vault = if slots.is_empty() { self.search() } else { self.ask() };
+        vault.ready(slots, by).await
     }
 
     fn sign(&self, slot: &str, algorithm: MacAlgorithm, message: &[u8]) -> Result<Vec<u8>, VaultError> {
@@ -109,9 +119,20 @@ impl Vault for WatchedVault {
         self.ask().verify(slot, algorithm, message, mac)
     }
 
+    async fn value(&self, slot: &OpenSlot, name: &str) -> Result<String, VaultError> {
+        let given = self.values.lock().unwrap().get(name).cloned();
+        match given {
+            Some(value) => Ok(value),
+            None => self.ask().value(slot, name).await,
+        }
+    }
+
     fn scrubber(&self) -> Arc<Scrubber> {
-        self.searched.fetch_add(1, Ordering::SeqCst);
-        self.inner.scrubber()
+        self.search().scrubber()
+    }
+
+    fn changes(&self) -> watch::Receiver<u64> {
+        self.inner.changes()
     }
 }
 
@@ -329,11 +350,13 @@ pub(crate) fn everything(base: &str) -> String {
     };
     [
         route("GET", "/ok", ""),
-        route("POST", "/echo", "slot = \"token\"\nheaders = [\"X-Trace\"]"),
+        route("POST", "/echo", "slots = [\"token\"]\nheaders = [\"X-Trace\"]"),
         route("GET", "/items/{id}", "query = [\"q\"]\nheaders = [\"X-Trace\"]"),
-        route("GET", "/basic", "slot = \"basic\""),
-        route("GET", "/header", "slot = \"key\"\nheaders = [\"X-Go\"]"),
-        route("GET", "/query", "slot = \"query-key\""),
+        route("GET", "/basic", "slots = [\"basic\"]"),
+        route("GET", "/header", "slots = [\"key\"]\nheaders = [\"X-Go\"]"),
+        route("GET", "/query", "slots = [\"query-key\"]"),
+        route("GET", "/several", "slots = [\"token\", \"key\", \"query-key\", \"cookie\"]"),
+        route("GET", "/bot/{bot}/send/{to}", "slots = [\"bot\"]"),
     ]
     .concat()
 }

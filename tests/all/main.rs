@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests may fail")]
 
 mod calls;
+mod client_certificates;
 mod crash;
 mod egress;
 mod guests;

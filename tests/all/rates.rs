@@ -152,7 +152,7 @@ async fn a_call_that_fails_for_want_of_a_turn_says_so_by_its_code() {
     let adapter = case.runtime.load(&folder::adapter("postmark").unwrap()).await.unwrap();
     let grant = Grant::parse(&format!(
         "adapter = \"{}\"\noperations = [\"sendEmail\"]\ncarve_outs = [\"{}\"]\n\
-         [[routes]]\nmethod = \"POST\"\nurl = \"{}/email\"\nslot = \"server-token\"\n\
+         [[routes]]\nmethod = \"POST\"\nurl = \"{}/email\"\nslots = [\"server-token\"]\n\
          [limits]\nrequests_per_second = 1\nrequest_ms = 200\n",
         adapter.digest(),
         case.upstream.address,

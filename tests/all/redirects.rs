@@ -158,7 +158,7 @@ async fn a_post_becomes_a_get_without_its_body_and_without_the_credential() {
     assert_eq!(hop.header("authorization"), None);
     assert_eq!(hop.header("content-type"), None);
     assert_eq!(hop.header("x-trace"), Some("1"), "the origin is the same, so the guest's own headers go on");
-    assert_eq!(outcome.exchanges[1].slot, None);
+    assert_eq!(outcome.exchanges[1].slots, Vec::<String>::new());
     case.holds(&outcome).await;
 }
 
@@ -305,7 +305,7 @@ pub(crate) async fn a_redirect_from_https_to_http_is_followed_only_where_http_wa
             seed: 1,
         });
         let url = format!("{base}/items/down");
-        let request = HttpRequest { method: Method::Get, url, headers: Vec::new(), body: None, slot: None };
+        let request = HttpRequest { method: Method::Get, url, headers: Vec::new(), body: None, slots: Vec::new() };
         let end = match outbound.send(request).await {
             Ok(response) => response.status.to_string(),
             Err(SendError::Denied(denial)) => denial.rule,

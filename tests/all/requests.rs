@@ -326,7 +326,7 @@ pub(crate) async fn outbound(
 }
 
 pub(crate) fn plain_get(url: String) -> HttpRequest {
-    HttpRequest { method: Method::Get, url, headers: Vec::new(), body: None, slot: None }
+    HttpRequest { method: Method::Get, url, headers: Vec::new(), body: None, slots: Vec::new() }
 }
 
 #[tokio::test]

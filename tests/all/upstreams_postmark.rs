@@ -91,8 +91,8 @@ async fn sandbox_mode_answers_each_operation_the_same_for_the_same_seed() {
         let [would] = first.would_send.as_slice() else { panic!("{operation}: {:?}", first.would_send) };
         assert!(
             would
-                .slot
-                .as_deref()
+                .slots
+                .first()
                 .is_some_and(|slot| would.curl.contains(&format!("$SLOT_{}", slot.to_uppercase().replace('-', "_"))))
         );
     }

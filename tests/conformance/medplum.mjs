@@ -1,6 +1,9 @@
 // A FHIR R4 server in memory: Medplum's router and repository behind express, on a loopback port.
 //
-//     medplum.mjs PORT [TOKEN]
+//     medplum.mjs PORT [TOKEN | SETTINGS]
+//
+// With a TOKEN, all but /metadata wants it as bearer. With SETTINGS, JSON {"issuer": ORIGIN, "client": …, "secret": …}, it wants
+// tokens of that OAuth server, asks it about each (RFC 7662), and holds requests to the token's SMART scopes.
 //
 // The router and the repository are Medplum's: reading, creating, updating, searching, conditions, batches and their errors.
 // Glue of ours is what Medplum's own server adds around them: /metadata, the bearer check, ETag and Location, the links of
@@ -25,7 +28,9 @@ import express from 'express';
 const BASE = '/fhir/R4';
 const PAGE = 20;
 const TYPES = 'application/fhir+json; charset=utf-8';
-const [, , port, token] = process.argv;
+const [, , port, given] = process.argv;
+const behind = given?.startsWith('{') ? JSON.parse(given) : undefined;
+const token = behind ? undefined : given;
 
 indexStructureDefinitionBundle(readJson('fhir/r4/profiles-types.json'));
 indexStructureDefinitionBundle(readJson('fhir/r4/profiles-resources.json'));
@@ -53,7 +58,26 @@ app.get(`${BASE}/metadata`, (request, response) => {
   response.status(200).type(TYPES).send(JSON.stringify(capabilities(request)));
 });
 
+app.get(`${BASE}/.well-known/smart-configuration`, async (request, response, next) => {
+  if (!behind) {
+    return next();
+  }
+  const said = await fetch(`${behind.issuer}/.well-known/smart-configuration`);
+  response.status(said.status).type('application/json').send(await said.text());
+});
+
 app.use(BASE, async (request, response) => {
+  if (behind) {
+    const why = await refusal(request).catch((error) => ({ error }));
+    if (why?.error) {
+      console.error(why.error);
+      return response.sendStatus(503);
+    }
+    if (why) {
+      response.set('WWW-Authenticate', why.challenge);
+      return answer(request, response, why.outcome);
+    }
+  }
   const bearer = request.headers.authorization;
   if (token && bearer !== `Bearer ${token}`) {
     if (!bearer) {
@@ -87,6 +111,35 @@ app.use(BASE, async (request, response) => {
 
 // What cannot be read at all is an OperationOutcome as well.
 app.use((error, request, response, next) => answer(request, response, badRequest(error.message)));
+
+/** Why a request may not be made behind the OAuth server, if it may not. */
+async function refusal(request) {
+  const [, bearer] = /^Bearer (.+)$/i.exec(request.headers.authorization ?? '') ?? [];
+  if (!bearer) {
+    return { outcome: unauthorized, challenge: 'Bearer' };
+  }
+  const half = (text) => new URLSearchParams({ '': text }).toString().slice(1);
+  const basic = Buffer.from(`${half(behind.client)}:${half(behind.secret)}`).toString('base64');
+  const asked = { method: 'POST', headers: { authorization: `Basic ${basic}` }, body: new URLSearchParams({ token: bearer }) };
+  const said = await (await fetch(`${behind.issuer}/token/introspection`, asked)).json();
+  if (!said.active) {
+    return { outcome: unauthorized, challenge: 'Bearer error="invalid_token"' };
+  }
+  const scopes = (said.scope ?? '').split(' ').map((scope) => /^system\/(\*|[A-Z]\w+)\.(c?r?u?d?s?)$/.exec(scope));
+  const may = ([type, right]) => scopes.some((scope) => ['*', type].includes(scope?.[1]) && scope[2].includes(right));
+  const missing = needs(request.method, request.path, request.body).find((need) => !may(need));
+  return missing && { outcome: forbidden, challenge: `Bearer error="insufficient_scope", scope="system/${missing.join('.')}"` };
+}
+
+/** The types and the rights on them (HL7 SMART App Launch 2.2, scopes) that a request needs. */
+function needs(method, path, body) {
+  const [, type, id] = /^\/?(?:([A-Z]\w+)\/?([^?/]*))?/.exec(path);
+  if (!type && body?.entry) {
+    return body.entry.flatMap(({ request }) => needs(request.method, request.url));
+  }
+  const right = { PUT: 'u', PATCH: 'u', DELETE: 'd', POST: id === '_search' ? 's' : 'c' }[method] ?? (id ? 'r' : 's');
+  return [[type ?? '*', right]];
+}
 
 function sized(query) {
   const sized = new URLSearchParams(query);
@@ -151,7 +204,7 @@ function capabilities(request) {
     rest: [
       {
         mode: 'server',
-        security: { service: [{ text: token ? 'bearer token' : 'none' }] },
+        security: { service: [{ text: behind ? 'SMART-on-FHIR' : token ? 'bearer token' : 'none' }] },
         resource: types.map(resource),
         interaction: [{ code: 'batch' }, { code: 'transaction' }],
       },

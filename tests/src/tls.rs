@@ -6,11 +6,13 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
+use base64::{Engine, prelude::BASE64_STANDARD};
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose, date_time_ymd};
 use rustls::{
     ClientConfig, HandshakeKind, RootCertStore, ServerConfig,
     crypto::aws_lc_rs,
     pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer},
+    server::{WebPkiClientVerifier, danger::ClientCertVerifier},
 };
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
@@ -76,6 +78,14 @@ impl Identity {
         Self::new(name, |params, key| params.self_signed(key))
     }
 
+    /// Certificate and key, as PEM.
+    pub fn pem(&self) -> [String; 2] {
+        let pem = |label: &str, der: &[u8]| {
+            format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", BASE64_STANDARD.encode(der))
+        };
+        [pem("CERTIFICATE", &self.certificate), pem("PRIVATE KEY", self.key.secret_der())]
+    }
+
     fn new(
         name: &str,
         sign: impl FnOnce(CertificateParams, &KeyPair) -> Result<rcgen::Certificate, rcgen::Error>,
@@ -103,10 +113,27 @@ impl TlsUpstream {
     where
         F: Fn(&Received) -> Answer + Send + Sync + 'static,
     {
+        Self::start_with(identity, WebPkiClientVerifier::no_client_auth(), answer).await
+    }
+
+    /// One that takes no client but those with a certificate of this authority.
+    pub async fn start_for_clients_of<F>(identity: Identity, clients: &Authority, answer: F) -> io::Result<Self>
+    where
+        F: Fn(&Received) -> Answer + Send + Sync + 'static,
+    {
+        let provider = Arc::new(aws_lc_rs::default_provider());
+        let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(clients.roots()?), provider).build();
+        Self::start_with(identity, verifier.map_err(io::Error::other)?, answer).await
+    }
+
+    async fn start_with<F>(identity: Identity, clients: Arc<dyn ClientCertVerifier>, answer: F) -> io::Result<Self>
+    where
+        F: Fn(&Received) -> Answer + Send + Sync + 'static,
+    {
         let config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
             .with_safe_default_protocol_versions()
             .map_err(io::Error::other)?
-            .with_no_client_auth()
+            .with_client_cert_verifier(clients)
             .with_single_cert(vec![identity.certificate], identity.key)
             .map_err(io::Error::other)?;
         let acceptor = TlsAcceptor::from(Arc::new(config));

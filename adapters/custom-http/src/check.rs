@@ -4,6 +4,7 @@
 //! The host would refuse most of it too, but it only knows the descriptor, not the config that made it.
 
 mod answer;
+mod auth;
 mod endpoint;
 mod header;
 mod schema;
@@ -13,10 +14,7 @@ use std::collections::BTreeMap;
 
 use portcullis_sdk::prelude::*;
 
-use crate::{
-    config::{Auth, Config},
-    route::id,
-};
+use crate::{config::Config, route::id};
 
 /// What is wrong, and where: a pointer below the thing that was checked.
 pub(crate) type Checked<T = ()> = Result<T, Error>;
@@ -32,7 +30,7 @@ pub(crate) fn config(config: &Config) -> Checked {
         return refuse("/provider", message);
     }
     url::base("/baseUrl", &config.base_url)?;
-    auth(&config.auth)?;
+    auth::check(&config.auth)?;
     for (name, value) in &config.headers {
         let at = pointer("/headers", name);
         header::name(&at, name, &config.auth)?;
@@ -55,20 +53,6 @@ pub(crate) fn config(config: &Config) -> Checked {
         endpoint::check(&at, config, endpoint)?;
     }
     Ok(())
-}
-
-fn auth(auth: &Auth) -> Checked {
-    if let Some(text) = auth.description() {
-        plain("/auth/description", text)?;
-    }
-    match auth {
-        Auth::Header { name, prefix, .. } => {
-            header::credential("/auth/name", name)?;
-            header::value("/auth/prefix", prefix.trim_end())
-        }
-        Auth::Query { name, .. } => parameter("/auth/name", name),
-        Auth::None | Auth::Bearer { .. } | Auth::Basic { .. } => Ok(()),
-    }
 }
 
 /// The name of a query parameter, as the host takes it.

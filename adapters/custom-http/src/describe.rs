@@ -5,9 +5,10 @@ use std::iter::once;
 use portcullis_sdk::{Declared, DescribedOperation, Effect, Method, Place, UntypedRoute, prelude::*, serde_json::Map};
 
 use crate::{
+    auth::Auth,
     config::Config,
     endpoint::{self, Endpoint, Next, Paging, ResponseType},
-    route::{Parts, id},
+    route::{Parts, carried, id},
     rules,
     schema::{alone, at, resolved, with_constant, written_out},
     shape::checked,
@@ -39,15 +40,24 @@ pub(crate) fn operations(config: &Config, declared: &mut Declared) -> Result<Vec
 /// Routes for what the API redirects to. Nothing is ever sent by them but what the host follows. Returns their ids.
 fn redirects(config: &Config, endpoint: &Endpoint, declared: &mut Declared) -> Vec<String> {
     let method = if endpoint.method == endpoint::Method::Head { Method::Head } else { Method::Get };
-    let slot = config.auth.slot();
+    let slots: Vec<(&Auth, Slot<'_>)> = config.auth.each().filter_map(|(_, auth)| Some((auth, auth.slot()?))).collect();
     let parts = Parts::new(config, endpoint);
     let declare = |(number, url): (usize, &String)| {
         let id = format!("{}-to-{number}", id(&endpoint.name));
         let description = format!("Where `{}` may be redirected to.", endpoint.name);
         let is_own = url.starts_with('/');
+        // What is redirected has no body, and a secret in the path goes where the config shows it.
+        let goes_along = |auth: &Auth| match auth {
+            Auth::Body(_) => false,
+            Auth::Path(path) => url
+                .split('/')
+                .any(|segment| segment.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')) == Some(&path.name)),
+            _ => true,
+        };
+        let along = slots.iter().filter(|(auth, _)| is_own && goes_along(auth)).map(|(_, slot)| slot);
         let route = UntypedRoute {
             description: &description,
-            slot: slot.as_ref().filter(|_| is_own),
+            slots: carried(along),
             headers: if is_own { parts.constants() } else { &[] },
             any_query: true,
             ..UntypedRoute::new(method, &id, url)

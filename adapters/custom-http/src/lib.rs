@@ -4,6 +4,7 @@
 //! What it describes is a descriptor like any other's, with routes as narrow as the config says; what is wrong with a
 //! config is refused with the JSON Pointer to it.
 
+mod auth;
 mod call;
 mod check;
 mod config;
@@ -23,6 +24,7 @@ portcullis_sdk::register!(
     config: Config,
     base: |config| config.base_url.as_str(),
     check: check::config,
+    oauth: auth::server,
     describe: describe::operations,
     run: call::run,
 );

@@ -14,7 +14,7 @@ use crate::{
 pub(crate) struct Parts<'c> {
     endpoint: &'c Endpoint,
     id: String,
-    slot: Option<Slot<'c>>,
+    slots: Vec<Slot<'c>>,
     headers: Vec<(&'c str, &'c str)>,
     header_fields: Vec<(&'c str, &'c str)>,
     query: Vec<&'c str>,
@@ -50,7 +50,7 @@ impl<'c> Parts<'c> {
         Self {
             endpoint,
             id: id(&endpoint.name),
-            slot: config.auth.slot(),
+            slots: config.auth.slots(),
             headers: headers.into_values().collect(),
             header_fields,
             query: endpoint.query.iter().map(String::as_str).collect(),
@@ -79,7 +79,7 @@ impl<'c> Parts<'c> {
         let next = endpoint.paging.as_ref().map(|paging| &paging.next);
         UntypedRoute {
             description: &endpoint.description,
-            slot: self.slot.as_ref(),
+            slots: carried(self.slots.iter()),
             headers: &self.headers,
             header_fields: &self.header_fields,
             query: &self.query,
@@ -126,6 +126,11 @@ impl endpoint::Method {
             Self::Delete => Method::Delete,
         }
     }
+}
+
+/// The slots of a route, of which there are at most four.
+pub(crate) fn carried<'s>(mut slots: impl Iterator<Item = &'s Slot<'s>>) -> [Option<&'s Slot<'s>>; 4] {
+    std::array::from_fn(|_| slots.next())
 }
 
 /// The route's id: `get-item` for `getItem`. Two names never have the same.

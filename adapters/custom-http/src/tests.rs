@@ -1,6 +1,7 @@
 //! The adapter against a host of functions: what it declares, what it sends, and what it makes of the answers.
 
 mod answers;
+mod auth;
 mod descriptor;
 mod refusals;
 mod requests;

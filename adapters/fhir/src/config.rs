@@ -14,6 +14,16 @@ pub(crate) struct Config {
         example = "https://fhir.example.org/r4"
     )]
     pub(crate) base_url: String,
+    /// The scopes to ask tokens for. By default `system/*.rs`, which reads and searches; writing needs `system/*.cud`.
+    #[schema(length(min = 1, max = 64), example = ["system/Patient.rs", "system/Observation.cruds"])]
+    pub(crate) scopes: Option<Vec<String>>,
+    /// Where tokens are asked for, if the server does not say it itself at `[base]/.well-known/smart-configuration`.
+    #[schema(
+        pattern = r"^https?://[^/?#\s]+(/[^?#\s]*)?$",
+        length(min = 8, max = 2048),
+        example = "https://auth.example.org/token"
+    )]
+    pub(crate) token_url: Option<String>,
 }
 
 impl Config {

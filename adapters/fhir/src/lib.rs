@@ -35,6 +35,7 @@ use writing::{create, update};
 portcullis_sdk::register!(
     config: Config,
     base: |config| config.base(),
+    oauth: slots::server,
     success: errors::is_success,
     error: errors::failure,
     operations: [

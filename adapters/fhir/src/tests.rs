@@ -17,7 +17,7 @@ use crate::{
 const BASE: &str = "https://fhir.example.org/r4";
 
 fn fake() -> Fake<Config> {
-    Fake::new(Config { base_url: format!("{BASE}/") })
+    Fake::new(Config { base_url: format!("{BASE}/"), scopes: None, token_url: None })
 }
 
 fn answer(status: u16, body: Value, headers: &[(&str, &str)]) -> Response {
@@ -63,6 +63,18 @@ fn the_base_is_the_configs_and_a_slash_at_its_end_changes_nothing() {
 }
 
 #[test]
+fn tokens_come_from_where_the_server_says_or_from_where_the_config_does() {
+    let server = |config: Config| Fake::new(config).describe().unwrap().slots.remove(0).oauth.unwrap();
+    let smart = server(Config { base_url: format!("{BASE}/"), scopes: None, token_url: None });
+    assert_eq!(smart.metadata_url, Some(format!("{BASE}/.well-known/smart-configuration")));
+    assert_eq!((smart.token_url, smart.scopes), (None, vec!["system/*.rs".to_owned()]));
+    let (scopes, url) = (vec!["system/Patient.r".to_owned()], "https://login.example.org/token".to_owned());
+    let own = Config { base_url: BASE.to_owned(), scopes: Some(scopes.clone()), token_url: Some(url.clone()) };
+    let own = server(own);
+    assert_eq!((own.token_url, own.metadata_url, own.scopes), (Some(url), None, scopes));
+}
+
+#[test]
 fn a_read_is_told_with_its_version_from_the_tag_or_the_resource() {
     let fake = fake()
         .on(&READ, |_| answer(200, patient(), &[("ETag", "W/\"4\"")]))
@@ -75,7 +87,7 @@ fn a_read_is_told_with_its_version_from_the_tag_or_the_resource() {
     assert_eq!(sent[0].url, format!("{BASE}/Patient/7"));
     assert_eq!(sent[1].url, format!("{BASE}/Patient/7/_history/3"));
     assert_eq!(header(&sent[0], "accept"), Some("application/fhir+json"));
-    assert_eq!(sent[0].slot.as_deref(), Some("access-token"));
+    assert_eq!(sent[0].slots, ["access-token"]);
 }
 
 #[test]
@@ -334,7 +346,7 @@ fn the_descriptor_says_what_each_operation_can_do() {
         ]
     );
     let capabilities = descriptor.routes.iter().find(|route| route.id == "capabilities").unwrap();
-    assert_eq!(capabilities.slot, None);
+    assert!(capabilities.slots.is_empty());
     let open: Vec<&str> = descriptor
         .routes
         .iter()

@@ -15,13 +15,13 @@ export class Failure {
 }
 
 // Sends one request and returns its answer, whatever its status. `repeat` says whether it may be sent twice.
-export function exchange({ method, url, slot, key, json, repeat }) {
+export function exchange({ method, url, slots = [], key, json, repeat }) {
   const headers = [header('accept', 'application/json')];
   if (json !== undefined) headers.push(header('content-type', 'application/json'));
   if (key) headers.push(header(...key));
   const body = json === undefined ? undefined : encoder.encode(JSON.stringify(json));
   try {
-    return new Answer(send({ method, url, headers, body }, slot && open(slot)));
+    return new Answer(send({ method, url, headers, body }, slots.map((slot) => open(slot))));
   } catch (error) {
     throw unsent(error.payload ?? error, repeat);
   }

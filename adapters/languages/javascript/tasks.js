@@ -62,7 +62,7 @@ class Context {
   }
 
   send(request, shape) {
-    const answer = exchange({ slot: 'token', ...request });
+    const answer = exchange({ slots: ['token'], ...request });
     if (!answer.success) throw refused(answer);
     return answer.read(shape);
   }

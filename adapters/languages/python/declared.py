@@ -81,7 +81,7 @@ CONFIG = dumps(
     }
 )
 
-SLOTS = [Slot("token", "An API token of the tasks server.", Scheme_Bearer())]
+SLOTS = [Slot("token", "An API token of the tasks server.", Scheme_Bearer(), None)]
 
 
 def routes(base):
@@ -93,7 +93,7 @@ def routes(base):
             url=f"{base}/tasks/{{id:digits(1..10)}}",
             query=[],
             headers=[],
-            slot="token",
+            slots=["token"],
             request=None,
             repeat=Repeat_Idempotent(),
             response=NAMED_TASK,
@@ -108,7 +108,7 @@ def routes(base):
                 Parameter("page", Values_Shape("digits(1..20)")),
             ],
             headers=[],
-            slot="token",
+            slots=["token"],
             request=None,
             repeat=Repeat_Idempotent(),
             response=TASK_PAGE,
@@ -120,7 +120,7 @@ def routes(base):
             url=f"{base}/tasks",
             query=[],
             headers=[],
-            slot="token",
+            slots=["token"],
             request=Body_Json(NEW_TASK),
             repeat=Repeat_WithKey("Idempotency-Key"),
             response=NAMED_TASK,

@@ -30,7 +30,7 @@ def dump(value):
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
-def exchange(method, url, slot=None, key=None, body=None, repeat=False):
+def exchange(method, url, slots=(), key=None, body=None, repeat=False):
     """Sends one request and returns its answer, whatever its status. `repeat` says whether it may be sent twice."""
     headers = [header("accept", "application/json")]
     if body is not None:
@@ -40,7 +40,7 @@ def exchange(method, url, slot=None, key=None, body=None, repeat=False):
         headers.append(header(*key))
     request = http.Request(types.Method[method], url, headers, body)
     try:
-        answer = http.send(request, None if slot is None else credentials.open(slot))
+        answer = http.send(request, [credentials.open(slot) for slot in slots])
     except Err as error:
         raise unsent(error.value, repeat) from None
     return Answer(answer.status, answer.headers, answer.body)

@@ -73,7 +73,7 @@ class Context:
         return self.send(shape, "POST", path, key=("Idempotency-Key", self.key), body=body)
 
     def send(self, shape, method, path, **more):
-        answer = exchange(method, self.base + path, slot="token", repeat=True, **more)
+        answer = exchange(method, self.base + path, slots=["token"], repeat=True, **more)
         if not answer.success:
             raise refused(answer)
         return answer.read(shape)

@@ -41,7 +41,7 @@ fn an_email_goes_out_as_it_came_in_with_the_server_token() {
     assert_eq!(fake.invoke("sendEmail", &email()), Ok(taken()));
     let [sent] = fake.sent().try_into().unwrap();
     assert_eq!((sent.method, sent.url.as_str()), (Method::Post, "https://api.postmarkapp.com/email"));
-    assert_eq!(sent.slot.as_deref(), Some("server-token"));
+    assert_eq!(sent.slots, ["server-token"]);
     assert_eq!(sent.json(), email());
 }
 
@@ -126,7 +126,7 @@ fn listing_servers_uses_the_account_token_and_never_returns_server_tokens() {
     });
     let found = fake.invoke("listServers", &json!({"count": 1, "offset": 0})).unwrap();
     assert!(!found.to_string().contains("secret"), "{found}");
-    assert_eq!(fake.sent()[0].slot.as_deref(), Some("account-token"));
+    assert_eq!(fake.sent()[0].slots, ["account-token"]);
 }
 
 #[test]

@@ -59,6 +59,12 @@ pub(crate) struct Arguments {
     #[arg(long, global = true, env = "PORTCULLIS_SIGNING_KEY", value_name = "FILE")]
     pub(crate) signing_key: Option<PathBuf>,
 
+    /// The master key, under which credentials are encrypted: `file:PATH` (made where there is none), `env:NAME`, or
+    /// `command:PROGRAM ARG…`, whose output it is. `file:master.key` in the data folder unless given: whoever has the disk
+    /// then has both, so give another place where that matters.
+    #[arg(long, global = true, env = "PORTCULLIS_MASTER_KEY", value_name = "KEY")]
+    pub(crate) master_key: Option<String>,
+
     /// Where signed heads go, best not on the store's disk: a file, an `https://` URL, or `-` for standard output.
     /// `heads.jsonl` in the data folder unless given.
     #[arg(long, global = true, env = "PORTCULLIS_HEADS", value_name = "PLACE")]
@@ -89,6 +95,24 @@ pub(crate) enum Command {
     /// Call one operation of an adapter under a grant.
     #[command(after_help = EXIT_CODES)]
     Invoke(Invoke),
+    /// Call one operation of an integration that is kept.
+    #[command(after_help = EXIT_CODES)]
+    Call(Call),
+    /// Keep adapters in the data folder, and list them.
+    Adapter {
+        #[command(subcommand)]
+        command: AdapterCommand,
+    },
+    /// Keep integrations in the data folder, list and show them.
+    Integration {
+        #[command(subcommand)]
+        command: IntegrationCommand,
+    },
+    /// Store, rotate, revoke and list the credentials of integrations.
+    Credential {
+        #[command(subcommand)]
+        command: CredentialCommand,
+    },
     /// Check, back up, restore and shrink the store. The host must not be running.
     #[command(after_help = STORE_EXIT_CODES)]
     Store {
@@ -103,6 +127,191 @@ pub(crate) enum Command {
         /// Which file.
         document: Document,
     },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum AdapterCommand {
+    /// Look into an adapter's file, compile it and keep it.
+    Add {
+        /// The adapter's `.wasm`.
+        file: PathBuf,
+
+        /// What to call it. The file's name unless given.
+        #[arg(long, value_name = "NAME")]
+        name: Option<String>,
+
+        /// Who asks, for the ledger.
+        #[arg(long, default_value = "user:local", value_name = "NAME")]
+        principal: String,
+    },
+    /// List the adapters that are kept.
+    List,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum IntegrationCommand {
+    /// Make an integration of an adapter, a config and a grant; in place of one of that name, as a new version.
+    Add(IntegrationAdd),
+    /// List the integrations that are kept.
+    List {
+        /// Their workspace.
+        #[arg(long, default_value = "local", value_name = "NAME")]
+        workspace: String,
+    },
+    /// Show what one is made of, what it may do, and its credentials.
+    Show {
+        /// Its name.
+        name: String,
+
+        /// Its workspace.
+        #[arg(long, default_value = "local", value_name = "NAME")]
+        workspace: String,
+
+        #[command(flatten)]
+        host: HostFiles,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct IntegrationAdd {
+    /// Its name: 1 to 64 letters, digits, `-`, `_` and `.`.
+    pub(crate) name: String,
+
+    /// The adapter: the name or the digest of one that is kept.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) adapter: String,
+
+    /// The adapter's config: JSON, or `@FILE`.
+    #[arg(long, default_value = "{}", value_name = "JSON")]
+    pub(crate) config: String,
+
+    /// The grant file, TOML or JSON.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) grant: PathBuf,
+
+    /// Its workspace.
+    #[arg(long, default_value = "local", value_name = "NAME")]
+    pub(crate) workspace: String,
+
+    #[command(flatten)]
+    pub(crate) host: HostFiles,
+
+    /// Who grants, for the ledger.
+    #[arg(long, default_value = "user:local", value_name = "NAME")]
+    pub(crate) principal: String,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum CredentialCommand {
+    /// Store a credential in a slot of an integration.
+    Add(CredentialGiven),
+    /// Put another credential in a slot, from the next request on.
+    Rotate {
+        #[command(flatten)]
+        given: CredentialGiven,
+
+        /// For how long the old one works, too: `30m`, `2h`, `1d`. Not at all unless given: requests that are on
+        /// their way with it are given up.
+        #[arg(long, value_name = "DURATION")]
+        overlap: Option<String>,
+    },
+    /// End a credential: no request goes out with it any more, and those on their way are given up.
+    Revoke {
+        #[command(flatten)]
+        named: CredentialNamed,
+
+        /// Why. It is kept in the ledger.
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+    },
+    /// Take a credential out of its slot.
+    Remove {
+        #[command(flatten)]
+        named: CredentialNamed,
+    },
+    /// List the credentials: kind, state, when they expire, when and by what they were used. Never what they are.
+    List {
+        /// Those of this integration alone.
+        integration: Option<String>,
+
+        /// Their workspace.
+        #[arg(long, default_value = "local", value_name = "NAME")]
+        workspace: String,
+    },
+    /// Get a token anew: ask a person to agree, or ask the authorization server.
+    Reconnect(CredentialReconnect),
+    /// Say which kinds of credentials there are, and what each needs.
+    Kinds {
+        /// Of this kind alone.
+        kind: Option<String>,
+    },
+    /// Change the master key: wrap the data keys of all workspaces anew. Goes on where it was cut off.
+    Rewrap {
+        /// The new master key: `file:PATH` (made where there is none), `env:NAME`, or `command:PROGRAM ARG…`.
+        #[arg(long, value_name = "KEY")]
+        to: String,
+    },
+}
+
+/// Which credential.
+#[derive(Debug, Args)]
+pub(crate) struct CredentialNamed {
+    /// The integration.
+    pub(crate) integration: String,
+
+    /// The slot, as the adapter names it.
+    pub(crate) slot: String,
+
+    /// The integration's workspace.
+    #[arg(long, default_value = "local", value_name = "NAME")]
+    pub(crate) workspace: String,
+
+    /// Who asks, for the ledger.
+    #[arg(long, default_value = "user:local", value_name = "NAME")]
+    pub(crate) principal: String,
+}
+
+/// What is handed over.
+#[derive(Debug, Args)]
+pub(crate) struct CredentialGiven {
+    #[command(flatten)]
+    pub(crate) named: CredentialNamed,
+
+    /// Its kind; `portcullis credential kinds` lists them. What the slot usually takes unless given.
+    #[arg(long, value_name = "KIND")]
+    pub(crate) kind: Option<String>,
+
+    /// A field that is no secret, such as `client-id=abc`.
+    #[arg(long = "field", value_name = "NAME=VALUE")]
+    pub(crate) fields: Vec<String>,
+
+    /// A secret: `NAME=file:PATH`, `NAME=env:VARIABLE` or `NAME=-` for standard input; of kinds with one secret also without
+    /// the name. What is not given is asked for, or read from standard input.
+    #[arg(long = "secret", value_name = "NAME=SOURCE")]
+    pub(crate) secrets: Vec<String>,
+
+    /// When it stops working, where it does not say so itself: `2027-01-31`, or a whole RFC 3339 time.
+    #[arg(long, value_name = "TIME")]
+    pub(crate) expires: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CredentialReconnect {
+    #[command(flatten)]
+    pub(crate) named: CredentialNamed,
+
+    /// Where the authorization server sends the browser back to, as it is registered there. A port of this machine is
+    /// listened on (RFC 8252, section 7.3).
+    #[arg(long, default_value = "http://127.0.0.1:8765/callback", value_name = "URL")]
+    pub(crate) redirect_uri: String,
+
+    /// Print the address to open, and wait for the URL that the browser was sent back to on standard input, in place of
+    /// listening.
+    #[arg(long)]
+    pub(crate) paste: bool,
+
+    #[command(flatten)]
+    pub(crate) host: HostFiles,
 }
 
 #[derive(Debug, Subcommand)]
@@ -236,13 +445,8 @@ pub(crate) struct Invoke {
     #[arg(long, value_name = "FILE")]
     pub(crate) grant: PathBuf,
 
-    /// The host's ceiling, TOML or JSON: what no grant goes beyond.
-    #[arg(long, env = "PORTCULLIS_CEILING", value_name = "FILE")]
-    pub(crate) ceiling: Option<PathBuf>,
-
-    /// What is kept of inputs and outputs, TOML or JSON. Without one, what their schemas do not mark as sensitive.
-    #[arg(long, env = "PORTCULLIS_RETENTION", value_name = "FILE")]
-    pub(crate) retention: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) host: HostFiles,
 
     /// The integration's name, for the ledger; the ceiling knows it as `local/NAME`. The adapter's file name unless given.
     #[arg(long, value_name = "NAME")]
@@ -252,10 +456,6 @@ pub(crate) struct Invoke {
     #[arg(long, value_name = "NAME")]
     pub(crate) operation: String,
 
-    /// The operation's input: JSON, `@FILE`, or `-` for standard input.
-    #[arg(long, default_value = "{}", value_name = "JSON")]
-    pub(crate) input: String,
-
     /// The adapter's config: JSON, or `@FILE`.
     #[arg(long, default_value = "{}", value_name = "JSON")]
     pub(crate) config: String,
@@ -263,6 +463,48 @@ pub(crate) struct Invoke {
     /// A slot's secret: `SLOT=file:PATH`, `SLOT=env:NAME`, or `SLOT=-` for standard input. Not needed in sandbox mode.
     #[arg(long = "credential", value_name = "SLOT=SOURCE")]
     pub(crate) credentials: Vec<String>,
+
+    #[command(flatten)]
+    pub(crate) call: CallOptions,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Call {
+    /// The integration's name.
+    pub(crate) integration: String,
+
+    /// The operation.
+    pub(crate) operation: String,
+
+    #[command(flatten)]
+    pub(crate) host: HostFiles,
+
+    /// Its workspace.
+    #[arg(long, default_value = "local", value_name = "NAME")]
+    pub(crate) workspace: String,
+
+    #[command(flatten)]
+    pub(crate) call: CallOptions,
+}
+
+/// What an operator sets for all integrations of a host.
+#[derive(Debug, Args)]
+pub(crate) struct HostFiles {
+    /// The host's ceiling, TOML or JSON: what no grant goes beyond.
+    #[arg(long, env = "PORTCULLIS_CEILING", value_name = "FILE")]
+    pub(crate) ceiling: Option<PathBuf>,
+
+    /// What is kept of inputs and outputs, TOML or JSON. Without one, what their schemas do not mark as sensitive.
+    #[arg(long, env = "PORTCULLIS_RETENTION", value_name = "FILE")]
+    pub(crate) retention: Option<PathBuf>,
+}
+
+/// What a call is asked with.
+#[derive(Debug, Args)]
+pub(crate) struct CallOptions {
+    /// The operation's input: JSON, `@FILE`, or `-` for standard input.
+    #[arg(long, default_value = "{}", value_name = "JSON")]
+    pub(crate) input: String,
 
     /// In `sandbox` nothing leaves, and answers are made up from the declared schemas.
     #[arg(long, value_enum, default_value_t = ModeName::Sandbox)]

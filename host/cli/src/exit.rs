@@ -4,7 +4,8 @@ use std::{fmt, process::ExitCode};
 
 use anstyle::{AnsiColor, Style};
 use portcullis_runtime::{
-    CallError, DescribeError, IntegrateError, LedgerError, LoadError, StartError, StoreError,
+    CallError, CredentialError, DescribeError, IntegrateError, LedgerError, LoadError, MasterKeyError, RegistryError,
+    StartError, StoreError, VaultError,
     ledger::{
         ExportError,
         heads::{HeadError, KeyError},
@@ -119,7 +120,34 @@ fn classify(error: &anyhow::Error) -> (Code, &'static str) {
                 IntegrateError::Grant(_) => (USAGE, "grant"),
                 IntegrateError::Describe(error) => classify_describe(error),
                 IntegrateError::Ledger(_) => (OTHER, "ledger"),
+                IntegrateError::Credentials(error) => classify_credential(error),
             };
+        }
+        if let Some(error) = cause.downcast_ref::<CredentialError>() {
+            return classify_credential(error);
+        }
+        if let Some(error) = cause.downcast_ref::<VaultError>() {
+            return match error {
+                VaultError::Damaged { .. } => (DAMAGED, "damaged"),
+                VaultError::Token { .. } => (UPSTREAM_FAILED, "token"),
+                VaultError::Unfit { .. } => (USAGE, "credential"),
+                _ => (OTHER, "credential"),
+            };
+        }
+        if let Some(error) = cause.downcast_ref::<MasterKeyError>() {
+            let code = if matches!(error, MasterKeyError::Source) { USAGE } else { OTHER };
+            return (code, "master-key");
+        }
+        if let Some(error) = cause.downcast_ref::<RegistryError>() {
+            match error {
+                RegistryError::NoAdapter(_)
+                | RegistryError::Ambiguous { .. }
+                | RegistryError::NoIntegration { .. }
+                | RegistryError::Name(_) => return (USAGE, "not-there"),
+                RegistryError::Damaged(_) => return (DAMAGED, "damaged"),
+                // The cause says more.
+                _ => {}
+            }
         }
         if let Some(error) = cause.downcast_ref::<DescribeError>() {
             return classify_describe(error);
@@ -150,6 +178,19 @@ fn classify(error: &anyhow::Error) -> (Code, &'static str) {
         }
     }
     (OTHER, "other")
+}
+
+fn classify_credential(error: &CredentialError) -> (Code, &'static str) {
+    match error {
+        CredentialError::Name { .. }
+        | CredentialError::Exists(_)
+        | CredentialError::None(_)
+        | CredentialError::TooLarge { .. } => (USAGE, "credential"),
+        CredentialError::Unreadable(_) => (DAMAGED, "damaged"),
+        CredentialError::Ledger(error) => classify_ledger(error),
+        CredentialError::Key(_) | CredentialError::Rewrapping { .. } => (OTHER, "master-key"),
+        _ => (OTHER, "credential"),
+    }
 }
 
 fn classify_ledger(error: &LedgerError) -> (Code, &'static str) {

@@ -7,6 +7,7 @@ use portcullis_runtime::{Adapter, Explained, Explanation, Grant, IntegrateError,
 use crate::{
     arguments::{Arguments, Explain},
     exit::{self, Code, DONE, USAGE, Usage},
+    inspect::issuer,
     ledger::no_ledger,
     look,
     read::{integration_name, load, read_ceiling, read_grant, read_json, start},
@@ -71,16 +72,23 @@ pub(crate) fn text(told: &Explanation) -> String {
     section("Operations", ["operation", "effect"], operations.collect());
     let routes = told.routes.iter().map(|line| {
         let granted = &line.item.granted;
-        let mut row =
-            row(line, line.item.route.clone().unwrap_or_default(), format!("{} {}", granted.method, granted.url));
+        let tokens = granted.token_for.as_ref().map(|slot| format!(" for the tokens of {slot}")).unwrap_or_default();
+        let mut row = row(
+            line,
+            line.item.route.clone().unwrap_or_default(),
+            format!("{} {}{tokens}", granted.method, granted.url),
+        );
         if let (Some(narrowed), Some(why)) = (&line.item.narrowed, row.last_mut()) {
             why.clone_from(narrowed);
         }
         row
     });
     section("Routes", ["route", "exchange"], routes.collect());
-    let slots = told.slots.iter().map(|line| row(line, line.item.slot.clone(), String::new()));
-    section("Slots", ["slot", ""], slots.collect());
+    let slots = told.slots.iter().map(|line| {
+        let issuer = line.item.oauth.as_ref().map(|oauth| issuer(Some(oauth))).unwrap_or_default();
+        row(line, line.item.slot.clone(), issuer)
+    });
+    section("Slots", ["slot", "tokens"], slots.collect());
     let carve_outs = told.carve_outs.iter().map(|line| row(line, line.item.addresses.clone(), String::new()));
     section("Carve-outs", ["addresses", ""], carve_outs.collect());
     if !told.limits.is_empty() {

@@ -1,8 +1,8 @@
 //! `portcullis inspect`: what an adapter can do, before it does anything.
 
 use portcullis_runtime::{
-    Adapter, Ceiling, DescribeError, Descriptor, Explanation, Grant, IntegrateError, Limits, Parameter, Repeat, Route,
-    Schema, Scheme, explain, printable,
+    Adapter, Ceiling, DescribeError, Descriptor, Explanation, Grant, IntegrateError, Limits, OAuth, Parameter, Repeat,
+    Route, Schema, Scheme, explain, printable,
 };
 use serde_json::{Value, json};
 
@@ -114,7 +114,7 @@ fn whole_grant(adapter: &Adapter, descriptor: &Descriptor) -> Grant {
             .filter(|slot| slot.scheme == Scheme::SigningKey)
             .map(|slot| slot.name.clone())
             .collect(),
-        routes: descriptor.routes.iter().map(Route::as_granted).collect(),
+        routes: descriptor.routes.iter().map(Route::as_granted).chain(descriptor.token_routes()).collect(),
         limits: Limits::default(),
     }
 }
@@ -148,7 +148,7 @@ fn commented(descriptor: &Descriptor, grant: &Grant) -> String {
         }
         text += &granted.to_toml_lines();
     }
-    text
+    text + &tokens(descriptor)
 }
 
 fn as_json(
@@ -202,24 +202,24 @@ fn print(adapter: &Adapter, schema: &Schema, descriptor: &Descriptor) {
     text += &sensitive::section(&descriptor.operations);
     text += &format!("\n{}\n", look::heading("Routes: what it asks to send, and nothing else"));
     text += &look::table(
-        &["route", "method", "url", "slot", "body", "headers", "query parameters"],
+        &["route", "method", "url", "slots", "body", "headers", "query parameters"],
         descriptor.routes.iter().map(|route| {
-            let slot = route.slot.clone().unwrap_or_else(|| "none".to_owned());
+            let slots = if route.slots.is_empty() { "none".to_owned() } else { route.slots.join(", ") };
             let key = match &route.repeat {
                 Repeat::WithKey(name) => vec![Parameter::any(name)],
                 Repeat::Never | Repeat::Idempotent => Vec::new(),
             };
             let (query, headers) = (parameters(&route.query), parameters(&[&route.headers[..], &key].concat()));
-            vec![route.id.clone(), route.method.to_string(), route.url.clone(), slot, body(route), headers, query]
+            vec![route.id.clone(), route.method.to_string(), route.url.clone(), slots, body(route), headers, query]
         }),
     );
     text += &format!("\n{}\n", look::heading("Slots: secrets it can use and cannot read"));
     text += &look::table(
-        &["slot", "on the wire", "what it is"],
-        descriptor
-            .slots
-            .iter()
-            .map(|slot| vec![slot.name.clone(), wire(&slot.scheme), look::paragraph(&slot.description)]),
+        &["slot", "on the wire", "tokens", "what it is"],
+        descriptor.slots.iter().map(|slot| {
+            let (wire, issuer) = (wire(&slot.scheme), issuer(slot.oauth.as_ref()));
+            vec![slot.name.clone(), wire, issuer, look::paragraph(&slot.description)]
+        }),
     );
     text += &format!("\n{}\n{}", config::table(schema), look::imports(adapter));
     anstream::println!("{text}");
@@ -234,14 +234,62 @@ fn body(route: &Route) -> String {
     route.request.as_ref().map_or_else(|| "none".to_owned(), |body| body.kind.told())
 }
 
-fn wire(scheme: &Scheme) -> String {
+/// Which routes the operator has to name, and the lines to fill in.
+fn tokens(descriptor: &Descriptor) -> String {
+    let mut text = String::new();
+    for route in descriptor.token_routes() {
+        let slot = printable(route.token_for.as_deref().unwrap_or_default(), 64);
+        text +=
+            &format!("\n# The host itself asks for the tokens of the slot {slot}, or about them; no operation can.\n");
+        text += &route.to_toml_lines();
+    }
+    let open = descriptor.slots.iter().filter_map(|slot| Some((&slot.name, slot.oauth.as_ref()?)));
+    for (slot, _) in open.filter(|(_, oauth)| oauth.token_url.is_none()) {
+        text += &format!(
+            "\n# The adapter does not say where the tokens of the slot {slot} come from. If they are to be asked for, write here:\n"
+        );
+        text += &format!("# [[routes]]\n# method = \"POST\"\n# url = \"https://…\"\n# token_for = \"{slot}\"\n");
+    }
+    text
+}
+
+/// How a slot goes on the wire.
+pub(crate) fn wire(scheme: &Scheme) -> String {
     match scheme {
         Scheme::Bearer => "Authorization: Bearer …".to_owned(),
         Scheme::Basic => "Authorization: Basic …".to_owned(),
         Scheme::Header { name, prefix } => format!("{name}: {prefix}…"),
         Scheme::Query { name } => format!("?{name}=…"),
+        Scheme::Path { name, prefix } => format!("{prefix}… in the path, as {{{name}}}"),
+        Scheme::Cookie { name } => format!("Cookie: {name}=…"),
+        Scheme::Body { name } => format!("{name} of the body"),
+        Scheme::Sigv4 { service, region } => format!("signs, as AWS's {service} in {region} wants it"),
+        Scheme::Hmac(hmac) => {
+            let names: Vec<&str> = hmac.headers.iter().map(|(name, _)| name.as_str()).collect();
+            format!("signs, in {}", names.join(", "))
+        }
+        Scheme::ClientCertificate => "a client certificate of the connection".to_owned(),
         Scheme::SigningKey => "never; signs and verifies".to_owned(),
     }
+}
+
+/// Who issues a slot's tokens, with what scopes, and what of the answer the adapter reads; none where nobody does.
+pub(crate) fn issuer(oauth: Option<&OAuth>) -> String {
+    let Some(oauth) = oauth else { return "none".to_owned() };
+    let urls = [("token", &oauth.token_url), ("revoke", &oauth.revoke_url), ("metadata", &oauth.metadata_url)];
+    let mut told: Vec<String> =
+        urls.iter().filter_map(|(what, url)| Some(format!("{what} {}", url.as_ref()?))).collect();
+    if oauth.token_url.is_none() {
+        told.insert(0, "token URL: yours to name".to_owned());
+    }
+    told.extend(oauth.authorize_url.as_ref().map(|url| format!("authorize {url}")));
+    if !oauth.scopes.is_empty() {
+        told.push(format!("scopes {}", oauth.scopes.join(" ")));
+    }
+    if !oauth.values.is_empty() {
+        told.push(format!("reads {}", oauth.values.join(" ")));
+    }
+    told.join(", ")
 }
 
 #[cfg(test)]
@@ -249,11 +297,36 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_grant_to_cut_down_has_the_token_routes_and_says_which_the_operator_names() {
+        let told = |oauth: Value| {
+            let slot = json!({"name": "key", "description": "", "scheme": {"type": "bearer"}, "oauth": oauth});
+            let descriptor: Descriptor = serde_json::from_value(json!({
+                "name": "a", "version": "1", "description": "", "slots": [slot], "routes": [], "operations": []
+            }))
+            .unwrap();
+            tokens(&descriptor)
+        };
+        let oauth = |token: Value| json!({"token_url": token, "revoke_url": null, "metadata_url": null, "scopes": [], "values": []});
+        let named = told(oauth(json!("https://login.example.com/token")));
+        let lines: String =
+            named.lines().filter(|line| !line.starts_with('#')).map(|line| format!("{line}\n")).collect();
+        let digest = "0".repeat(64);
+        let grant = Grant::parse(&format!("adapter = \"sha256:{digest}\"\n{lines}")).unwrap();
+        assert_eq!(grant.routes[0].token_for.as_deref(), Some("key"));
+        let open = told(oauth(Value::Null));
+        assert!(
+            open.contains("does not say where the tokens of the slot key") && open.contains("# token_for = \"key\""),
+            "{open}"
+        );
+        assert_eq!(told(Value::Null), "");
+    }
+
+    #[test]
     fn a_grant_to_cut_down_says_what_a_star_stands_for() {
         let told = |query: Value| {
             let route = json!({
                 "id": "search", "description": "Searches.", "method": "GET", "url": "https://a.example/", "query": query,
-                "headers": [], "slot": null, "request": null, "repeat": "never", "response": "{}"
+                "headers": [], "slots": [], "request": null, "repeat": "never", "response": "{}"
             });
             let descriptor: Descriptor = serde_json::from_value(json!({
                 "name": "a", "version": "1", "description": "", "config": "{}", "slots": [], "routes": [route],

@@ -4,7 +4,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use portcullis_runtime::{
-    CarveOut, Ledger, LedgerOptions, MemoryStore, http_head_sink,
+    CarveOut, Credentials, KeySource, Ledger, LedgerOptions, MemoryStore, http_head_sink,
     ledger::heads::{FileSigner, FileSink, HeadOptions, HeadSink, SignedHeads, WriterSink},
     printable,
     store::{Embedded, Options},
@@ -43,6 +43,32 @@ impl Kept {
         let heads = SignedHeads::open(store.clone(), signer, options).await?;
         let ledger = Ledger::open(store.clone(), LedgerOptions::default()).await?;
         Ok(Self { ledger, heads, store })
+    }
+
+    /// The credentials that are kept beside it, under the master key.
+    pub(crate) async fn credentials(&self, arguments: &Arguments) -> anyhow::Result<Credentials> {
+        let source = match &arguments.master_key {
+            None => KeySource::File(arguments.data.join("master.key")),
+            Some(text) => text.parse().map_err(|error| Usage(format!("--master-key: {error}")))?,
+        };
+        // Another key than the one that was lost would open nothing, and hide that it was lost.
+        if let KeySource::File(path) = &source
+            && !path.exists()
+            && let Some(id) = self.credentials_without_key().master_key().await?
+        {
+            let path = path.display();
+            let how = "put it there, or name it with --master-key";
+            return Err(Usage(format!(
+                "the credentials here are under the master key {id}, and {path} is not there: {how}"
+            ))
+            .into());
+        }
+        Ok(Credentials::open(self.ledger.clone(), source.open().await?).await?)
+    }
+
+    /// The same, for what needs no master key.
+    pub(crate) fn credentials_without_key(&self) -> Credentials {
+        Credentials::without_key(self.ledger.clone())
     }
 
     /// Signs what was recorded so far.

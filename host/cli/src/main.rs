@@ -1,17 +1,23 @@
 //! The `portcullis` command: says what an adapter can do, calls it under a grant, and tells what was done.
 
+mod adapter;
 mod arguments;
 mod audit;
+mod call;
 mod config;
+mod credential;
 mod diff;
 mod exit;
 mod explain;
 mod inspect;
+mod integration;
 mod invoke;
 mod ledger;
 mod look;
 mod operation;
+mod outcome;
 mod progress;
+mod prompt;
 mod read;
 mod sensitive;
 mod store;
@@ -43,6 +49,10 @@ fn main() -> ExitCode {
         match &arguments.command {
             Command::Inspect(wanted) => inspect::run(&arguments, wanted).await,
             Command::Invoke(wanted) => invoke::run(&arguments, wanted).await,
+            Command::Call(wanted) => call::run(&arguments, wanted).await,
+            Command::Adapter { command } => adapter::run(&arguments, command).await,
+            Command::Integration { command } => integration::run(&arguments, command).await,
+            Command::Credential { command } => credential::run(&arguments, command).await,
             Command::Explain(wanted) => explain::run(&arguments, wanted).await,
             Command::Diff(wanted) => diff::run(&arguments, wanted).await,
             Command::Store { command } => store::run(&arguments, command).await,

@@ -3,7 +3,9 @@
 use std::{path::Path, sync::Arc};
 
 use anyhow::Context;
-use portcullis_runtime::{Adapter, Ceiling, Grant, Ledger, Runtime, SystemResolver, ledger::RetentionPolicy};
+use portcullis_runtime::{
+    Adapter, Ceiling, Credentials, Grant, Ledger, Runtime, SystemResolver, ledger::RetentionPolicy,
+};
 use serde_json::Value;
 
 use crate::{arguments::Arguments, exit::Usage, progress::Spinner};
@@ -22,6 +24,19 @@ pub(crate) fn start_keeping(
 ) -> anyhow::Result<Runtime> {
     let builder = Runtime::builder(ledger).cache(arguments.data.join("cache")).calls_at_once(8);
     let builder = builder.ceiling(ceiling).retention(retention);
+    Ok(builder.resolver(Arc::new(SystemResolver::default())).build()?)
+}
+
+/// One whose integrations have these credentials.
+pub(crate) fn start_with(
+    arguments: &Arguments,
+    ledger: Ledger,
+    ceiling: Ceiling,
+    retention: RetentionPolicy,
+    credentials: Credentials,
+) -> anyhow::Result<Runtime> {
+    let builder = Runtime::builder(ledger).cache(arguments.data.join("cache")).calls_at_once(8);
+    let builder = builder.ceiling(ceiling).retention(retention).credentials(credentials);
     Ok(builder.resolver(Arc::new(SystemResolver::default())).build()?)
 }
 

@@ -4,52 +4,11 @@
 
 mod place;
 
-use std::{
-    io::{Read, Write},
-    net::TcpListener,
-    path::Path,
-    sync::{Arc, Mutex},
-};
+use std::{net::TcpListener, path::Path};
 
 use serde_json::{Value, json};
 
-use crate::place::{Place, SECRET, built};
-
-/// Answers every request with this status and JSON; returns its address and what it receives.
-fn upstream(status: u16, body: &'static str) -> (String, Arc<Mutex<String>>) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap().to_string();
-    let received = Arc::new(Mutex::new(String::new()));
-    let log = received.clone();
-    std::thread::spawn(move || {
-        for stream in listener.incoming() {
-            let mut stream = stream.unwrap();
-            let mut buffer = [0; 8192];
-            let mut text = String::new();
-            // Small requests: the header says how long the body is.
-            loop {
-                let count = stream.read(&mut buffer).unwrap_or(0);
-                text.push_str(&String::from_utf8_lossy(&buffer[..count]));
-                let length = text
-                    .to_lowercase()
-                    .split("content-length: ")
-                    .nth(1)
-                    .and_then(|rest| rest.split("\r\n").next().and_then(|length| length.parse::<usize>().ok()));
-                let body_so_far = text.split("\r\n\r\n").nth(1).map(str::len);
-                if count == 0 || body_so_far.is_some_and(|so_far| so_far >= length.unwrap_or(0)) {
-                    break;
-                }
-            }
-            log.lock().unwrap().push_str(&text);
-            let answer = format!(
-                "HTTP/1.1 {status} X\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
-                body.len()
-            );
-            let _ = stream.write_all(answer.as_bytes());
-        }
-    });
-    (address, received)
-}
+use crate::place::{Place, SECRET, built, upstream};
 
 const EMAIL: &str = r#"{"From": "a@acme.example", "To": "ada@example.com", "Subject": "Hello", "TextBody": "Hi"}"#;
 const SENT: &str = r#"{"To":"ada@example.com","SubmittedAt":"2026-01-05T10:00:00Z","MessageID":"0a129aee-e1cd-480d-b08d-4f48548ff48d","ErrorCode":0,"Message":"OK"}"#;
@@ -367,6 +326,6 @@ fn diff_says_what_a_new_version_asks_for_and_exits_with_it() {
     assert_eq!(value["config_changes"], json!([{"place": "/elsewhere", "before": null, "after": "string"}]));
     assert!(more.out.contains("/elsewhere  -       string") && !same.out.contains("Config"), "{}", more.out);
     let change = |kind: &str| value["changes"].as_array().unwrap().iter().filter(|c| c["kind"] == kind).count();
-    assert_eq!((change("slot"), change("origin")), (5, 0));
+    assert_eq!((change("slot"), change("origin")), (7, 0));
     assert_eq!(place.run(&["diff", &old, "/none"]).code, 2);
 }

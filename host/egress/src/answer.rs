@@ -3,7 +3,7 @@
 //! Nothing here can reach the network or the vault: a credential is shown as its slot's name.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
-use portcullis_gate::{Header, OpenRoute, RequestUrl, Scheme};
+use portcullis_gate::{Header, OpenRoute, OpenSlot, RequestUrl, Scheme};
 use portcullis_schema::Schema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -21,16 +21,16 @@ pub struct WouldSend {
     pub route: String,
     /// The method.
     pub method: String,
-    /// The URL, a query credential as `{slot}`.
+    /// The URL, a credential in path or query as `{slot}`.
     pub url: String,
-    /// Header fields, the credential as `{slot}`.
+    /// Header fields, a credential as `{slot}` and a signature as what it is made with.
     pub headers: Vec<(String, String)>,
-    /// The body.
+    /// The body, a credential in it as `{slot}`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub body: Option<Body>,
-    /// The slot whose secret would have been added.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub slot: Option<String>,
+    /// The slots whose secrets would have been added.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub slots: Vec<String>,
     /// The same as lines for a POSIX shell, where the secret is a shell variable named after the slot: `SERVER_TOKEN` for `server-token`.
     pub curl: String,
 }
@@ -77,23 +77,20 @@ pub(crate) fn would_send(request: &HttpRequest, url: &RequestUrl, route: &OpenRo
         (_, Some(bytes)) => Sent::Bytes(bytes),
         (_, None) => Sent::None,
     };
-    let slot = route.slot.as_ref().map(|(slot, scheme)| (slot.as_str(), scheme));
-    let sketch = Sketch { method: request.method, url: &url.to_string(), headers: &request.headers, body: sent, slot };
+    let sketch = Sketch {
+        method: request.method,
+        url: &url.to_string(),
+        headers: &request.headers,
+        body: sent,
+        slots: &route.slots,
+    };
     let curl = curl(&sketch);
     let text = |header: &Header| (header.name.clone(), String::from_utf8_lossy(&header.value).into_owned());
     let mut headers: Vec<(String, String)> = request.headers.iter().map(text).collect();
     let mut url = url.to_string();
-    if let Some((slot, scheme)) = &route.slot {
-        match scheme {
-            Scheme::Bearer => headers.push(("Authorization".to_owned(), format!("Bearer {{{slot}}}"))),
-            Scheme::Basic => headers.push(("Authorization".to_owned(), format!("Basic {{{slot}}}"))),
-            Scheme::Header { name, prefix } => headers.push((name.clone(), format!("{prefix}{{{slot}}}"))),
-            Scheme::Query { name } => {
-                url.push(if url.contains('?') { '&' } else { '?' });
-                url.push_str(&format!("{name}={{{slot}}}"));
-            }
-            Scheme::SigningKey => {}
-        }
+    let mut body = body;
+    for slot in &route.slots {
+        credential(slot, &mut headers, &mut url, &mut body);
     }
     WouldSend {
         route: route.id.clone(),
@@ -101,9 +98,67 @@ pub(crate) fn would_send(request: &HttpRequest, url: &RequestUrl, route: &OpenRo
         url,
         headers,
         body,
-        slot: route.slot.as_ref().map(|(slot, _)| slot.clone()),
+        slots: route.slots.iter().map(|slot| slot.name.clone()).collect(),
         curl,
     }
+}
+
+/// Shows where a credential would stand, by its slot's name.
+fn credential(slot: &OpenSlot, headers: &mut Vec<(String, String)>, url: &mut String, body: &mut Option<Body>) {
+    let shown = format!("{{{}}}", slot.name);
+    match &slot.scheme {
+        Scheme::Bearer => headers.push(("Authorization".to_owned(), format!("Bearer {shown}"))),
+        Scheme::Basic => headers.push(("Authorization".to_owned(), format!("Basic {shown}"))),
+        Scheme::Header { name, prefix } => headers.push((name.clone(), format!("{prefix}{shown}"))),
+        Scheme::Query { name } => {
+            url.push(if url.contains('?') { '&' } else { '?' });
+            url.push_str(&format!("{name}={shown}"));
+        }
+        Scheme::Path { prefix, .. } => {
+            if let Some((before, after)) = slot.segment.and_then(|segment| split_segment(url, segment)) {
+                *url = format!("{before}{prefix}{shown}{after}");
+            }
+        }
+        Scheme::Cookie { name } => {
+            let cookie = format!("{name}={shown}");
+            match headers.iter_mut().find(|(name, _)| name == "Cookie") {
+                Some((_, cookies)) => *cookies += &format!("; {cookie}"),
+                None => headers.push(("Cookie".to_owned(), cookie)),
+            }
+        }
+        Scheme::Body { name } => match body {
+            Some(Body::Json(Value::Object(members))) => drop(members.insert(name.clone(), Value::String(shown))),
+            Some(Body::Text(form)) => {
+                let and = if form.is_empty() { "" } else { "&" };
+                *form += &format!("{and}{name}={shown}");
+            }
+            _ => {}
+        },
+        Scheme::Sigv4 { service, region } => {
+            let credential = format!("AWS4-HMAC-SHA256 signed for {service} in {region} with {shown}");
+            headers.push(("Authorization".to_owned(), credential));
+        }
+        Scheme::Hmac(hmac) => {
+            let signed = |(name, value): &(String, String)| {
+                (name.clone(), value.replace("{signature}", &format!("{{signature with {}}}", slot.name)))
+            };
+            headers.extend(hmac.headers.iter().map(signed));
+        }
+        Scheme::ClientCertificate | Scheme::SigningKey => {}
+    }
+}
+
+/// A URL's text before and after a segment of its path, counted from 0.
+pub(crate) fn split_segment(url: &str, segment: usize) -> Option<(&str, &str)> {
+    let path = url.find("://")? + 3;
+    let path = path + url.get(path..)?.find('/')?;
+    let end = url.find('?').unwrap_or(url.len());
+    let mut at = path + 1;
+    for _ in 0..segment {
+        at += url.get(at..end)?.find('/')? + 1;
+    }
+    let length = url.get(at..end)?.find('/').unwrap_or(end - at);
+    Some((url.get(..at)?, url.get(at + length..)?))
 }
 
 /// Makes up the answer. The same schema and seed always give the same answer.
@@ -135,7 +190,49 @@ fn as_it_is<'s>(schema: &'s Value, value: &Value) -> Option<(&'s str, Vec<u8>)> 
 
 #[cfg(test)]
 mod tests {
+    use portcullis_gate::{HmacScheme, MacAlgorithm, MacEncoding};
+
     use super::*;
+
+    #[test]
+    fn each_credential_is_shown_by_its_slots_name_where_it_would_stand() {
+        let shown = |scheme: Scheme, segment: Option<usize>, body: Value| {
+            let (mut headers, mut url) =
+                (Vec::new(), "https://a.example/v1/-credential-/send/-credential-?q=1".to_owned());
+            let mut body = Some(Body::Json(body));
+            let slot = OpenSlot { name: "key".to_owned(), scheme, segment };
+            credential(&slot, &mut headers, &mut url, &mut body);
+            credential(&OpenSlot { name: "other".to_owned(), ..slot }, &mut headers, &mut url, &mut body);
+            serde_json::json!([url, headers, body])
+        };
+        let url = "https://a.example/v1/-credential-/send/-credential-?q=1";
+        let path = shown(Scheme::Path { name: "t".to_owned(), prefix: "bot".to_owned() }, Some(1), Value::Null);
+        assert_eq!(path[0], "https://a.example/v1/bot{other}/send/-credential-?q=1");
+        let path = shown(Scheme::Path { name: "t".to_owned(), prefix: String::new() }, Some(3), Value::Null);
+        assert_eq!(path[0], "https://a.example/v1/-credential-/send/{other}?q=1");
+        let cookies = shown(Scheme::Cookie { name: "sid".to_owned() }, None, Value::Null);
+        assert_eq!(cookies[1], serde_json::json!([["Cookie", "sid={key}; sid={other}"]]));
+        let body = shown(Scheme::Body { name: "auth".to_owned() }, None, serde_json::json!({"a": 1}));
+        assert_eq!(body[2]["json"], serde_json::json!({"a": 1, "auth": "{other}"}));
+        let hmac = HmacScheme {
+            algorithm: MacAlgorithm::HmacSha256,
+            message: "{body}".to_owned(),
+            encoding: MacEncoding::Hex,
+            headers: vec![("X-Mac".to_owned(), "t={timestamp},v1={signature}".to_owned())],
+        };
+        let signed = shown(Scheme::Hmac(hmac), None, Value::Null);
+        assert_eq!(signed[1][0], serde_json::json!(["X-Mac", "t={timestamp},v1={signature with key}"]));
+        let aws = shown(Scheme::Sigv4 { service: "s3".to_owned(), region: "eu".to_owned() }, None, Value::Null);
+        assert_eq!(aws[1][0][1], "AWS4-HMAC-SHA256 signed for s3 in eu with {key}");
+        assert_eq!(shown(Scheme::ClientCertificate, None, Value::Null)[0], url);
+    }
+
+    #[test]
+    fn a_segment_is_found_and_none_is_where_there_is_none() {
+        assert_eq!(split_segment("https://a.example/x?a/b", 0), Some(("https://a.example/", "?a/b")));
+        assert_eq!(split_segment("https://a.example/x/", 1), Some(("https://a.example/x/", "")));
+        assert_eq!(split_segment("https://a.example/x?a/b", 1), None);
+    }
 
     #[test]
     fn an_answer_that_is_no_json_is_made_up_as_it_is() {

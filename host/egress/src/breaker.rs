@@ -234,7 +234,7 @@ mod tests {
         ] {
             assert_eq!(Sign::of(&Err(error)), Sign::Failing);
         }
-        for error in [SendError::Dns(fault()), SendError::CredentialUnavailable("x".into())] {
+        for error in [SendError::Dns(fault()), SendError::Credential(portcullis_vault::VaultError::Empty("x".into()))] {
             assert_eq!(Sign::of(&Err(error)), Sign::None);
         }
         assert_eq!(Sign::of(&Err(SendError::Bound { name: "response_bytes", limit: 1 })), Sign::Alive);

@@ -12,8 +12,10 @@ use std::{
 };
 
 use portcullis_gate::{Limits, RequestUrl};
+use portcullis_vault::Identity;
 use reqwest::{Client, redirect::Policy};
-use rustls::{ClientConfig, client::Resumption};
+use rustls::{ClientConfig, client::Resumption, sign::SingleCertAndKey};
+use tokio::sync::watch;
 
 use crate::resolve::Resolver;
 
@@ -41,6 +43,8 @@ struct Key {
     address: IpAddr,
     connect_ms: u32,
     header_count: u32,
+    /// The slot of the client certificate that connections are made with.
+    identity: Option<String>,
 }
 
 impl Connections {
@@ -57,9 +61,11 @@ impl Connections {
         address: IpAddr,
         generation: u64,
         limits: &Limits,
+        identity: Option<(&str, &Arc<Identity>)>,
     ) -> Result<Client, reqwest::Error> {
         let matches = |key: &Key| {
             key.generation == generation
+                && key.identity.as_deref() == identity.map(|(slot, _)| slot)
                 && key.address == address
                 && key.origin == url.origin()
                 && key.connect_ms == limits.connect_ms
@@ -75,7 +81,7 @@ impl Connections {
                 return Ok(client.clone());
             }
         }
-        let client = self.build(url, address, limits)?;
+        let client = self.build(url, address, limits, identity.map(|(_, identity)| identity))?;
         // Connections of an older generation of credentials are not used again.
         pools.retain(|(key, _)| key.generation >= generation);
         if pools.len() >= MAX_POOLS {
@@ -87,6 +93,7 @@ impl Connections {
             address,
             connect_ms: limits.connect_ms,
             header_count: limits.header_count,
+            identity: identity.map(|(slot, _)| slot.to_owned()),
         };
         pools.push((key, client.clone()));
         Ok(client)
@@ -100,9 +107,35 @@ impl Connections {
             .any(|(key, _)| key.generation == generation && key.address == address && key.origin == url.origin())
     }
 
-    fn build(&self, url: &RequestUrl, address: IpAddr, limits: &Limits) -> Result<Client, reqwest::Error> {
+    /// From now on closes what was made under older generations, as soon as there is a newer one, whether or not a request
+    /// comes. Ends with these connections.
+    pub fn follow(self: &Arc<Self>, mut generations: watch::Receiver<u64>) {
+        let weak = Arc::downgrade(self);
+        tokio::spawn(async move {
+            while generations.changed().await.is_ok() {
+                let newest = *generations.borrow_and_update();
+                let Some(connections) = weak.upgrade() else { return };
+                let mut pools = connections.pools.lock().unwrap_or_else(PoisonError::into_inner);
+                pools.retain(|(key, _)| key.generation >= newest);
+            }
+        });
+    }
+
+    fn build(
+        &self,
+        url: &RequestUrl,
+        address: IpAddr,
+        limits: &Limits,
+        identity: Option<&Arc<Identity>>,
+    ) -> Result<Client, reqwest::Error> {
+        let mut tls = self.tls.clone();
+        if let Some(identity) = identity {
+            tls.client_auth_cert_resolver = Arc::new(SingleCertAndKey::from(identity.certified_key()));
+            // A session of a connection without the certificate, or with another, is not gone on with.
+            tls.resumption = Resumption::in_memory_sessions(TLS_SESSIONS);
+        }
         Client::builder()
-            .tls_backend_preconfigured(self.tls.clone())
+            .tls_backend_preconfigured(tls)
             .resolve(url.host(), SocketAddr::new(address, url.port()))
             .http1_only()
             .http1_max_headers(limits.header_count as usize)

@@ -5,7 +5,9 @@
 //! look like others) is written in octal or in base64. A secret is an environment variable `SLOT_NAME`.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
-use portcullis_gate::{Header, Method, Scheme, printable};
+use portcullis_gate::{Header, Method, OpenSlot, Scheme, printable};
+
+use crate::answer::split_segment;
 
 /// Longest body that is an argument, in bytes. A longer one comes through a pipe: Linux takes 128 KiB in one argument.
 const MAX_ARGUMENT: usize = 64 * 1024;
@@ -16,7 +18,7 @@ pub(crate) struct Sketch<'a> {
     pub(crate) url: &'a str,
     pub(crate) headers: &'a [Header],
     pub(crate) body: Sent<'a>,
-    pub(crate) slot: Option<(&'a str, &'a Scheme)>,
+    pub(crate) slots: &'a [OpenSlot],
 }
 
 /// The body of it.
@@ -38,33 +40,61 @@ pub(crate) fn curl(sketch: &Sketch<'_>) -> String {
         Method::Head => curl.push("-I".to_owned()),
         other => curl.push(format!("-X {other}")),
     }
-    let mut url = word(sketch.url.as_bytes());
+    let mut url = Words::of(sketch.url);
     let mut options: Vec<String> = sketch.headers.iter().map(header).collect();
     let mut glob = sketch.url.contains(['[', ']', '{', '}']);
-    if let Some((slot, scheme)) = sketch.slot {
-        let variable = variable(slot);
-        let mut encoded = "";
-        match scheme {
-            Scheme::Bearer => options.push(with_secret("Authorization", "Bearer ", &variable)),
-            Scheme::Header { name, prefix } => options.push(with_secret(name, prefix, &variable)),
-            Scheme::Basic => options.push(format!("-u \"${variable}\"")),
-            Scheme::Query { name } => {
-                let join = if sketch.url.contains('?') { '&' } else { '?' };
-                let name: String = url::form_urlencoded::byte_serialize(name.as_bytes()).collect();
-                url = format!("{}\"${variable}\"", word(format!("{}{join}{name}=", sketch.url).as_bytes()));
-                (glob, encoded) = (true, ", percent-encoded");
+    for slot in sketch.slots {
+        let (name, variable) = (&slot.name, variable(&slot.name));
+        let note = match &slot.scheme {
+            Scheme::Bearer => {
+                options.push(with_secret("Authorization", "Bearer ", &variable));
+                format!("the secret of the slot {name}")
             }
-            Scheme::SigningKey => {}
-        }
-        if *scheme != Scheme::SigningKey {
-            notes += &format!("# ${variable} stands for the secret of the slot {slot}{encoded}.\n");
-        }
+            Scheme::Header { name: field, prefix } => {
+                options.push(with_secret(field, prefix, &variable));
+                format!("the secret of the slot {name}")
+            }
+            Scheme::Cookie { name: cookie } => {
+                options.push(with_secret("Cookie", &format!("{cookie}="), &variable));
+                format!("the secret of the slot {name}")
+            }
+            Scheme::Basic => {
+                options.push(format!("-u \"${variable}\""));
+                format!("the secret of the slot {name}")
+            }
+            Scheme::Query { name: parameter } => {
+                url.query(parameter, &variable);
+                glob = true;
+                format!("the secret of the slot {name}, percent-encoded")
+            }
+            Scheme::Path { prefix, .. } => {
+                url.segment(slot.segment, prefix, &variable);
+                glob = true;
+                format!("the secret of the slot {name}, percent-encoded")
+            }
+            Scheme::Body { name: member } => {
+                let member = printable(member, 128);
+                format!("the secret of the slot {name}; put it into the body as `{member}`")
+            }
+            Scheme::Sigv4 { service, region } => {
+                options.push(format!("--aws-sigv4 {}", word(format!("aws:amz:{region}:{service}").as_bytes())));
+                options.push(format!("-u \"${variable}_ID:${variable}\""));
+                format!("the key of the slot {name}, and ${variable}_ID for its name")
+            }
+            Scheme::Hmac(_) => format!("the key of the slot {name}, with which these lines do not sign"),
+            Scheme::ClientCertificate => {
+                options.push(format!("--cert \"${variable}\" --key \"${variable}_KEY\""));
+                format!("a file with the certificates of the slot {name}, and ${variable}_KEY for one with its key")
+            }
+            Scheme::SigningKey => continue,
+        };
+        notes += &format!("# ${variable} stands for {note}.\n");
     }
     if glob {
         // Or curl would make several URLs of one.
         curl.push("-g".to_owned());
     }
-    curl.push(url);
+    curl.push(url.written());
 
     let mut pipe = String::new();
     let (body, typed) = match sketch.body {
@@ -93,6 +123,49 @@ pub(crate) fn curl(sketch: &Sketch<'_>) -> String {
     options.extend(body);
     let options: String = options.iter().map(|option| format!(" \\\n  {option}")).collect();
     format!("{notes}{pipe}{}{options}", curl.join(" "))
+}
+
+/// A URL as a word of the shell: its text, and variables at their places in it.
+struct Words<'a> {
+    text: &'a str,
+    /// Byte ranges of the text that variables stand for, with what stands before each of them, in order.
+    variables: Vec<(std::ops::Range<usize>, String, String)>,
+    /// What comes after the text.
+    query: String,
+}
+
+impl<'a> Words<'a> {
+    fn of(text: &'a str) -> Self {
+        Self { text, variables: Vec::new(), query: String::new() }
+    }
+
+    fn query(&mut self, name: &str, variable: &str) {
+        let join = if self.text.contains('?') || !self.query.is_empty() { '&' } else { '?' };
+        let name: String = url::form_urlencoded::byte_serialize(name.as_bytes()).collect();
+        self.query += &format!("{}\"${variable}\"", word(format!("{join}{name}=").as_bytes()));
+    }
+
+    fn segment(&mut self, segment: Option<usize>, prefix: &str, variable: &str) {
+        if let Some((before, after)) = segment.and_then(|segment| split_segment(self.text, segment)) {
+            let range = before.len()..self.text.len() - after.len();
+            self.variables.push((range, prefix.to_owned(), variable.to_owned()));
+            self.variables.sort_by_key(|(range, ..)| range.start);
+        }
+    }
+
+    fn written(&self) -> String {
+        let (mut written, mut at) = (String::new(), 0);
+        for (range, prefix, variable) in &self.variables {
+            let before = self.text.get(at..range.start).unwrap_or_default();
+            written += &format!("{}\"${variable}\"", word(format!("{before}{prefix}").as_bytes()));
+            at = range.end;
+        }
+        let rest = self.text.get(at..).unwrap_or_default();
+        if !rest.is_empty() {
+            written += &word(rest.as_bytes());
+        }
+        written + &self.query
+    }
 }
 
 /// The variable that stands for a slot's secret. The adapter chose the slot's name: without the prefix it could choose
@@ -178,9 +251,12 @@ mod tests {
         arguments.iter().map(|argument| String::from_utf8_lossy(argument).into_owned()).collect()
     }
 
-    fn sketch<'a>(headers: &'a [Header], body: &'a [u8], scheme: Option<&'a Scheme>) -> Sketch<'a> {
-        let slot = scheme.map(|scheme| ("server-token", scheme));
-        Sketch { method: Method::Post, url: "https://a.example/x?q=1", headers, body: Sent::Bytes(body), slot }
+    fn sketch<'a>(headers: &'a [Header], body: &'a [u8], slots: &'a [OpenSlot]) -> Sketch<'a> {
+        Sketch { method: Method::Post, url: "https://a.example/x?q=1", headers, body: Sent::Bytes(body), slots }
+    }
+
+    fn open(name: &str, scheme: Scheme, segment: Option<usize>) -> OpenSlot {
+        OpenSlot { name: name.to_owned(), scheme, segment }
     }
 
     fn field(name: &str, value: &[u8]) -> Header {
@@ -214,7 +290,7 @@ mod tests {
         let all: Vec<u8> = (0..=255).collect();
         let bodies = HOSTILE.iter().copied().chain([long.as_str()]).map(str::as_bytes).chain([&all[..], b"\xff\0\xfe"]);
         for body in bodies {
-            let lines = curl(&sketch(&typed, body, None));
+            let lines = curl(&sketch(&typed, body, &[]));
             let (arguments, input) = pasted(&lines);
             let rest = &texts(&arguments)[..5];
             assert_eq!(rest, ["-X", "POST", "https://a.example/x?q=1", "-H", "Content-Type: text/plain"], "{lines}");
@@ -233,7 +309,7 @@ mod tests {
     fn whatever_a_header_holds_the_shell_hands_over_just_that() {
         let one_line = HOSTILE.iter().filter(|text| !text.contains(['\n', '\0'])).map(|text| text.as_bytes());
         for value in one_line.chain([&b"\xff latin \xe9\t'%s'"[..]]) {
-            let lines = curl(&sketch(&[field("x-it's", value)], b"{}", None));
+            let lines = curl(&sketch(&[field("x-it's", value)], b"{}", &[]));
             let (arguments, _) = pasted(&lines);
             let expected = if value.is_empty() { b"x-it's;".to_vec() } else { [b"x-it's: ", value].concat() };
             assert_eq!(arguments[4], expected, "{lines}");
@@ -244,7 +320,7 @@ mod tests {
 
     #[test]
     fn a_header_that_begins_like_an_option_is_none() {
-        let lines = curl(&sketch(&[field("-v", b"a\tb")], b"{}", None));
+        let lines = curl(&sketch(&[field("-v", b"a\tb")], b"{}", &[]));
         assert_eq!(texts(&pasted(&lines).0)[3..5], ["-H", "-v: a\tb"], "{lines}");
     }
 
@@ -263,7 +339,7 @@ mod tests {
                 "X-Key: a\"$HOME`id`! ",
             ),
         ] {
-            let lines = curl(&sketch(&[], b"", Some(&scheme)));
+            let lines = curl(&sketch(&[], b"", &[open("server-token", scheme, None)]));
             assert!(
                 lines.starts_with("# $SLOT_SERVER_TOKEN stands for the secret of the slot server-token.\ncurl "),
                 "{lines}"
@@ -273,25 +349,68 @@ mod tests {
             assert_eq!(texts(&arguments)[3..5], [option.to_owned(), format!("{value}{secret}")]);
         }
         let scheme = Scheme::Query { name: "api key".to_owned() };
-        let lines = curl(&sketch(&[], b"", Some(&scheme)));
+        let lines = curl(&sketch(&[], b"", &[open("server-token", scheme, None)]));
         assert!(lines.contains("slot server-token, percent-encoded."), "{lines}");
         assert_eq!(texts(&pasted(&lines).0)[3], format!("https://a.example/x?q=1&api+key={secret}"));
-        let none = curl(&sketch(&[], b"", Some(&Scheme::SigningKey)));
+        let none = curl(&sketch(&[], b"", &[open("server-token", Scheme::SigningKey, None)]));
         assert!(!none.contains("SERVER_TOKEN"), "a signing key is never sent: {none}");
         assert_eq!([variable("a-b2"), variable("2fa")], ["SLOT_A_B2", "SLOT_2FA"]);
     }
 
     #[test]
+    fn several_secrets_stand_each_in_its_own_place() {
+        let path = |prefix: &str| Scheme::Path { name: "x".to_owned(), prefix: prefix.to_owned() };
+        let slots = [
+            open("b", path("it's"), Some(2)),
+            open("a", path("bot"), Some(0)),
+            open("q1", Scheme::Query { name: "k".to_owned() }, None),
+            open("q2", Scheme::Query { name: "s".to_owned() }, None),
+            open("c", Scheme::Cookie { name: "sid".to_owned() }, None),
+            open("m", Scheme::Body { name: "auth".to_owned() }, None),
+        ];
+        let url = "https://a.example/-credential-/x/-credential-/y";
+        let lines = curl(&Sketch { method: Method::Get, url, headers: &[], body: Sent::None, slots: &slots });
+        let lines = ["A", "B", "Q1", "Q2", "C"]
+            .iter()
+            .fold(lines, |lines, name| lines.replace(&format!("\"$SLOT_{name}\""), &format!("\"<{name}>\"")));
+        let lines = lines.replace("$SLOT_C\"", "<C>\"");
+        let told = texts(&pasted(&lines).0);
+        assert_eq!(told[..2], ["-g", "https://a.example/bot<A>/x/it's<B>/y?k=<Q1>&s=<Q2>"], "{lines}");
+        assert_eq!(told[2..4], ["-H", "Cookie: sid=<C>"]);
+        assert!(lines.contains("the slot m; put it into the body as `auth`"), "{lines}");
+    }
+
+    #[test]
+    fn a_signature_is_made_by_curl_where_it_can_and_else_it_is_said() {
+        let ask = |scheme: Scheme| curl(&sketch(&[], b"", &[open("aws", scheme, None)]));
+        let aws = ask(Scheme::Sigv4 { service: "s3".to_owned(), region: "eu-1".to_owned() });
+        assert!(
+            aws.contains("--aws-sigv4 'aws:amz:eu-1:s3'") && aws.contains("-u \"$SLOT_AWS_ID:$SLOT_AWS\""),
+            "{aws}"
+        );
+        let certificate = ask(Scheme::ClientCertificate);
+        assert!(certificate.contains("--cert \"$SLOT_AWS\" --key \"$SLOT_AWS_KEY\""), "{certificate}");
+        let hmac = portcullis_gate::HmacScheme {
+            algorithm: portcullis_gate::MacAlgorithm::HmacSha256,
+            message: "{body}".to_owned(),
+            encoding: portcullis_gate::MacEncoding::Hex,
+            headers: vec![("X-Mac".to_owned(), "{signature}".to_owned())],
+        };
+        let hmac = ask(Scheme::Hmac(hmac));
+        assert!(hmac.contains("with which these lines do not sign"), "{hmac}");
+    }
+
+    #[test]
     fn a_url_is_one_url_and_a_method_is_asked_for_as_curl_wants_it() {
         let ask = |method, url: &str| {
-            let lines = curl(&Sketch { method, url, headers: &[], body: Sent::None, slot: None });
+            let lines = curl(&Sketch { method, url, headers: &[], body: Sent::None, slots: &[] });
             texts(&pasted(&lines).0).join(" ")
         };
         assert_eq!(ask(Method::Get, "https://a.example/it's?q=$(id)"), "https://a.example/it's?q=$(id)");
         assert_eq!(ask(Method::Head, "https://a.example/"), "-I https://a.example/");
         assert_eq!(ask(Method::Delete, "https://a.example/[1-9]"), "-X DELETE -g https://a.example/[1-9]");
         let url = "https://a.example/";
-        let lines = curl(&Sketch { method: Method::Put, url, headers: &[], body: Sent::Omitted(7), slot: None });
+        let lines = curl(&Sketch { method: Method::Put, url, headers: &[], body: Sent::Omitted(7), slots: &[] });
         assert!(lines.starts_with("# The body has 7 bytes") && lines.contains("--data-binary @body"), "{lines}");
     }
 }

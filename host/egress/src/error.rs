@@ -6,6 +6,7 @@
 use std::{borrow::Cow, error::Error, io};
 
 use portcullis_gate::Denial;
+use portcullis_vault::VaultError;
 
 /// Which part of an exchange took too long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,12 +95,12 @@ pub enum SendError {
         /// The limit.
         limit: u64,
     },
-    /// Nothing is stored in the slot.
-    #[error("no secret is stored in the slot `{0}`")]
-    CredentialUnavailable(String),
-    /// The secret does not fit the slot's scheme.
+    /// The credential cannot be used. Nothing was sent.
     #[error("{0}")]
-    CredentialUnfit(String),
+    Credential(VaultError),
+    /// The credential was revoked or replaced while the request was on its way. It may have been carried out.
+    #[error("the credential in the slot `{0}` was revoked while the request was on its way")]
+    CredentialCut(String),
     /// The name did not resolve.
     #[error("{}: {}", .0.origin, .0.message)]
     Dns(Fault),
@@ -134,7 +135,8 @@ impl SendError {
         Cow::Borrowed(match self {
             SendError::Denied(denial) => return Cow::Owned(denial.rule.clone()),
             SendError::Bound { name, .. } => name,
-            SendError::CredentialUnavailable(_) | SendError::CredentialUnfit(_) => "credential",
+            SendError::Credential(_) => "credential",
+            SendError::CredentialCut(_) => "credential-revoked",
             SendError::Dns(_) => "dns",
             SendError::Connect(_) => "connect",
             SendError::Tls(_) => "tls",

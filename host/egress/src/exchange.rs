@@ -6,10 +6,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use portcullis_gate::{Denial, Header, Limits, Method, OpenRoute, RequestUrl, embedded_address, judge_address};
-use portcullis_vault::{Scrubber, VaultError};
+use portcullis_vault::{Outgoing, Ready, Scrubber};
 use reqwest::{Body, Response};
 use tokio::time::{timeout, timeout_at};
 
@@ -22,19 +21,31 @@ use crate::{
 /// What the host calls itself where the guest does not say.
 const USER_AGENT: &str = concat!("portcullis/", env!("CARGO_PKG_VERSION"));
 
+/// The status by which an upstream refuses a credential (RFC 9110, section 15.5.2).
+const UNAUTHORIZED: u16 = 401;
+
 /// Longest body that is searched for secrets on the spot, in bytes: at the worst that takes three milliseconds.
 const LONG_SEARCH: usize = 64 * 1024;
 
-/// Carries out one exchange within the limits. `redactions` counts secrets found in the response.
+/// Carries out one exchange within the limits.
 pub(crate) async fn run(
     outbound: &Outbound,
     request: &HttpRequest,
     url: &RequestUrl,
     route: &OpenRoute,
     deadline: Deadline,
-    redactions: &mut u32,
+    found: &mut Found,
 ) -> Result<HttpResponse, SendError> {
-    deadline.bound(steps(outbound, request, url, route, redactions)).await?
+    deadline.bound(steps(outbound, request, url, route, found)).await?
+}
+
+/// What was found out about a try, beside its response.
+#[derive(Debug, Default)]
+pub(crate) struct Found {
+    /// Secrets found in the response.
+    pub(crate) redactions: u32,
+    /// The upstream refused the credential, and there is another one now.
+    pub(crate) renewed: bool,
 }
 
 /// When a request must have ended, with all of its hops and tries.
@@ -73,40 +84,53 @@ impl Deadline {
     }
 }
 
+/// Gets the secrets ready, and does the rest for as long as none of them is revoked.
 async fn steps(
     outbound: &Outbound,
     request: &HttpRequest,
     url: &RequestUrl,
     route: &OpenRoute,
-    redactions: &mut u32,
+    found: &mut Found,
+) -> Result<HttpResponse, SendError> {
+    let vault = &outbound.parts.vault;
+    let ready = vault.ready(&route.slots, &outbound.parts.powers.operation).await.map_err(SendError::Credential)?;
+    if route.slots.is_empty() {
+        return send(outbound, request, url, route, &ready, found).await;
+    }
+    let response = tokio::select! {
+        biased;
+        slot = ready.cut() => return Err(SendError::CredentialCut(slot)),
+        response = send(outbound, request, url, route, &ready, found) => response?,
+    };
+    if response.status == UNAUTHORIZED {
+        found.renewed = vault.refused(&ready).await;
+    }
+    Ok(response)
+}
+
+async fn send(
+    outbound: &Outbound,
+    request: &HttpRequest,
+    url: &RequestUrl,
+    route: &OpenRoute,
+    ready: &Ready,
+    found: &mut Found,
 ) -> Result<HttpResponse, SendError> {
     let limits = &outbound.parts.limits;
-    let vault = &outbound.parts.vault;
-    let slot = route.slot.as_ref().map(|(slot, _)| slot.as_str());
-    if let Some(slot) = slot.filter(|slot| !vault.holds(slot)) {
-        return Err(SendError::CredentialUnavailable(slot.to_owned()));
-    }
-    let addresses = resolve(outbound, url, vault.generation()).await?;
-    // All three of one generation: a secret put in between is not sent with a search for the old one.
-    let (generation, scrubber, mut sendable) = loop {
-        let (generation, scrubber) = (vault.generation(), vault.scrubber());
-        let sendable = request_for(request.method, &request.headers, request.body.clone(), url, route, outbound)?;
-        if vault.generation() == generation {
-            break (generation, scrubber, sendable);
-        }
-    };
+    let connections = &outbound.parts.connections;
+    let generation = ready.generation();
+    let addresses = resolve(outbound, url, generation).await?;
+    let mut sendable = request_for(request, url, ready)?;
     outbound.tally(|tally| tally.bytes_out += wire_bytes(&sendable));
 
     // One that there is a connection to, if any; then in the resolver's order.
-    let known = addresses.iter().position(|a| outbound.parts.connections.knows(url, *a, generation));
+    let known = addresses.iter().position(|a| connections.knows(url, *a, generation));
     let first = known.unwrap_or(0);
     let order = addresses.iter().skip(first).chain(addresses.iter().take(first));
     let mut last = None;
     for (address, tried) in order.zip(1..) {
-        let client = outbound
-            .parts
-            .connections
-            .client(url, *address, generation, limits)
+        let client = connections
+            .client(url, *address, generation, limits, ready.identity())
             .map_err(|_| protocol(url, "no client could be made"))?;
         // For the next address, should there be one and this one take no connection.
         let again = if tried < addresses.len() { sendable.try_clone() } else { None };
@@ -120,7 +144,9 @@ async fn steps(
             Err(_) => Err(SendError::Timeout { phase: Phase::FirstByte, limit_ms: limits.first_byte_ms }),
         };
         match (answer, again) {
-            (Ok(response), _) => return receive(outbound, response, (url, route), &scrubber, redactions).await,
+            (Ok(response), _) => {
+                return receive(outbound, response, (url, route), ready.scrubber(), &mut found.redactions).await;
+            }
             (Err(error), Some(next)) if error.nothing_was_sent() => {
                 sendable = next;
                 last = Some(error);
@@ -167,16 +193,9 @@ async fn resolve(outbound: &Outbound, url: &RequestUrl, generation: u64) -> Resu
     Ok(addresses)
 }
 
-/// The request that goes on the wire: the very URL that was judged, and the secret.
-fn request_for(
-    method: Method,
-    fields: &[Header],
-    body: Option<Bytes>,
-    url: &RequestUrl,
-    route: &OpenRoute,
-    outbound: &Outbound,
-) -> Result<reqwest::Request, SendError> {
-    let method = match method {
+/// The request that goes on the wire: the very URL that was judged, and the secrets.
+fn request_for(request: &HttpRequest, url: &RequestUrl, ready: &Ready) -> Result<reqwest::Request, SendError> {
+    let method = match request.method {
         Method::Get => reqwest::Method::GET,
         Method::Head => reqwest::Method::HEAD,
         Method::Post => reqwest::Method::POST,
@@ -185,11 +204,11 @@ fn request_for(
         Method::Delete => reqwest::Method::DELETE,
         Method::Options => reqwest::Method::OPTIONS,
     };
-    let mut headers = HeaderMap::with_capacity(fields.len() + 3);
+    let mut headers = HeaderMap::with_capacity(request.headers.len() + 4);
     headers.insert(http::header::USER_AGENT, HeaderValue::from_static(USER_AGENT));
     headers.insert(http::header::ACCEPT_ENCODING, HeaderValue::from_static(decode::ACCEPTED));
     let mut own_agent = false;
-    for Header { name, value } in fields {
+    for Header { name, value } in &request.headers {
         // The gate has judged both; what this parser would still not take is not sent.
         let name =
             HeaderName::from_bytes(name.as_bytes()).map_err(|_| protocol(url, "a header name cannot be sent"))?;
@@ -201,16 +220,11 @@ fn request_for(
             headers.append(name, value);
         }
     }
-    let mut target = url.as_url().clone();
-    if let Some((slot, scheme)) = &route.slot {
-        outbound.parts.vault.attach(slot, scheme, &mut headers, &mut target).map_err(|error| match error {
-            VaultError::Empty(slot) => SendError::CredentialUnavailable(slot),
-            VaultError::Unfit { .. } => SendError::CredentialUnfit(error.to_string()),
-        })?;
-    }
-    let mut sendable = reqwest::Request::new(method, target);
-    *sendable.headers_mut() = headers;
-    *sendable.body_mut() = body.map(Body::from);
+    let mut outgoing = Outgoing { method, url: url.as_url().clone(), headers, body: request.body.clone() };
+    ready.attach(&mut outgoing).map_err(SendError::Credential)?;
+    let mut sendable = reqwest::Request::new(outgoing.method, outgoing.url);
+    *sendable.headers_mut() = outgoing.headers;
+    *sendable.body_mut() = outgoing.body.map(Body::from);
     Ok(sendable)
 }
 

@@ -64,8 +64,10 @@ impl HttpHeadSink {
         let known = *self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let address = known.filter(|known| addresses.contains(known)).or_else(|| addresses.first().copied());
         let address = address.ok_or("the name has no address")?;
-        let client =
-            self.connections.client(&self.url, address, 0, &self.limits).map_err(|_| "no client could be made")?;
+        let client = self
+            .connections
+            .client(&self.url, address, 0, &self.limits, None)
+            .map_err(|_| "no client could be made")?;
         let request = client
             .post(self.url.as_url().clone())
             .header(CONTENT_TYPE, "application/json")

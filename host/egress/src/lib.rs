@@ -9,6 +9,7 @@
 //! | `breaker.rs` | the circuit breaker of one origin |
 //! | `traffic.rs` | what an integration remembers of its traffic |
 //! | `exchange.rs` | one try: resolve, judge, attach, send, cap, scrub |
+//! | `token.rs` | a request to an authorization server |
 //! | `record.rs` | what a try leaves behind for receipt and ledger |
 //! | `decode.rs` | a response's body under its caps, unpacked where it is gzip |
 //! | `head_sink.rs` | signed heads of the ledger to a server that keeps them |
@@ -37,6 +38,7 @@ mod record;
 mod redirect;
 mod resolve;
 mod retry;
+mod token;
 mod traffic;
 
 pub use answer::{Body, WouldSend};
@@ -45,6 +47,7 @@ pub use error::{Fault, Phase, SendError, Unavailable, UnavailableReason};
 pub use head_sink::{HeadSinkError, HttpHeadSink};
 pub use outbound::{HttpRequest, HttpResponse, Outbound, OutboundParts, Tally};
 pub use resolve::{DnsResolver, Resolver, SystemResolver, system_resolver};
+pub use token::{TokenParts, send_token_request};
 pub use traffic::Traffic;
 
 use std::sync::Arc;

@@ -42,8 +42,8 @@ pub struct HttpRequest {
     pub headers: Vec<Header>,
     /// The body.
     pub body: Option<Bytes>,
-    /// The slot of the credential that the guest attached.
-    pub slot: Option<String>,
+    /// The slots of the credentials that the guest attached, in any order.
+    pub slots: Vec<String>,
 }
 
 /// A response as a guest may see it.
@@ -305,7 +305,9 @@ impl Outbound {
         for left in (0..=MAX_LEFT_BEHIND).rev() {
             match self.judge(request, url) {
                 Err(Reason::HeaderName(_)) if left == 0 => redirect::reduce_headers(&mut request.headers),
-                Err(Reason::Slot) if request.slot.is_some() => request.slot = None,
+                Err(Reason::Slot(position)) if position < request.slots.len() => {
+                    request.slots.remove(position);
+                }
                 Err(Reason::HeaderName(position)) if position < request.headers.len() => {
                     request.headers.remove(position);
                 }
@@ -336,7 +338,8 @@ impl Outbound {
         response
     }
 
-    /// One try, recorded however it ends.
+    /// One try, recorded however it ends. Also says whether it was refused for a credential in whose place there is another
+    /// one now.
     pub(crate) async fn exchange(
         &self,
         request: &HttpRequest,
@@ -344,11 +347,11 @@ impl Outbound {
         route: &OpenRoute,
         attempt: u32,
         deadline: Deadline,
-    ) -> Result<HttpResponse, SendError> {
+    ) -> (Result<HttpResponse, SendError>, bool) {
         let mut under_way = UnderWay::start(self, request, url, route, attempt);
-        let end = exchange::run(self, request, url, route, deadline, &mut under_way.redactions).await;
-        under_way.end(&end);
-        end
+        let end = exchange::run(self, request, url, route, deadline, &mut under_way.found).await;
+        let renewed = under_way.end(&end);
+        (end, renewed)
     }
 }
 
@@ -359,7 +362,7 @@ fn as_judged<'a>(request: &'a HttpRequest, url: &'a RequestUrl) -> Request<'a> {
         url,
         headers: &request.headers,
         body: request.body.is_some(),
-        slot: request.slot.as_deref(),
+        slots: &request.slots,
     }
 }
 

@@ -7,6 +7,7 @@ use portcullis_ledger::{Exchange, Hash};
 
 use crate::{
     error::SendError,
+    exchange::Found,
     outbound::{HttpRequest, HttpResponse, Outbound},
 };
 
@@ -18,8 +19,8 @@ pub(crate) struct UnderWay<'a> {
     route: &'a OpenRoute,
     attempt: u32,
     started: Instant,
-    /// Secrets found in the response so far.
-    pub(crate) redactions: u32,
+    /// What was found out so far.
+    pub(crate) found: Found,
     ended: bool,
 }
 
@@ -31,17 +32,19 @@ impl<'a> UnderWay<'a> {
         route: &'a OpenRoute,
         attempt: u32,
     ) -> Self {
-        Self { outbound, request, url, route, attempt, started: Instant::now(), redactions: 0, ended: false }
+        Self { outbound, request, url, route, attempt, started: Instant::now(), found: Found::default(), ended: false }
     }
 
     /// Records how it ended. What was denied is recorded as a denial instead.
-    pub(crate) fn end(mut self, end: &Result<HttpResponse, SendError>) {
+    /// Says whether there is another credential now than the one that was refused.
+    pub(crate) fn end(mut self, end: &Result<HttpResponse, SendError>) -> bool {
         self.ended = true;
         match end {
             Ok(response) => self.record(Some(response.status), None),
             Err(SendError::Denied(_)) => {}
             Err(error) => self.record(None, Some(error.code())),
         }
+        self.found.renewed
     }
 
     fn record(&self, status: Option<u16>, error: Option<Cow<'static, str>>) {
@@ -51,12 +54,12 @@ impl<'a> UnderWay<'a> {
             origin: self.url.origin().to_owned(),
             payload: self.request.body.as_ref().map(|body| Hash::salted(&self.outbound.parts.salt, body)),
             template: self.route.template.as_str().to_owned(),
-            slot: self.route.slot.as_ref().map(|(slot, _)| slot.clone()),
+            slots: self.route.slots.iter().map(|slot| slot.name.clone()).collect(),
             attempt: self.attempt,
             status,
             error,
             duration_us: u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX),
-            redactions: self.redactions,
+            redactions: self.found.redactions,
         };
         self.outbound.tally(|tally| {
             tally.redactions += exchange.redactions;

@@ -113,7 +113,7 @@ mod tests {
         let headers = ["Content-Type", "content-language", "X-Trace", "Accept"]
             .map(|name| Header { name: name.to_owned(), value: b"v".to_vec() })
             .to_vec();
-        HttpRequest { method, url: String::new(), headers, body: Some("b".into()), slot: None }
+        HttpRequest { method, url: String::new(), headers, body: Some("b".into()), slots: Vec::new() }
     }
 
     fn names(headers: &[Header]) -> Vec<&str> {

@@ -31,19 +31,28 @@ pub(crate) async fn run(
     route: &OpenRoute,
     deadline: Deadline,
 ) -> Result<HttpResponse, SendError> {
-    let retries = if route.repeat.allows(&request.headers) { outbound.parts.limits.retries } else { 0 };
+    let mut retries = if route.repeat.allows(&request.headers) { outbound.parts.limits.retries } else { 0 };
     let traffic = &outbound.parts.traffic;
     traffic.budget(Budget::deposit);
     let mut attempt = 1;
     let mut last = None;
+    let mut with_another = false;
     loop {
         let permit = match traffic.admit(url.origin(), &outbound.parts.limits, deadline).await {
             Ok(permit) => permit,
             // What came of the try before says more than why there is no other.
             Err(refused) => return last.unwrap_or(Err(refused)),
         };
-        let end = outbound.exchange(request, url, route, attempt, deadline).await;
+        let (end, renewed) = outbound.exchange(request, url, route, attempt, deadline).await;
         permit.end(&end);
+        // Refused for its credential, a request was not carried out, so any may be sent again; once.
+        if renewed && !with_another {
+            with_another = true;
+            retries += 1;
+            attempt += 1;
+            last = Some(end);
+            continue;
+        }
         let Some(asked) = worth_another(&end, SystemTime::now()).filter(|_| attempt <= retries) else { return end };
         let wait = asked.max(backoff(attempt, random()));
         if !deadline.leaves(wait) || !traffic.budget(Budget::withdraw) {

@@ -7,13 +7,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     body::BodyKind,
-    descriptor::{Descriptor, DescriptorError, RequestBody, Scheme, Slot},
+    descriptor::{Descriptor, DescriptorError, RequestBody},
     header::{is_always_granted, is_reserved, is_same, is_token},
     method::Method,
     parameter::{Parameter, Values},
     printable::{is_plain, printable},
-    query::{OTHERS, is_slots},
+    query::OTHERS,
     repeat::Repeat,
+    scheme::OpenSlot,
+    slots,
     template::{Template, TemplateError},
 };
 
@@ -51,7 +53,12 @@ pub(crate) fn check(descriptor: &Descriptor) -> Result<(), DescriptorError> {
     for (i, slot) in descriptor.slots.iter().enumerate() {
         identifier(&format!("slots[{i}].name"), &slot.name)?;
         plain(&format!("slots[{i}].description"), &slot.description, MAX_DESCRIPTION)?;
-        check_scheme(&format!("slots[{i}].scheme"), &slot.scheme)?;
+        if let Some(problem) = slots::scheme_problem(&slot.scheme) {
+            return err(&format!("slots[{i}].scheme"), problem);
+        }
+        if let Some((at, problem)) = slot.oauth.as_ref().and_then(|oauth| slots::oauth_problem(&slot.scheme, oauth)) {
+            return err(&format!("slots[{i}].oauth{at}"), problem);
+        }
         unique(&mut slots, &format!("slots[{i}].name"), &slot.name)?;
     }
     let mut routes = BTreeSet::new();
@@ -63,21 +70,23 @@ pub(crate) fn check(descriptor: &Descriptor) -> Result<(), DescriptorError> {
             at: format!("routes[{i}].url"),
             problem: printable(&error.to_string(), 400),
         })?;
-        let slot = match route.slot.as_deref().map(|name| descriptor.slot(name).ok_or(name)) {
-            Some(Err(name)) => {
-                return err(&format!("routes[{i}].slot"), format!("`{}` is not one of the slots", shorten(name)));
-            }
-            Some(Ok(Slot { scheme: Scheme::SigningKey, name, .. })) => {
-                return err(&format!("routes[{i}].slot"), format!("`{name}` is a signing key, which is never sent"));
-            }
-            Some(Ok(slot)) => Some(&slot.scheme),
-            None => None,
-        };
-        check_parameters(&format!("routes[{i}].query"), &route.query, |name| query_problem(name, slot), |a, b| a == b)?;
-        check_parameters(&format!("routes[{i}].headers"), &route.headers, |name| header_problem(name, slot), is_same)?;
+        let slots = slots::of_route(descriptor, route)
+            .map_err(|(at, problem)| DescriptorError { at: format!("routes[{i}]{at}"), problem })?;
+        check_parameters(
+            &format!("routes[{i}].query"),
+            &route.query,
+            |name| query_problem(name, &slots),
+            |a, b| a == b,
+        )?;
+        check_parameters(
+            &format!("routes[{i}].headers"),
+            &route.headers,
+            |name| header_problem(name, &slots),
+            is_same,
+        )?;
         if let Repeat::WithKey(name) = &route.repeat {
             let at = format!("routes[{i}].repeat");
-            if let Some(problem) = header_problem(name, slot) {
+            if let Some(problem) = header_problem(name, &slots) {
                 return err(&at, format!("`{}` {problem}", shorten(name)));
             }
             // With a rule of its own, a grant that leaves the rule out would allow more than one that has it.
@@ -131,12 +140,18 @@ pub(crate) fn check(descriptor: &Descriptor) -> Result<(), DescriptorError> {
 }
 
 fn text_bytes(descriptor: &Descriptor) -> usize {
-    let slots = descriptor.slots.iter().map(|s| s.name.len() + s.description.len());
+    let slots = descriptor.slots.iter().map(|s| {
+        s.name.len()
+            + s.description.len()
+            + s.scheme.text_bytes()
+            + s.oauth.as_ref().map_or(0, crate::OAuth::text_bytes)
+    });
     let routes = descriptor.routes.iter().map(|r| {
         r.id.len()
             + r.description.len()
             + r.url.len()
             + r.response.len()
+            + r.slots.iter().map(String::len).sum::<usize>()
             + r.request.as_ref().and_then(|body| body.schema.as_ref()).map_or(0, String::len)
             + r.query.iter().chain(&r.headers).map(parameter_bytes).sum::<usize>()
             + match r.request.as_ref().map(|body| &body.kind) {
@@ -185,15 +200,15 @@ fn check_parameters(
 }
 
 /// Why a query parameter of this name cannot be declared.
-fn query_problem(name: &str, slot: Option<&Scheme>) -> Option<&'static str> {
+fn query_problem(name: &str, slots: &[OpenSlot]) -> Option<&'static str> {
     if name.is_empty() || name.len() > 128 || !name.bytes().all(|b| (b'!'..0x7f).contains(&b)) {
         return Some("is not 1 to 128 printable ASCII characters");
     }
-    is_slots(slot.and_then(Scheme::query_name), name.bytes()).then_some("is the slot's to write")
+    slots::writes_query(slots, name.bytes()).then_some("is the slot's to write")
 }
 
 /// Why a header field of this name cannot be declared.
-fn header_problem(name: &str, slot: Option<&Scheme>) -> Option<&'static str> {
+fn header_problem(name: &str, slots: &[OpenSlot]) -> Option<&'static str> {
     if name == OTHERS {
         Some("stands for query parameters only; list each header field by its name")
     } else if !is_token(name) || name.len() > 128 {
@@ -203,33 +218,7 @@ fn header_problem(name: &str, slot: Option<&Scheme>) -> Option<&'static str> {
     } else if is_always_granted(name) {
         Some("need not be declared: every route may send it")
     } else {
-        matches!(slot, Some(Scheme::Header { name: own, .. }) if is_same(own, name)).then_some("is the slot's to write")
-    }
-}
-
-fn check_scheme(at: &str, scheme: &Scheme) -> Result<(), DescriptorError> {
-    match scheme {
-        Scheme::Bearer | Scheme::Basic | Scheme::SigningKey => Ok(()),
-        Scheme::Query { name } if name == OTHERS => err(
-            at,
-            "`*` stands for every name that is not listed; a secret goes into a parameter of one name".to_owned(),
-        ),
-        Scheme::Query { name } => match query_problem(name, None) {
-            Some(problem) => err(at, format!("`{}` {problem}", shorten(name))),
-            None => Ok(()),
-        },
-        Scheme::Header { name, prefix } => {
-            if !is_token(name) || name.len() > 128 {
-                return err(at, format!("`{}` is not a header name", shorten(name)));
-            }
-            if is_reserved(name) && !name.eq_ignore_ascii_case("authorization") {
-                return err(at, format!("`{name}` frames or routes the message; a secret cannot go there"));
-            }
-            if prefix.len() > 128 || !prefix.bytes().all(|b| (b' '..0x7f).contains(&b)) {
-                return err(at, "the prefix must be at most 128 printable ASCII characters".to_owned());
-            }
-            Ok(())
-        }
+        slots.iter().any(|slot| slot.scheme.writes_header(name)).then_some("is the slot's to write")
     }
 }
 
@@ -270,7 +259,10 @@ fn shorten(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::descriptor::{Operation, Route, tests::sample};
+    use crate::{
+        Scheme,
+        descriptor::{Operation, Route, tests::sample},
+    };
 
     #[test]
     fn a_well_formed_descriptor_passes() {
@@ -290,8 +282,8 @@ mod tests {
             (|d| d.slots[0].scheme = Scheme::Header { name: "a b".into(), prefix: String::new() }, "slots[0].scheme"),
             (|d| d.slots[0].scheme = Scheme::Header { name: "X".into(), prefix: "a\r\nb".into() }, "slots[0].scheme"),
             (|d| d.routes[0].url = "https://{host}/".into(), "routes[0].url"),
-            (|d| d.routes[0].slot = Some("none".into()), "routes[0].slot"),
-            (|d| d.routes[0].slot = Some("mac".into()), "routes[0].slot"),
+            (|d| d.routes[0].slots = vec!["none".into()], "routes[0].slots"),
+            (|d| d.routes[0].slots = vec!["mac".into()], "routes[0].slots"),
             (|d| d.routes[1].id = "read-item".into(), "routes[1].id"),
             (|d| d.operations[0].routes = vec!["none".into()], "operations[0].routes"),
             (|d| d.operations[0].name = "a-b".into(), "operations[0].name"),
@@ -403,7 +395,7 @@ mod tests {
             |d, odd| d.version = odd,
             |d, odd| d.routes[0].id = odd,
             |d, odd| d.routes[0].url = odd,
-            |d, odd| d.routes[0].slot = Some(odd),
+            |d, odd| d.routes[0].slots = vec![odd],
             |d, odd| d.routes[0].query[0].name = odd,
             |d, odd| d.routes[0].repeat = Repeat::WithKey(odd),
             |d, odd| d.slots[0].scheme = Scheme::Header { name: odd, prefix: String::new() },

@@ -11,7 +11,6 @@ use std::net::IpAddr;
 
 use crate::{
     address::{AddressRefusal, judge_address},
-    descriptor::Scheme,
     header::{Header, HeaderRefusal, is_always_granted, judge_header},
     method::Method,
     parameter::Parameter,
@@ -31,8 +30,8 @@ pub struct Request<'a> {
     pub headers: &'a [Header],
     /// Whether there is a body, even an empty one.
     pub body: bool,
-    /// The slot of the credential the guest attached.
-    pub slot: Option<&'a str>,
+    /// The slots of the credentials the guest attached, in any order.
+    pub slots: &'a [String],
 }
 
 /// What the gate says.
@@ -53,9 +52,9 @@ pub enum Reason {
     Method,
     /// Routes at this origin with this method, none for this path.
     Path,
-    /// A credential where the route has none, or another than the route's.
-    Slot,
-    /// No credential where the route has one.
+    /// A credential (the one of this number) that is none of the route's.
+    Slot(usize),
+    /// Not every credential of the route.
     SlotMissing,
     /// A query parameter (the one of this number) that the route does not have.
     Query(usize),
@@ -82,7 +81,7 @@ impl Reason {
             Reason::Origin => "origin-not-granted",
             Reason::Method => "method-not-granted",
             Reason::Path => "path-not-granted",
-            Reason::Slot => "slot-not-granted",
+            Reason::Slot(_) => "slot-not-granted",
             Reason::SlotMissing => "slot-missing",
             Reason::Query(_) => "query-not-granted",
             Reason::QueryValue(_) => "query-value-not-granted",
@@ -102,7 +101,7 @@ impl Reason {
             Reason::Origin => 0,
             Reason::Method => 1,
             Reason::Path => 2,
-            Reason::Slot | Reason::SlotMissing => 3,
+            Reason::Slot(_) | Reason::SlotMissing => 3,
             Reason::Query(_) | Reason::QueryValue(_) => 4,
             Reason::Body | Reason::BodyKind => 5,
             Reason::Header(..) | Reason::HeaderName(_) | Reason::HeaderValue(_) => 6,
@@ -147,16 +146,15 @@ pub fn decide(request: &Request<'_>, powers: &OperationPowers) -> Decision {
 
 /// The first respect in which a request falls short of a route to its path; none if it agrees in all.
 pub(crate) fn shortfall(request: &Request<'_>, route: &OpenRoute) -> Option<Reason> {
-    match (request.slot, &route.slot) {
-        (None, None) => {}
-        (Some(asked), Some((granted, _))) if asked == granted => {}
-        (None, Some(_)) => return Some(Reason::SlotMissing),
-        (Some(_), _) => return Some(Reason::Slot),
+    let is_own = |asked: &&String| route.slots.iter().any(|own| own.name == **asked);
+    if let Some(position) = request.slots.iter().position(|asked| !is_own(&asked)) {
+        return Some(Reason::Slot(position));
     }
-    let scheme = route.slot.as_ref().map(|(_, scheme)| scheme);
-    let own = scheme.and_then(Scheme::query_name);
+    if !route.slots.iter().all(|own| request.slots.contains(&own.name)) {
+        return Some(Reason::SlotMissing);
+    }
     for (position, (name, value)) in pairs(request.url).enumerate() {
-        match judge(rules_for(&route.query, own, name), value) {
+        match judge(rules_for(&route.query, &route.slots, name), value) {
             Some(true) => {}
             Some(false) => return Some(Reason::QueryValue(position)),
             None => return Some(Reason::Query(position)),
@@ -170,7 +168,7 @@ pub(crate) fn shortfall(request: &Request<'_>, route: &OpenRoute) -> Option<Reas
         }
     }
     for (position, header) in request.headers.iter().enumerate() {
-        if let Err(refusal) = judge_header(&header.name, &header.value, scheme) {
+        if let Err(refusal) = judge_header(&header.name, &header.value, &route.slots) {
             return Some(Reason::Header(position, refusal));
         }
         match allows_header(header, route) {

@@ -3,20 +3,22 @@
 //! The text reaches the guest, the caller and the ledger, so it names nothing that the guest did not name itself: no
 //! resolved address, no secret, no route of another operation.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{
     address::{AddressRefusal, judge_address},
     body::BodyKind,
     decide::{Reason, Request, shortfall},
-    descriptor::Scheme,
     grant::GrantedRoute,
     header::HeaderRefusal,
     intersect::MAX_COVERING,
     method::Method,
-    powers::OperationPowers,
+    powers::{OpenRoute, OperationPowers},
     printable::printable,
     query::{Decoded, is_slots, pairs, rules_for},
+    scheme::Scheme,
     url::{RequestUrl, UrlRefusal},
 };
 
@@ -57,13 +59,16 @@ impl Denial {
         let asked = asked(method, url);
         let granted = granted(reason, request, powers);
         let what = what(reason, request, powers);
-        let above = powers.declared(method, url).next().and_then(|declared| {
-            powers.above_ceiling(declared).or_else(|| is_kept_closed(url, powers).then(|| NOT_CARVED.to_owned()))
-        });
+        let kept_closed = || is_kept_closed(url, powers).then(|| NOT_CARVED.to_owned());
+        let above = match (powers.declared(method, url).next(), powers.left_open(method, url)) {
+            (Some(declared), _) => powers.above_ceiling(declared).or_else(kept_closed),
+            (None, Some(route)) => powers.ceiling_forbids(&route).or_else(kept_closed),
+            (None, None) => None,
+        };
         // What would help, and who would have to do it.
-        let route_is_open = !matches!(reason, Reason::Origin | Reason::Method | Reason::Path);
+        let route_is_open = !is_route_missing(reason);
         let (helps, allow_with) = match (reason, above, helping(reason, request, powers)) {
-            (Reason::Slot | Reason::SlotMissing | Reason::Body | Reason::BodyKind | Reason::Header(..), ..) => {
+            (Reason::Slot(_) | Reason::SlotMissing | Reason::Body | Reason::BodyKind | Reason::Header(..), ..) => {
                 ("", None)
             }
             (_, Some(ceiling), _) => {
@@ -137,6 +142,11 @@ impl Denial {
     }
 }
 
+/// Whether no open route leads there at all.
+fn is_route_missing(reason: Reason) -> bool {
+    matches!(reason, Reason::Origin | Reason::Method | Reason::Path)
+}
+
 /// Lines, or where they are too many to be recorded with every refusal, where to find them.
 fn bounded(lines: String) -> String {
     if lines.len() <= MAX_LINES {
@@ -164,33 +174,37 @@ fn asked(method: Method, url: &RequestUrl) -> String {
 /// What is wrong, in half a sentence.
 fn what(reason: Reason, request: &Request<'_>, powers: &OperationPowers) -> String {
     let Request { method, url, headers, .. } = *request;
-    let operation = &powers.operation;
+    let during = match powers.token_for() {
+        Some(slot) => format!("for the tokens of the slot `{slot}`"),
+        None => format!("during `{}`", powers.operation),
+    };
     let pair = |position| pairs(url).nth(position);
     // A name without a value may be a value: `?TOKEN`.
     let name = |position| match pair(position) {
         Some((name, value)) if value.clone().next().is_some() => text(name),
         _ => "…".to_owned(),
     };
-    let own = request.slot.and_then(|slot| powers.slot(slot)).and_then(Scheme::query_name);
+    let own = |name: Decoded<'_>| {
+        let schemes = request.slots.iter().filter_map(|slot| powers.slot(slot));
+        schemes.filter_map(Scheme::query_name).any(|own| is_slots(Some(own), name.clone()))
+    };
     let header = |position: usize| quote(headers.get(position).map(|h| h.name.as_str()).unwrap_or_default());
     match reason {
-        Reason::Origin => format!("no route to {} is open during `{operation}`", quote(url.origin())),
-        Reason::Method => format!("no {method} route to {} is open during `{operation}`", quote(url.origin())),
-        Reason::Path => format!("no {method} route to this path is open during `{operation}`"),
-        Reason::Query(position) if pair(position).is_some_and(|(name, _)| is_slots(own, name)) => {
+        Reason::Origin => format!("no route to {} is open {during}", quote(url.origin())),
+        Reason::Method => format!("no {method} route to {} is open {during}", quote(url.origin())),
+        Reason::Path => format!("no {method} route to this path is open {during}"),
+        Reason::Query(position) if pair(position).is_some_and(|(name, _)| own(name)) => {
             format!("the query parameter `{}` is the credential's to write", name(position))
         }
         Reason::Query(position) => format!("the query parameter `{}` is not granted for this route", name(position)),
         Reason::QueryValue(position) => {
             format!("the query parameter `{}` may not have this value on this route", name(position))
         }
-        Reason::Slot => {
-            let slot = quote(request.slot.unwrap_or_default());
+        Reason::Slot(position) => {
+            let slot = quote(request.slots.get(position).map(String::as_str).unwrap_or_default());
             format!("the credential `{slot}` does not belong to this route")
         }
-        Reason::SlotMissing => {
-            "this route carries a credential and none was attached; open its slot and pass the handle".to_owned()
-        }
+        Reason::SlotMissing => missing(request, powers),
         Reason::Body => "this route has no request body".to_owned(),
         Reason::BodyKind => "the body's Content-Type must stand there once, and be one of this route's".to_owned(),
         Reason::Header(position, refusal) => {
@@ -210,6 +224,24 @@ fn what(reason: Reason, request: &Request<'_>, powers: &OperationPowers) -> Stri
     }
 }
 
+/// Which credentials are not there, of the route that the request came nearest to.
+fn missing(request: &Request<'_>, powers: &OperationPowers) -> String {
+    let is_it = |route: &&Arc<OpenRoute>| {
+        route.method == request.method
+            && route.template.origin() == request.url.origin()
+            && route.template.matches_path(request.url.path())
+            && shortfall(request, route) == Some(Reason::SlotMissing)
+    };
+    let route = powers.routes().iter().find(is_it);
+    let slots = route.iter().flat_map(|route| &route.slots).filter(|slot| !request.slots.contains(&slot.name));
+    let slots: Vec<String> = slots.map(|slot| format!("`{}`", slot.name)).collect();
+    let what = if slots.len() == 1 { "credential" } else { "credentials" };
+    format!(
+        "this route carries the {what} {}, which the request does not attach; open each slot and pass its handle",
+        slots.join(", ")
+    )
+}
+
 /// What of the open routes comes nearest to what was asked.
 fn granted(reason: Reason, request: &Request<'_>, powers: &OperationPowers) -> Vec<String> {
     let Request { method, url, .. } = *request;
@@ -227,7 +259,7 @@ fn granted(reason: Reason, request: &Request<'_>, powers: &OperationPowers) -> V
         Reason::QueryValue(position) => {
             let rules = |(name, _): (Decoded<'_>, _)| {
                 to_path()
-                    .flat_map(move |route| rules_for(&route.query, None, name.clone()))
+                    .flat_map(move |route| rules_for(&route.query, &[], name.clone()))
                     .map(ToString::to_string)
                     .collect()
             };
@@ -237,8 +269,8 @@ fn granted(reason: Reason, request: &Request<'_>, powers: &OperationPowers) -> V
             to_path().flat_map(|route| &route.headers).map(ToString::to_string).collect()
         }
         Reason::BodyKind => to_path().filter_map(|route| route.body.as_ref()).map(BodyKind::told).collect(),
-        Reason::Slot | Reason::SlotMissing => {
-            to_path().filter_map(|route| route.slot.as_ref()).map(|(slot, _)| slot.clone()).collect()
+        Reason::Slot(_) | Reason::SlotMissing => {
+            to_path().flat_map(|route| &route.slots).map(|slot| slot.name.clone()).collect()
         }
         Reason::Body | Reason::Header(..) | Reason::Address(_) => Vec::new(),
     };
@@ -258,7 +290,10 @@ fn helping(reason: Reason, request: &Request<'_>, powers: &OperationPowers) -> O
             best = Some((reached, &declared.granted));
         }
     }
-    let (_, route) = best?;
+    let route = match best {
+        Some((_, route)) => route.clone(),
+        None => powers.left_open(request.method, request.url).filter(|_| is_route_missing(reason))?,
+    };
     Some(carve_out_lines(request.url, powers) + &route.to_toml_lines())
 }
 

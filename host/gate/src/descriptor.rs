@@ -9,6 +9,7 @@ use crate::{
     method::Method,
     parameter::Parameter,
     repeat::Repeat,
+    scheme::{OAuth, Scheme},
 };
 
 /// What an operation does to the world.
@@ -34,40 +35,6 @@ impl Effect {
     }
 }
 
-/// How the host puts a slot's secret on the wire.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "type", rename_all = "kebab-case")]
-pub enum Scheme {
-    /// `Authorization: Bearer SECRET`.
-    Bearer,
-    /// `Authorization: Basic base64(SECRET)`; the secret is `user:password`.
-    Basic,
-    /// A header of the provider's own: prefix and secret.
-    Header {
-        /// Field name.
-        name: String,
-        /// Put before the secret.
-        prefix: String,
-    },
-    /// A query parameter.
-    Query {
-        /// Parameter name.
-        name: String,
-    },
-    /// Never sent: a key for `sign` and `verify`.
-    SigningKey,
-}
-
-impl Scheme {
-    /// The query parameter that it writes, if it writes one.
-    pub(crate) fn query_name(&self) -> Option<&str> {
-        match self {
-            Scheme::Query { name } => Some(name),
-            _ => None,
-        }
-    }
-}
-
 /// A named secret the adapter needs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Slot {
@@ -77,6 +44,8 @@ pub struct Slot {
     pub description: String,
     /// How it goes on the wire.
     pub scheme: Scheme,
+    /// Who issues tokens for it, where it takes tokens.
+    pub oauth: Option<OAuth>,
 }
 
 /// One HTTP exchange the adapter needs.
@@ -94,8 +63,8 @@ pub struct Route {
     pub query: Vec<Parameter>,
     /// Header fields it may send, beside those that every route may.
     pub headers: Vec<Parameter>,
-    /// The slot whose secret is added.
-    pub slot: Option<String>,
+    /// The slots whose secrets are added, no two of which write the same place.
+    pub slots: Vec<String>,
     /// The body it sends.
     pub request: Option<RequestBody>,
     /// Whether a request may be sent again.
@@ -126,7 +95,8 @@ impl Route {
             url: self.url.clone(),
             query: self.query.clone(),
             headers: self.header_rules(),
-            slot: self.slot.clone(),
+            slots: self.slots.clone(),
+            token_for: None,
             limits: RouteLimits::default(),
         }
     }
@@ -202,7 +172,8 @@ impl Descriptor {
     pub fn routes_of(&self, operation: &str, slot: Option<&str>) -> Option<Vec<GrantedRoute>> {
         let ids = &self.operation(operation)?.routes;
         let routes = self.routes.iter().filter(|route| ids.contains(&route.id));
-        Some(routes.filter(|route| slot.is_none() || route.slot.as_deref() == slot).map(Route::as_granted).collect())
+        let carries = |route: &&Route| slot.is_none_or(|slot| route.slots.iter().any(|own| own == slot));
+        Some(routes.filter(carries).map(Route::as_granted).collect())
     }
 }
 
@@ -219,7 +190,7 @@ pub(crate) mod tests {
             url: url.into(),
             query: query.iter().map(|q| Parameter::any(*q)).collect(),
             headers: Vec::new(),
-            slot: slot.map(str::to_owned),
+            slots: slot.map(str::to_owned).into_iter().collect(),
             request: None,
             repeat: Repeat::Never,
             response: "{}".into(),
@@ -241,8 +212,9 @@ pub(crate) mod tests {
                     name: "key".into(),
                     description: String::new(),
                     scheme: Scheme::Header { name: "X-Key".into(), prefix: String::new() },
+                    oauth: None,
                 },
-                Slot { name: "mac".into(), description: String::new(), scheme: Scheme::SigningKey },
+                Slot { name: "mac".into(), description: String::new(), scheme: Scheme::SigningKey, oauth: None },
             ],
             routes: vec![
                 route("read-item", Method::Get, "https://api.example.com/items/{id}", &["q"], Some("key")),

@@ -15,11 +15,14 @@ use serde::Serialize;
 
 use crate::{
     body::BodyKind,
-    descriptor::{Descriptor, DescriptorError, Effect, Route, Scheme},
+    descriptor::{Descriptor, DescriptorError, Effect, Route},
     method::Method,
     parameter::{Parameter, Values},
+    printable::printable,
     query::{OTHERS, beyond},
     repeat::Repeat,
+    scheme::{OAuth, OpenSlot, Scheme},
+    slots::of_route,
     template::Template,
 };
 
@@ -55,6 +58,10 @@ pub enum ChangeKind {
     Origin,
     Slot,
     SlotScheme,
+    Tokens,
+    TokenUrl,
+    Scopes,
+    TokenValues,
     Operation,
     Effect,
     Route,
@@ -62,7 +69,7 @@ pub enum ChangeKind {
     Url,
     Query,
     Headers,
-    RouteSlot,
+    RouteSlots,
     Body,
     Repeat,
     Use,
@@ -75,6 +82,10 @@ impl ChangeKind {
             ChangeKind::Origin => "origin",
             ChangeKind::Slot => "slot",
             ChangeKind::SlotScheme => "slot's scheme",
+            ChangeKind::Tokens => "slot's tokens",
+            ChangeKind::TokenUrl => "slot's token URL",
+            ChangeKind::Scopes => "slot's scopes",
+            ChangeKind::TokenValues => "slot's token values",
             ChangeKind::Operation => "operation",
             ChangeKind::Effect => "effect",
             ChangeKind::Route => "route",
@@ -82,7 +93,7 @@ impl ChangeKind {
             ChangeKind::Url => "route's URL",
             ChangeKind::Query => "route's query",
             ChangeKind::Headers => "route's headers",
-            ChangeKind::RouteSlot => "route's slot",
+            ChangeKind::RouteSlots => "route's slots",
             ChangeKind::Body => "route's body",
             ChangeKind::Repeat => "route's repeats",
             ChangeKind::Use => "operation's route",
@@ -110,9 +121,10 @@ struct Power {
     url: String,
     query: BTreeSet<Parameter>,
     headers: BTreeSet<Parameter>,
-    slot: Option<(String, String)>,
-    /// The query parameter that the slot writes: no rule of the query stands for it.
-    own: Option<String>,
+    /// The slots, and how each goes on the wire.
+    slots: BTreeSet<(String, String)>,
+    /// The query parameters that the slots write: no rule of the query stands for them.
+    own: BTreeSet<String>,
     body: Option<BodyKind>,
     repeat: Repeat,
 }
@@ -124,7 +136,7 @@ struct Asks<'a> {
     /// one route, and its lists can be long.
     powers: BTreeMap<Rc<Power>, &'a Route>,
     /// Slots that can be used: sent by such a route, or signed with.
-    slots: BTreeMap<&'a str, String>,
+    slots: BTreeMap<&'a str, (String, Option<&'a OAuth>)>,
 }
 
 /// Compares what two versions of an adapter ask for.
@@ -158,9 +170,9 @@ impl<'a> Asks<'a> {
             asks.operations.insert(&operation.name, (operation.effect, powers));
         }
         for slot in &descriptor.slots {
-            let sent = asks.powers.keys().any(|power| power.slot.as_ref().is_some_and(|(name, _)| *name == slot.name));
+            let sent = asks.powers.keys().any(|power| power.slots.iter().any(|(name, _)| *name == slot.name));
             if sent || slot.scheme == Scheme::SigningKey {
-                asks.slots.insert(&slot.name, scheme(&slot.scheme));
+                asks.slots.insert(&slot.name, (scheme(&slot.scheme), slot.oauth.as_ref()));
             }
         }
         asks
@@ -174,7 +186,7 @@ impl<'a> Asks<'a> {
 
 impl Power {
     fn of(descriptor: &Descriptor, route: &Route) -> Option<Self> {
-        let slot = route.slot.as_deref().and_then(|name| descriptor.slot(name));
+        let slots = of_route(descriptor, route).ok()?;
         let headers = route.headers.iter().map(|p| in_order(p, p.name.to_ascii_lowercase()));
         let body = route.request.as_ref().map(|body| match &body.kind {
             BodyKind::Raw(types) => {
@@ -189,11 +201,11 @@ impl Power {
         };
         Some(Self {
             method: route.method,
-            url: Template::parse(&route.url).ok()?.unnamed(),
+            url: Template::parse(&route.url).ok()?.with_credentials(slots.iter().filter_map(|s| s.segment)).unnamed(),
             query: route.query.iter().map(|p| in_order(p, p.name.clone())).collect(),
             headers: headers.collect(),
-            slot: slot.map(|slot| (slot.name.clone(), scheme(&slot.scheme))),
-            own: slot.and_then(|slot| slot.scheme.query_name()).map(str::to_owned),
+            own: slots.iter().filter_map(|slot| slot.scheme.query_name()).map(str::to_owned).collect(),
+            slots: slots.iter().map(|slot| (slot.name.clone(), placed(slot))).collect(),
             body,
             repeat,
         })
@@ -202,8 +214,9 @@ impl Power {
     /// The exchange in a few words, with the URL as the route writes it.
     fn told(&self, url: &str) -> String {
         let mut text = format!("{} {url}", self.method);
-        if let Some((slot, _)) = &self.slot {
-            text += &format!(" with {slot}");
+        if !self.slots.is_empty() {
+            let slots: Vec<&str> = self.slots.iter().map(|(slot, _)| slot.as_str()).collect();
+            text += &format!(" with {}", slots.join(", "));
         }
         text
     }
@@ -224,7 +237,27 @@ fn scheme(scheme: &Scheme) -> String {
         Scheme::Basic => "basic".to_owned(),
         Scheme::Header { name, prefix } => format!("header {}: {prefix}…", name.to_ascii_lowercase()),
         Scheme::Query { name } => format!("query ?{name}=…"),
-        Scheme::SigningKey => "signing-key".to_owned(),
+        // Which segment that is, is the route's to say.
+        Scheme::Path { prefix, .. } => format!("path {prefix}…"),
+        Scheme::Cookie { name } => format!("cookie {name}=…"),
+        Scheme::Body { name } => format!("body {name}"),
+        Scheme::Sigv4 { service, region } => format!("sigv4 {service} {region}"),
+        Scheme::Hmac(hmac) => {
+            let headers: BTreeMap<String, &str> =
+                hmac.headers.iter().map(|(name, value)| (name.to_ascii_lowercase(), value.as_str())).collect();
+            let headers: Vec<String> = headers.iter().map(|(name, value)| format!("{name}: {value}")).collect();
+            let what = printable(&format!("{:?} {:?}", hmac.algorithm, hmac.encoding), 80);
+            format!("hmac {what} of {:?} in {}", hmac.message, headers.join(", "))
+        }
+        Scheme::ClientCertificate | Scheme::SigningKey => scheme.as_str().to_owned(),
+    }
+}
+
+/// How a slot goes on the wire of one route.
+fn placed(slot: &OpenSlot) -> String {
+    match slot.segment {
+        Some(segment) => format!("{} as segment {}", scheme(&slot.scheme), segment + 1),
+        None => scheme(&slot.scheme),
     }
 }
 
@@ -241,13 +274,45 @@ fn named(changes: &mut Vec<Change>, kind: ChangeKind, old: &BTreeSet<String>, ne
 fn slots(changes: &mut Vec<Change>, old: &Asks<'_>, new: &Asks<'_>) {
     let names: BTreeSet<&str> = old.slots.keys().chain(new.slots.keys()).copied().collect();
     for name in names {
-        let (before, after) = (old.slots.get(name).cloned(), new.slots.get(name).cloned());
-        if before == after {
-            continue;
+        let (old, new) = (old.slots.get(name), new.slots.get(name));
+        let [before, after] = [old, new].map(|slot| slot.map(|(scheme, _)| scheme.clone()));
+        if before != after {
+            let kind = if before.is_some() && after.is_some() { ChangeKind::SlotScheme } else { ChangeKind::Slot };
+            changes.push(Change { asks_more: after.is_some(), kind, subject: name.to_owned(), before, after });
         }
-        let kind = if before.is_some() && after.is_some() { ChangeKind::SlotScheme } else { ChangeKind::Slot };
-        changes.push(Change { asks_more: after.is_some(), kind, subject: name.to_owned(), before, after });
+        let [before, after] = [old, new].map(|slot| slot.and_then(|(_, oauth)| *oauth));
+        tokens(changes, name, before, after);
     }
+}
+
+/// In what the way to a slot's tokens has changed.
+fn tokens(changes: &mut Vec<Change>, slot: &str, old: Option<&OAuth>, new: Option<&OAuth>) {
+    let mut change = |kind, asks_more, before: Option<String>, after: Option<String>| {
+        if before != after {
+            changes.push(Change { asks_more, kind, subject: slot.to_owned(), before, after });
+        }
+    };
+    let there = |oauth: Option<&OAuth>| oauth.map(|_| "takes tokens".to_owned());
+    change(ChangeKind::Tokens, new.is_some(), there(old), there(new));
+    let none = OAuth::default();
+    let (old, new) = (old.unwrap_or(&none), new.unwrap_or(&none));
+    for ((what, before), (_, after)) in old.urls().into_iter().zip(new.urls()) {
+        let told = |url: Option<&str>| {
+            let url = Template::parse(url?).ok()?;
+            Some(format!("{} {url}", what.trim_start_matches('.')))
+        };
+        change(ChangeKind::TokenUrl, after.is_some(), told(before), told(after));
+    }
+    let mut names = |kind, before: &[String], after: &[String]| {
+        let (before, after): (BTreeSet<&String>, BTreeSet<&String>) = (before.iter().collect(), after.iter().collect());
+        let told = |names: &BTreeSet<&String>| {
+            let names: Vec<&str> = names.iter().map(|name| name.as_str()).collect();
+            (!names.is_empty()).then(|| names.join(" "))
+        };
+        change(kind, !after.is_subset(&before), told(&before), told(&after));
+    };
+    names(ChangeKind::Scopes, &old.scopes, &new.scopes);
+    names(ChangeKind::TokenValues, &old.values, &new.values);
 }
 
 /// Powers that came and went. Of one route id they are one route that has changed: those are given back, old and new.
@@ -294,6 +359,8 @@ fn changed(changes: &mut Vec<Change>, (before, old): (&Power, &Route), (after, n
     let narrower = |wide: &str, narrow: &str| {
         Template::parse(wide).is_ok_and(|wide| Template::parse(narrow).is_ok_and(|narrow| wide.covers(&narrow)))
     };
+    // Where a slot wrote a segment and writes it no more, the URL reads as before, and the segment is the adapter's.
+    let freed_segment = old.url == new.url && before.url != after.url && !narrower(&before.url, &after.url);
     if before.url != after.url {
         change(ChangeKind::Url, !narrower(&before.url, &after.url), Some(old.url.clone()), Some(new.url.clone()));
     }
@@ -316,13 +383,22 @@ fn changed(changes: &mut Vec<Change>, (before, old): (&Power, &Route), (after, n
         }
         change(kind, more, before, after);
     };
-    let wider = beyond(after.query.iter(), before.query.iter(), before.own.as_deref()).is_some();
+    let own: Vec<OpenSlot> = before
+        .own
+        .iter()
+        .map(|name| OpenSlot { name: String::new(), scheme: Scheme::Query { name: name.clone() }, segment: None })
+        .collect();
+    let wider = beyond(after.query.iter(), before.query.iter(), &own).is_some();
     parameters(ChangeKind::Query, wider, &before.query, &after.query);
     parameters(ChangeKind::Headers, more(&before.headers, &after.headers), &before.headers, &after.headers);
     // The name that a slot wrote is one like any other when the slot is gone, and `*` stands for it.
-    let freed = before.own.is_some() && after.query.iter().any(|rule| rule.name == OTHERS);
-    let slot = |power: &Power| power.slot.as_ref().map(|(name, scheme)| format!("{name} ({scheme})"));
-    change(ChangeKind::RouteSlot, after.slot.is_some() || freed, slot(before), slot(after));
+    let freed = !before.own.is_subset(&after.own) && after.query.iter().any(|rule| rule.name == OTHERS);
+    let slots = |power: &Power| {
+        let slots: Vec<String> = power.slots.iter().map(|(name, scheme)| format!("{name} ({scheme})")).collect();
+        (!slots.is_empty()).then(|| slots.join(", "))
+    };
+    let more_slots = !after.slots.is_subset(&before.slots) || freed || freed_segment;
+    change(ChangeKind::RouteSlots, more_slots, slots(before), slots(after));
     let body = |power: &Power| power.body.as_ref().map(BodyKind::told);
     change(ChangeKind::Body, after.body.is_some(), body(before), body(after));
     let repeat = |power: &Power| {

@@ -13,7 +13,7 @@ use self::usable::Usable;
 
 use crate::{
     ceiling::Ceiling,
-    descriptor::{Descriptor, Effect, Scheme},
+    descriptor::{Descriptor, Effect},
     grant::{Grant, GrantedRoute},
     intersect::{Fate, Intersection, Layer, Removed, intersect},
     limits::Limits,
@@ -21,6 +21,9 @@ use crate::{
     powers::{GrantMismatch, undeclared},
     printable::printable,
     query::OTHERS,
+    scheme::{OAuth, Scheme},
+    template::Template,
+    tokens::TOKEN_OPERATION,
 };
 
 /// What is effective, and what became of the rest.
@@ -72,7 +75,8 @@ pub struct OperationLine {
 /// A route.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct RouteLine {
-    /// Id of the declared route; none if nothing that was declared covers it.
+    /// Id of the declared route, `@token` for one by which the host asks for tokens; none if nothing that was declared covers
+    /// it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub route: Option<String>,
     /// As granted; as declared, where it is not granted.
@@ -91,6 +95,9 @@ pub struct SlotLine {
     /// How it goes on the wire; none if it is not declared.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scheme: Option<Scheme>,
+    /// Who issues tokens for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub oauth: Option<OAuth>,
 }
 
 /// A carve-out.
@@ -217,6 +224,16 @@ fn routes(
         let item = RouteLine { route: Some(route.id.clone()), granted: route.as_granted(), narrowed: None };
         lines.push(line(item, fate));
     }
+    let same = |a: &GrantedRoute, b: &GrantedRoute| {
+        let url = |route: &GrantedRoute| Template::parse(&route.url).ok().map(|template| template.as_str().to_owned());
+        a.token_for == b.token_for && a.method == b.method && url(a) == url(b)
+    };
+    for declared in descriptor.token_routes() {
+        if !grant.routes.iter().any(|granted| same(granted, &declared)) {
+            let item = RouteLine { route: Some(TOKEN_OPERATION.to_owned()), granted: declared, narrowed: None };
+            lines.push(line(item, not_granted()));
+        }
+    }
     lines
 }
 
@@ -261,18 +278,18 @@ fn narrowed_rules(
 
 fn slots(descriptor: &Descriptor, usable: &Usable<'_>, left: &Intersection) -> Vec<Explained<SlotLine>> {
     let open = left.routes.iter().flat_map(|fate| &fate.open).filter(|open| usable.judge(open).is_ok());
-    let sent: HashSet<&str> = open.filter_map(|open| Some(open.slot.as_ref()?.0.as_str())).collect();
+    let sent: HashSet<&str> = open.flat_map(|open| &open.slots).map(|slot| slot.name.as_str()).collect();
     let mut lines = Vec::new();
     for slot in &descriptor.slots {
         let sends = sent.contains(slot.name.as_str());
         let signs = left.signing.iter().any(|(name, fate)| *name == slot.name && fate.is_ok());
-        let item = SlotLine { slot: slot.name.clone(), scheme: Some(slot.scheme.clone()) };
+        let item = SlotLine { slot: slot.name.clone(), scheme: Some(slot.scheme.clone()), oauth: slot.oauth.clone() };
         lines.push(line(item, if sends || signs { Ok(()) } else { not_granted() }));
     }
     for (name, fate) in &left.signing {
         if let Err(removed) = fate {
             let scheme = descriptor.slot(name).map(|slot| slot.scheme.clone());
-            let item = SlotLine { slot: format!("{name} (to sign with)"), scheme };
+            let item = SlotLine { slot: format!("{name} (to sign with)"), scheme, oauth: None };
             lines.push(line(item, Err::<(), _>(removed.clone())));
         }
     }

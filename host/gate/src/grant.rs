@@ -60,9 +60,13 @@ pub struct GrantedRoute {
     /// may have; the one that holds an idempotency key is granted here like any other. All others are refused.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub headers: Vec<Parameter>,
-    /// The slot whose secret is added.
+    /// The slots whose secrets are added: all that the declared route has.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub slots: Vec<String>,
+    /// The slot whose tokens the host itself asks for by this route. Such a route is open to no adapter, and has neither
+    /// query, headers nor slots.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub slot: Option<String>,
+    pub token_for: Option<String>,
     /// Bounds of this route's own, below those of the call.
     #[serde(default, skip_serializing_if = "RouteLimits::is_none")]
     pub limits: RouteLimits,
@@ -160,6 +164,9 @@ pub enum GrantError {
         /// Its port.
         port: u16,
     },
+    /// A route for tokens with something that is a guest's to send.
+    #[error("`routes[{0}]`: a route with `token_for` is the host's own; leave `query`, `headers` and `slots` away")]
+    TokenRoute(usize),
     /// A limit out of range.
     #[error(transparent)]
     Limits(#[from] LimitsError),
@@ -203,6 +210,11 @@ impl Grant {
             if route.headers.iter().any(|header| header.name == OTHERS) {
                 return Err(GrantError::Parameter { index, error: ParameterError::AnyHeader });
             }
+            if route.token_for.is_some()
+                && !(route.query.is_empty() && route.headers.is_empty() && route.slots.is_empty())
+            {
+                return Err(GrantError::TokenRoute(index));
+            }
             route.limits.check()?;
         }
         Ok(self.limits.check()?)
@@ -232,8 +244,12 @@ impl GrantedRoute {
                 lines += &format!("{key} = [{}]\n", written.join(", "));
             }
         }
-        if let Some(slot) = &self.slot {
-            lines += &format!("slot = {}\n", quote(slot));
+        if !self.slots.is_empty() {
+            let slots: Vec<String> = self.slots.iter().map(|slot| quote(slot)).collect();
+            lines += &format!("slots = [{}]\n", slots.join(", "));
+        }
+        if let Some(slot) = &self.token_for {
+            lines += &format!("token_for = {}\n", quote(slot));
         }
         if !self.limits.is_none() {
             lines += &format!("limits = {{ {} }}\n", self.limits.told());
@@ -257,13 +273,17 @@ mod tests {
         [[routes]]
         method = "POST"
         url = "https://api.example.com/send"
-        slot = "key"
+        slots = ["key", "other"]
         [[routes]]
         method = "GET"
         url = "http://localhost:8025/{id}"
         query = ["a", { name = "limit", shape = "digits(1..3)" }, "*"]
         headers = [{ name = "X-Mode", one_of = ["a", "b"] }]
         limits = { requests = 3, response_bytes = 1000 }
+        [[routes]]
+        method = "POST"
+        url = "https://login.example.com/token"
+        token_for = "key"
         [limits]
         fuel = 5_000_000
     "#;
@@ -304,6 +324,11 @@ mod tests {
             ("X-Mode", "*", "`routes[1]`: `*` stands for query parameters only"),
             ("requests = 3", "request = 3", "request"),
             ("requests = 3", "requests = 10_001", "limits.requests"),
+            ("slots = [\"key\", \"other\"]", "slot = \"key\"", "unknown field `slot`"),
+            ("slots = [\"key\", \"other\"]", "slot = \"key\"", "`slots`"),
+            ("token_for = \"key\"", "token_for = \"key\"\nslots = [\"key\"]", "`routes[2]`: a route with `token_for`"),
+            ("token_for = \"key\"", "token_for = \"key\"\nquery = [\"a\"]", "`routes[2]`: a route with `token_for`"),
+            ("token_for = \"key\"", "token_for = \"key\"\nheaders = [\"X\"]", "`routes[2]`: a route with `token_for`"),
         ];
         for (from, to, names) in cases {
             let error = Grant::parse(&GOOD.replacen(from, to, 1)).unwrap_err().to_string();

@@ -3,7 +3,7 @@
 //! Names that frame the message, that speak for the host, or that carry credentials are the host's alone. A guest that
 //! sets one is refused, not corrected: silently dropping a header hides a bug, silently keeping it is a hole.
 
-use crate::descriptor::Scheme;
+use crate::scheme::OpenSlot;
 
 /// One header field: a name and a value of bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,7 +23,7 @@ pub enum HeaderRefusal {
     Value,
     /// The host's to write, always.
     Reserved,
-    /// The one that the route's slot writes.
+    /// One that a slot of the route writes.
     Slot,
 }
 
@@ -68,8 +68,8 @@ const RESERVED_PREFIXES: [&str; 5] = ["proxy", "x-forwarded", "x-http-method", "
 /// Longest field name, in bytes.
 const MAX_NAME: usize = 128;
 
-/// Judges one field. `scheme` is how the route's slot goes on the wire, if it has one. Allocates nothing.
-pub fn judge_header(name: &str, value: &[u8], scheme: Option<&Scheme>) -> Result<(), HeaderRefusal> {
+/// Judges one field of a route with these slots. Allocates nothing.
+pub fn judge_header(name: &str, value: &[u8], slots: &[OpenSlot]) -> Result<(), HeaderRefusal> {
     if !is_token(name) || name.len() > MAX_NAME {
         return Err(HeaderRefusal::Name);
     }
@@ -79,10 +79,7 @@ pub fn judge_header(name: &str, value: &[u8], scheme: Option<&Scheme>) -> Result
     if is_reserved(name) {
         return Err(HeaderRefusal::Reserved);
     }
-    match scheme {
-        Some(Scheme::Header { name: slot, .. }) if is_same(slot, name) => Err(HeaderRefusal::Slot),
-        _ => Ok(()),
-    }
+    if slots.iter().any(|slot| slot.scheme.writes_header(name)) { Err(HeaderRefusal::Slot) } else { Ok(()) }
 }
 
 /// Whether every route may send this field without declaring it. Spelt with `-`: the other spelling is another field.
@@ -111,6 +108,7 @@ pub(crate) fn is_token(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::scheme::Scheme;
 
     #[test]
     fn reserved_names_are_reserved_in_every_spelling() {
@@ -128,22 +126,27 @@ mod tests {
 
     #[test]
     fn the_slots_own_header_is_the_hosts_to_write() {
-        let scheme = Scheme::Header { name: "X-Api-Key".into(), prefix: String::new() };
-        assert_eq!(judge_header("x-api-key", b"mine", Some(&scheme)), Err(HeaderRefusal::Slot));
-        assert_eq!(judge_header("X_Api_Key", b"mine", Some(&scheme)), Err(HeaderRefusal::Slot));
-        assert_eq!(judge_header("x-api-key", b"mine", None), Ok(()));
+        let slot = |scheme| OpenSlot { name: "key".into(), scheme, segment: None };
+        let header = slot(Scheme::Header { name: "X-Api-Key".into(), prefix: String::new() });
+        let aws = slot(Scheme::Sigv4 { service: "s3".into(), region: "eu-central-1".into() });
+        let slots = [slot(Scheme::Query { name: "x-other".into() }), aws, header];
+        for name in ["x-api-key", "X_Api_Key", "X-Amz-Date", "x-amz-content-sha256", "X-Amz-Security-Token"] {
+            assert_eq!(judge_header(name, b"mine", &slots), Err(HeaderRefusal::Slot), "{name}");
+        }
+        assert_eq!(judge_header("x-other", b"mine", &slots), Ok(()));
+        assert_eq!(judge_header("x-api-key", b"mine", &[]), Ok(()));
     }
 
     #[test]
     fn split_values_and_odd_names_are_refused() {
         for value in [&b"a\r\nHost: x"[..], b"a\0", b"a\n", b"\x7f", b"\x1b[2J"] {
-            assert_eq!(judge_header("x-a", value, None), Err(HeaderRefusal::Value));
+            assert_eq!(judge_header("x-a", value, &[]), Err(HeaderRefusal::Value));
         }
         for name in ["", "a b", "a:b", "a\r\n", "ü", &"x".repeat(129)] {
-            assert_eq!(judge_header(name, b"", None), Err(HeaderRefusal::Name));
+            assert_eq!(judge_header(name, b"", &[]), Err(HeaderRefusal::Name));
         }
-        assert_eq!(judge_header("x-a", "a ü\t".as_bytes(), None), Ok(()));
-        assert_eq!(judge_header(&"x".repeat(128), b"", None), Ok(()));
-        assert_eq!(judge_header("x!#$%&'*+.^_`|~9", b"", None), Ok(()));
+        assert_eq!(judge_header("x-a", "a ü\t".as_bytes(), &[]), Ok(()));
+        assert_eq!(judge_header(&"x".repeat(128), b"", &[]), Ok(()));
+        assert_eq!(judge_header("x!#$%&'*+.^_`|~9", b"", &[]), Ok(()));
     }
 }

@@ -2,21 +2,24 @@
 //!
 //! The one place that knows. `Powers` are compiled from what is left; `explain` tells all of it.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
 use crate::{
     address::CarveOut,
     ceiling::Ceiling,
-    descriptor::{Descriptor, Effect, Route, Scheme},
+    descriptor::{Descriptor, Effect, Route},
     grant::{Grant, GrantError, GrantedRoute},
     limits::Limits,
     parameter::Parameter,
     powers::OpenRoute,
     printable::printable,
     query::{Beyond, beyond},
+    scheme::{OpenSlot, Scheme},
+    slots,
     template::Template,
+    tokens,
 };
 
 /// Most declared routes that one granted route opens: each is looked at for each request to its path.
@@ -98,7 +101,7 @@ pub(crate) fn intersect(
         let template = Template::parse(&granted.url).map_err(|error| GrantError::Url { index, error })?;
         let gone = |removed, ids| Fate { open: Vec::new(), removed: Some((removed, ids)) };
         routes.push(
-            match (open(descriptor, &declared, granted, &template), ceiling.forbids(granted.method, &template)) {
+            match (opened(descriptor, &declared, granted, &template), ceiling.forbids(granted.method, &template)) {
                 (Err(why), _) => gone(missing(why), Vec::new()),
                 (Ok(open), Some(why)) => {
                     gone(Removed { by: Layer::Ceiling, why }, open.into_iter().map(|route| route.id).collect())
@@ -142,25 +145,44 @@ fn missing(why: String) -> Removed {
 fn declared(descriptor: &Descriptor) -> Vec<Arc<Declared>> {
     let parse = |route: &Route| {
         let granted = route.as_granted();
-        let open = open_route(descriptor, route, &granted, Template::parse(&route.url).ok()?);
+        let slots = slots::of_route(descriptor, route).ok()?;
+        let template = Template::parse(&route.url).ok()?.with_credentials(segments(&slots));
+        let open = open_route(route, &granted, template, slots);
         Some(Arc::new(Declared { granted, open }))
     };
     descriptor.routes.iter().filter_map(parse).collect()
 }
 
 /// What is open of a declared route where this much of it is granted.
-fn open_route(descriptor: &Descriptor, route: &Route, granted: &GrantedRoute, template: Template) -> OpenRoute {
-    let slot = route.slot.as_deref().and_then(|name| descriptor.slot(name));
+fn open_route(route: &Route, granted: &GrantedRoute, template: Template, slots: Vec<OpenSlot>) -> OpenRoute {
     OpenRoute {
         id: route.id.clone(),
         method: granted.method,
         template,
         query: granted.query.clone(),
         headers: granted.headers.clone(),
-        slot: slot.map(|slot| (slot.name.clone(), slot.scheme.clone())),
+        slots,
         body: route.request.as_ref().map(|body| body.kind.clone()),
         repeat: route.repeat.clone(),
         limits: granted.limits,
+    }
+}
+
+/// The segments that slots write.
+fn segments(slots: &[OpenSlot]) -> impl Iterator<Item = usize> {
+    slots.iter().filter_map(|slot| slot.segment)
+}
+
+/// What a granted route opens. If there is nothing, why.
+fn opened(
+    descriptor: &Descriptor,
+    declared: &[Arc<Declared>],
+    granted: &GrantedRoute,
+    template: &Template,
+) -> Result<Vec<OpenRoute>, String> {
+    match &granted.token_for {
+        Some(slot) => tokens::open(descriptor, slot, granted, template).map(|route| vec![route]),
+        None => open(descriptor, declared, granted, template),
     }
 }
 
@@ -174,28 +196,41 @@ fn open(
     let mut open = Vec::new();
     let mut why = "no declared route has this method and URL".to_owned();
     for (wide, route) in declared.iter().zip(&descriptor.routes) {
-        if wide.open.method != granted.method || !wide.open.template.covers(template) {
+        if wide.open.method != granted.method {
             continue;
         }
-        if let Some(problem) = narrower(descriptor, route, granted) {
+        // Where a secret goes, a guest writes one word and no other; a grant leaves the parameter as it is.
+        let template = template.clone().with_credentials(segments(&wide.open.slots));
+        if !wide.open.template.covers(&template) {
+            if segments(&wide.open.slots).next().is_some() && wide.open.template.origin() == template.origin() {
+                why = format!(
+                    "a credential goes into the path of `{}`; write that segment as in {}",
+                    route.id, route.url
+                );
+            }
+            continue;
+        }
+        if let Some(problem) = narrower(wide, route, granted) {
             why = problem;
             continue;
         }
         if open.len() == MAX_COVERING {
             return Err(format!("more than {MAX_COVERING} routes that the adapter declares cover it"));
         }
-        open.push(open_route(descriptor, route, granted, template.clone()));
+        open.push(open_route(route, granted, template, wide.open.slots.clone()));
     }
     if open.is_empty() { Err(why) } else { Ok(open) }
 }
 
 /// Why a granted route is not within a declared one of the same method and path, if it is not.
-fn narrower(descriptor: &Descriptor, route: &Route, granted: &GrantedRoute) -> Option<String> {
-    if route.slot != granted.slot {
-        let or_none = |slot: &Option<String>| slot.clone().unwrap_or_else(|| "none".to_owned());
-        return Some(format!("`{}` has the slot {}, not {}", route.id, or_none(&route.slot), or_none(&granted.slot)));
+fn narrower(wide: &Declared, route: &Route, granted: &GrantedRoute) -> Option<String> {
+    let set = |slots: &[String]| slots.iter().cloned().collect::<BTreeSet<String>>();
+    if set(&route.slots) != set(&granted.slots) {
+        let told = |slots: &[String]| if slots.is_empty() { "none".to_owned() } else { slots.join(", ") };
+        let (has, not) = (told(&route.slots), printable(&told(&granted.slots), 200));
+        return Some(format!("`{}` has the slots {has}, not {not}", route.id));
     }
-    outside_query(descriptor, route, granted).or_else(|| {
+    outside_query(&wide.open.slots, route, granted).or_else(|| {
         let declared = route.header_rules();
         let same = |a: &Parameter, b: &Parameter| a.name.eq_ignore_ascii_case(&b.name);
         let covered = |granted: &&Parameter| declared.iter().any(|d| same(d, granted) && d.covers(granted));
@@ -208,11 +243,9 @@ fn narrower(descriptor: &Descriptor, route: &Route, granted: &GrantedRoute) -> O
 }
 
 /// Why a granted query is not within a declared one, if it is not.
-fn outside_query(descriptor: &Descriptor, route: &Route, granted: &GrantedRoute) -> Option<String> {
-    let slot = route.slot.as_deref().and_then(|name| descriptor.slot(name));
-    let own = slot.and_then(|slot| slot.scheme.query_name());
+fn outside_query(slots: &[OpenSlot], route: &Route, granted: &GrantedRoute) -> Option<String> {
     let what = "query parameter";
-    Some(match beyond(granted.query.iter(), route.query.iter(), own)? {
+    Some(match beyond(granted.query.iter(), route.query.iter(), slots)? {
         Beyond::Name(rule) => unknown(route, what, rule),
         Beyond::Slots(rule) => format!("the {what} `{}` is the slot's to write", printable(&rule.name, 128)),
         Beyond::Values(rule, known) => wider(route, what, rule, known),

@@ -12,6 +12,9 @@
 //! | `header.rs` | which header fields a guest may write at all |
 //! | `body.rs` | whether a body is of the route's kind |
 //! | `repeat.rs` | whether a request may be sent again |
+//! | `scheme.rs`, `slots.rs` | how a secret goes on the wire, and who issues tokens; whether that is well formed |
+//! | `canonical.rs` | what a request signature is made of |
+//! | `tokens.rs` | where the host may ask for tokens |
 //! | `descriptor.rs`, `check.rs` | what an adapter declares, and whether it is well formed |
 //! | `grant.rs` | whether what an operator wrote is well formed |
 //! | `ceiling.rs` | what no grant on this host goes beyond |
@@ -31,6 +34,7 @@
 
 mod address;
 mod body;
+mod canonical;
 mod ceiling;
 mod check;
 mod decide;
@@ -49,17 +53,21 @@ mod powers;
 mod printable;
 mod query;
 mod repeat;
+mod scheme;
 mod shape;
+mod slots;
 mod specification;
 mod template;
+mod tokens;
 mod url;
 
 pub use address::{AddressRefusal, CarveOut, CarveOutError, CarveOuts, embedded_address, judge_address};
 pub use body::BodyKind;
+pub use canonical::{Canonical, CanonicalError, Piece};
 pub use ceiling::{AllowedCarveOut, Ceiling, CeilingError, OriginPattern};
 pub use decide::{Decision, Reason, Request, decide};
 pub use denial::Denial;
-pub use descriptor::{Descriptor, DescriptorError, Effect, Operation, RequestBody, Route, Scheme, Slot};
+pub use descriptor::{Descriptor, DescriptorError, Effect, Operation, RequestBody, Route, Slot};
 pub use diff::{Change, ChangeKind, Diff, diff};
 pub use explain::{Explained, Explanation, explain};
 pub use grant::{Grant, GrantError, GrantedRoute, RouteLimits};
@@ -71,7 +79,9 @@ pub use parameter::{Parameter, ParameterError, Values};
 pub use powers::{GrantMismatch, OpenRoute, OperationPowers, Powers, RouteId};
 pub use printable::{is_plain, printable};
 pub use repeat::Repeat;
+pub use scheme::{HmacScheme, MacAlgorithm, MacEncoding, OAuth, OpenSlot, PATH_PLACEHOLDER, Scheme};
 pub use shape::{Kind, MAX_LENGTH, Shape, ShapeError};
 pub use specification::decide_by_specification;
 pub use template::{Template, TemplateError};
+pub use tokens::TOKEN_OPERATION;
 pub use url::{RequestUrl, UrlRefusal};

@@ -4,7 +4,7 @@
 //! host's ceiling is left out. What comes out is, for each granted operation, the routes open during a call of it.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeMap, HashMap, HashSet},
     net::SocketAddr,
     sync::Arc,
 };
@@ -13,7 +13,7 @@ use crate::{
     address::{CarveOut, CarveOuts},
     body::BodyKind,
     ceiling::Ceiling,
-    descriptor::{Descriptor, DescriptorError, Effect, Scheme},
+    descriptor::{Descriptor, DescriptorError, Effect},
     grant::{Grant, GrantError, GrantedRoute, RouteLimits},
     index::Index,
     intersect::{Declared, Intersection, Layer, intersect},
@@ -21,7 +21,9 @@ use crate::{
     method::Method,
     parameter::Parameter,
     repeat::Repeat,
+    scheme::{OAuth, OpenSlot, Scheme},
     template::Template,
+    tokens::{self, TOKEN_OPERATION},
     url::RequestUrl,
 };
 
@@ -80,8 +82,8 @@ pub struct OpenRoute {
     pub query: Vec<Parameter>,
     /// Header fields that may be sent beside those that every route may.
     pub headers: Vec<Parameter>,
-    /// The slot whose secret is added, and how.
-    pub slot: Option<(String, Scheme)>,
+    /// The slots whose secrets are added, and how.
+    pub slots: Vec<OpenSlot>,
     /// The kind of body that may be sent.
     pub body: Option<BodyKind>,
     /// Whether a request may be sent again.
@@ -98,6 +100,8 @@ pub struct RouteId(pub(crate) usize);
 #[derive(Clone, Debug)]
 pub struct Powers {
     operations: HashMap<String, Arc<OperationPowers>>,
+    /// What the host itself may send to get tokens, by slot.
+    tokens: HashMap<String, Arc<OperationPowers>>,
     limits: Limits,
 }
 
@@ -114,6 +118,10 @@ pub struct OperationPowers {
     pub(crate) routes: Vec<Arc<OpenRoute>>,
     pub(crate) index: Index,
     slots: Vec<(String, Scheme)>,
+    /// Who issues tokens, by slot: those that a call of this operation may open.
+    oauth: BTreeMap<String, Arc<OAuth>>,
+    /// Of powers for token requests: the slot that they are for.
+    token_for: Option<String>,
     /// The declared routes that this operation may use, granted or not.
     declared: Vec<Arc<Declared>>,
     ceiling: Arc<Ceiling>,
@@ -138,7 +146,20 @@ impl Powers {
         }
         let left = intersect(integration, descriptor, grant, ceiling)?;
         undeclared(&left, grant)?;
-        let open: Vec<Arc<OpenRoute>> = left.routes.into_iter().flat_map(|fate| fate.open).map(Arc::new).collect();
+        let mut open: Vec<Arc<OpenRoute>> = Vec::new();
+        let mut for_tokens: HashMap<&str, Vec<Arc<OpenRoute>>> = HashMap::new();
+        for (granted, fate) in grant.routes.iter().zip(left.routes) {
+            let routes = fate.open.into_iter().map(Arc::new);
+            match &granted.token_for {
+                Some(slot) => for_tokens.entry(slot).or_default().extend(routes),
+                None => open.extend(routes),
+            }
+        }
+        let oauth: BTreeMap<&str, Arc<OAuth>> = descriptor
+            .slots
+            .iter()
+            .filter_map(|slot| Some((slot.name.as_str(), Arc::new(slot.oauth.clone()?))))
+            .collect();
         let signing: Vec<(String, Scheme)> =
             left.signing.into_iter().filter_map(|(name, scheme)| Some((name, scheme.ok()?))).collect();
         let allowed = left.carve_outs.into_iter().filter(|(_, allowed)| allowed.is_ok());
@@ -149,28 +170,47 @@ impl Powers {
             let (Ok(effect), Some(operation)) = (effect, descriptor.operation(&name)) else { continue };
             let ids: HashSet<&str> = operation.routes.iter().map(String::as_str).collect();
             let routes: Vec<_> = open.iter().filter(|route| ids.contains(route.id.as_str())).cloned().collect();
-            let mut index = Index::default();
             let mut slots = signing.clone();
-            for (number, route) in routes.iter().enumerate() {
-                index.insert(route.method, &route.template, number);
-                if let Some(slot) = route.slot.as_ref().filter(|slot| !slots.contains(slot)) {
-                    slots.push(slot.clone());
+            for slot in routes.iter().flat_map(|route| &route.slots) {
+                if !slots.iter().any(|(known, _)| *known == slot.name) {
+                    slots.push((slot.name.clone(), slot.scheme.clone()));
                 }
             }
+            let issued = |(name, _): &(String, Scheme)| Some((name.clone(), oauth.get(name.as_str())?.clone()));
             let powers = OperationPowers {
                 operation: name.clone(),
                 effect,
                 carve_outs: carve_outs.clone(),
+                index: indexed(&routes),
                 routes,
-                index,
+                oauth: slots.iter().filter_map(issued).collect(),
                 slots,
+                token_for: None,
                 declared: left.declared.iter().filter(|d| ids.contains(d.open.id.as_str())).cloned().collect(),
                 ceiling: ceiling.clone(),
                 integration: Arc::clone(&integration),
             };
             operations.insert(name, Arc::new(powers));
         }
-        Ok(Self { operations, limits: left.limits })
+        let mut tokens = HashMap::new();
+        for (slot, issuer) in &oauth {
+            let routes = for_tokens.remove(slot).unwrap_or_default();
+            let powers = OperationPowers {
+                operation: TOKEN_OPERATION.to_owned(),
+                effect: Effect::Write,
+                carve_outs: carve_outs.clone(),
+                index: indexed(&routes),
+                routes,
+                slots: Vec::new(),
+                oauth: BTreeMap::from([((*slot).to_owned(), issuer.clone())]),
+                token_for: Some((*slot).to_owned()),
+                declared: tokens::declared(slot, issuer).into_iter().map(Arc::new).collect(),
+                ceiling: ceiling.clone(),
+                integration: Arc::clone(&integration),
+            };
+            tokens.insert((*slot).to_owned(), Arc::new(powers));
+        }
+        Ok(Self { operations, tokens, limits: left.limits })
     }
 
     /// The powers of a call of this operation, if it is granted.
@@ -183,6 +223,17 @@ impl Powers {
         let mut names: Vec<&str> = self.operations.keys().map(String::as_str).collect();
         names.sort_unstable();
         names
+    }
+
+    /// What the host itself may send to get tokens for this slot. None for a slot whose tokens nobody issues; where no route
+    /// is granted, there is no route in it.
+    pub fn tokens(&self, slot: &str) -> Option<&Arc<OperationPowers>> {
+        self.tokens.get(slot)
+    }
+
+    /// Who issues tokens for this slot.
+    pub fn oauth(&self, slot: &str) -> Option<&OAuth> {
+        self.tokens.get(slot)?.oauth(slot)
     }
 
     /// The bounds of a call: the grant's, as low as the ceiling makes them.
@@ -200,6 +251,22 @@ impl OperationPowers {
     /// Names of the slots that a call of this operation may open.
     pub fn slots(&self) -> impl Iterator<Item = &str> {
         self.slots.iter().map(|(name, _)| name.as_str())
+    }
+
+    /// Who issues tokens for this slot, if a call of this operation may open it.
+    pub fn oauth(&self, slot: &str) -> Option<&OAuth> {
+        self.oauth.get(slot).map(AsRef::as_ref)
+    }
+
+    /// The slot whose tokens these powers are for, if they are for that and not for an operation.
+    pub fn token_for(&self) -> Option<&str> {
+        self.token_for.as_deref()
+    }
+
+    /// What an operator would grant for a token request to this URL, where the adapter leaves that to the operator.
+    pub(crate) fn left_open(&self, method: Method, url: &RequestUrl) -> Option<GrantedRoute> {
+        let slot = self.token_for.as_deref()?;
+        tokens::left_open(slot, self.oauth(slot)?, method, format!("{}{}", url.origin(), url.path()))
     }
 
     /// The open route of this number, as [`Decision::Allow`](crate::Decision::Allow) gives it.
@@ -241,6 +308,14 @@ impl OperationPowers {
     }
 }
 
+fn indexed(routes: &[Arc<OpenRoute>]) -> Index {
+    let mut index = Index::default();
+    for (number, route) in routes.iter().enumerate() {
+        index.insert(route.method, &route.template, number);
+    }
+    index
+}
+
 /// Refuses a grant that asks for what was not declared.
 pub(crate) fn undeclared(left: &Intersection, grant: &Grant) -> Result<(), GrantMismatch> {
     for (name, found) in &left.signing {
@@ -280,7 +355,7 @@ pub(crate) mod tests {
         Powers::new(DIGEST, "sample", &sample(), grant, &Ceiling::default())
     }
 
-    const SEND: &str = "[[routes]]\nmethod = \"POST\"\nurl = \"https://api.example.com/send\"\nslot = \"key\"\n";
+    const SEND: &str = "[[routes]]\nmethod = \"POST\"\nurl = \"https://api.example.com/send\"\nslots = [\"key\"]\n";
 
     #[test]
     fn a_route_is_open_only_during_the_operations_that_declare_it() {
@@ -297,8 +372,8 @@ pub(crate) mod tests {
             (SEND.replace("POST", "GET"), "GET"),
             (SEND.replace("/send", "/other"), "/other"),
             (SEND.replace("api.", "evil."), "evil."),
-            (SEND.replace("\"key\"", "\"mac\""), "slot"),
-            (SEND.replace("slot = \"key\"\n", ""), "slot"),
+            (SEND.replace("\"key\"", "\"mac\""), "has the slots key, not mac"),
+            (SEND.replace("slots = [\"key\"]\n", ""), "has the slots key, not none"),
             (format!("{SEND}query = [\"x\"]\n"), "`x`"),
         ];
         for (routes, names) in cases {

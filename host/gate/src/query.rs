@@ -8,12 +8,12 @@
 //! for the names that the list leaves out, it stands for those that the other list has, too: they must be as wide there,
 //! or be listed here. Nothing is narrowed in silence: what is open is what the grant says, or the grant is refused.
 
-use crate::{parameter::Parameter, url::RequestUrl};
+use crate::{parameter::Parameter, scheme::OpenSlot, slots::writes_query, url::RequestUrl};
 
 /// The name that stands for every name that is not listed.
 pub(crate) const OTHERS: &str = "*";
 
-/// Whether some server may read this as the name that the route's slot writes.
+/// Whether some server may read this as the name that a slot of the route writes.
 ///
 /// Some read names without regard to case. PHP takes `api.key` and ` api key` for `api_key`, and like Rails `api_key[]` and
 /// `api_key[x]` for an `api_key` that is a list; what is written in C may end a name at its first zero byte.
@@ -26,10 +26,10 @@ fn as_read(name: impl Iterator<Item = u8>) -> impl Iterator<Item = u8> {
     name.skip_while(|byte| *byte == b' ').take_while(|byte| !matches!(byte, b'[' | 0)).map(fold)
 }
 
-/// The rules that stand for a name. `own` is the name that the route's slot writes. Allocates nothing.
+/// The rules that stand for a name, on a route with these slots. Allocates nothing.
 pub(crate) fn rules_for<'a, N>(
     rules: &'a [Parameter],
-    own: Option<&str>,
+    slots: &[OpenSlot],
     name: N,
 ) -> impl Iterator<Item = &'a Parameter> + use<'a, N>
 where
@@ -37,7 +37,7 @@ where
 {
     let lists = |rule: &Parameter, name: &N| name.clone().eq(rule.name.bytes());
     let is_listed = rules.iter().any(|rule| lists(rule, &name));
-    let rules = if is_slots(own, name.clone()) { &[] } else { rules };
+    let rules = if writes_query(slots, name.clone()) { &[] } else { rules };
     rules.iter().filter(move |rule| if is_listed { lists(rule, &name) } else { rule.name == OTHERS })
 }
 
@@ -58,11 +58,11 @@ pub(crate) enum Beyond<'a> {
 pub(crate) fn beyond<'a>(
     rules: impl Iterator<Item = &'a Parameter> + Clone,
     declared: impl Iterator<Item = &'a Parameter> + Clone,
-    own: Option<&str>,
+    slots: &[OpenSlot],
 ) -> Option<Beyond<'a>> {
     let listed = |name: &str| declared.clone().find(|rule| rule.name == name);
     let problem = |rule: &'a Parameter| match listed(&rule.name).or_else(|| listed(OTHERS)) {
-        _ if is_slots(own, rule.name.bytes()) => Some(Beyond::Slots(rule)),
+        _ if writes_query(slots, rule.name.bytes()) => Some(Beyond::Slots(rule)),
         None => Some(Beyond::Name(rule)),
         Some(wide) => (!wide.covers(rule)).then_some(Beyond::Values(rule, wide)),
     };
@@ -106,7 +106,7 @@ impl Iterator for Decoded<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::parameter::Values;
+    use crate::{parameter::Values, scheme::Scheme};
 
     fn decoded(text: &str) -> String {
         Decoded(text.as_bytes()).map(char::from).collect()
@@ -133,8 +133,17 @@ mod tests {
         assert_eq!(read, expected.map(|(n, v)| (n.to_owned(), v.to_owned())));
     }
 
+    fn slots(own: &[&str]) -> Vec<OpenSlot> {
+        let slot = |name: &&str| OpenSlot {
+            name: (*name).to_owned(),
+            scheme: Scheme::Query { name: (*name).to_owned() },
+            segment: None,
+        };
+        own.iter().map(slot).collect()
+    }
+
     /// What one name may have, in a world of four values: nothing where no rule stands for it.
-    fn allowed(rules: &[Parameter], own: Option<&str>, name: &str) -> Vec<&'static str> {
+    fn allowed(rules: &[Parameter], own: &[OpenSlot], name: &str) -> Vec<&'static str> {
         let stand = || rules_for(rules, own, name.bytes());
         ["", "x", "y", "z"].into_iter().filter(|value| stand().any(|rule| rule.allows(value.bytes()))).collect()
     }
@@ -155,9 +164,10 @@ mod tests {
         let all = lists();
         let twice = |rules: &[Parameter]| rules.len() == 2 && rules[0].name == rules[1].name;
         let (mut within, mut outside) = (0, 0);
-        for own in [None, Some("C")] {
+        for own in [slots(&[]), slots(&["C"]), slots(&["d", "C"])] {
             // What is declared has each name once, and none that the slot writes; a grant may have both.
-            let slots = |rules: &[Parameter]| own.is_some() && rules.iter().any(|rule| rule.name == "c");
+            let own = own.as_slice();
+            let slots = |rules: &[Parameter]| !own.is_empty() && rules.iter().any(|rule| rule.name == "c");
             for declared in all.iter().filter(|rules| !twice(rules) && !slots(rules)) {
                 for rules in &all {
                     let found = beyond(rules.iter(), declared.iter(), own);
@@ -182,14 +192,15 @@ mod tests {
         let rule =
             |name: &str, shape: &str| Parameter { name: name.into(), values: Values::Shape(shape.parse().unwrap()) };
         let rules = [rule("a", "digits"), rule("*", "word"), rule("a", "hex")];
-        let stand = |own, name: &str| {
-            rules_for(&rules, own, name.bytes()).map(ToString::to_string).collect::<Vec<_>>().join(" ")
+        let stand = |own: &[&str], name: &str| {
+            rules_for(&rules, &slots(own), name.bytes()).map(ToString::to_string).collect::<Vec<_>>().join(" ")
         };
-        assert_eq!(stand(None, "a"), "a:digits a:hex");
+        assert_eq!(stand(&[], "a"), "a:digits a:hex");
         for other in ["A", "b", "", "a%", "*"] {
-            assert_eq!(stand(None, other), "*:word", "{other}");
+            assert_eq!(stand(&[], other), "*:word", "{other}");
         }
-        assert_eq!((stand(Some("Key"), "kEY"), stand(Some("Key"), "keys")), (String::new(), "*:word".to_owned()));
-        assert_eq!(stand(Some("A"), "a"), "", "a slot's name has no rule, though it be listed");
+        assert_eq!((stand(&["Key"], "kEY"), stand(&["Key"], "keys")), (String::new(), "*:word".to_owned()));
+        assert_eq!(stand(&["other", "Key"], "kEY"), "", "each of several slots");
+        assert_eq!(stand(&["A"], "a"), "", "a slot's name has no rule, though it be listed");
     }
 }

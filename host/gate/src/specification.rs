@@ -4,8 +4,11 @@
 //! anew each time. It shares with `decide` the words ([`Reason`]) and the judges of single fields (`judge_header`, `judge_address`, the
 //! media type of a body), and nothing else. Random and fuzzed requests must get the same answer and the same reason from both.
 
+use std::collections::BTreeSet;
+
 use crate::{
-    Decision, OpenRoute, OperationPowers, Reason, Request, RouteId, Scheme, judge_address, judge_header,
+    Decision, OpenRoute, OperationPowers, PATH_PLACEHOLDER, Reason, Request, RouteId, Scheme, judge_address,
+    judge_header,
     parameter::{Parameter, Values},
 };
 
@@ -24,6 +27,8 @@ pub fn decide_by_specification(request: &Request<'_>, powers: &OperationPowers) 
     }
     let for_path: Vec<_> =
         with_method.into_iter().filter(|(_, route)| stands_for(route.template.as_str(), request.url.path())).collect();
+    // Where the host puts a secret into the path, a guest writes nothing else than the word that says so.
+    let for_path: Vec<_> = for_path.into_iter().filter(|(_, route)| leaves_room(route, request.url.path())).collect();
     if for_path.is_empty() {
         return Decision::Deny(Reason::Path);
     }
@@ -65,12 +70,22 @@ fn stands_for(template: &str, path: &str) -> bool {
     })
 }
 
+/// Whether each segment that carries a secret is left to the host.
+fn leaves_room(route: &OpenRoute, path: &str) -> bool {
+    let given: Vec<&str> = path.get(1..).unwrap_or_default().split('/').collect();
+    let in_path = route.slots.iter().filter(|slot| matches!(slot.scheme, Scheme::Path { .. }));
+    in_path.map(|slot| slot.segment).all(|at| at.and_then(|at| given.get(at)) == Some(&PATH_PLACEHOLDER))
+}
+
 /// Everything in which a request differs from a route to its path, in the order in which it is told.
 fn wrongs(request: &Request<'_>, route: &OpenRoute) -> Vec<Reason> {
     let mut wrongs = Vec::new();
-    let slot = route.slot.as_ref().map(|(name, _)| name.as_str());
-    if request.slot != slot {
-        wrongs.push(if request.slot.is_none() { Reason::SlotMissing } else { Reason::Slot });
+    let carried: BTreeSet<&str> = route.slots.iter().map(|slot| slot.name.as_str()).collect();
+    let attached: BTreeSet<&str> = request.slots.iter().map(String::as_str).collect();
+    if let Some(stranger) = request.slots.iter().position(|slot| !carried.contains(slot.as_str())) {
+        wrongs.push(Reason::Slot(stranger));
+    } else if attached != carried {
+        wrongs.push(Reason::SlotMissing);
     }
     let query = request.url.query().unwrap_or_default();
     for (position, pair) in query.split('&').filter(|pair| !pair.is_empty()).enumerate() {
@@ -80,8 +95,10 @@ fn wrongs(request: &Request<'_>, route: &OpenRoute) -> Vec<Reason> {
         if rules.is_empty() {
             rules = route.query.iter().filter(|rule| rule.name == "*").collect();
         }
-        let is_slots = matches!(&route.slot, Some((_, Scheme::Query { name: own }))
-            if as_servers_read(own.as_bytes()) == as_servers_read(&name));
+        let is_slots = route.slots.iter().any(|slot| {
+            matches!(&slot.scheme, Scheme::Query { name: own }
+                if as_servers_read(own.as_bytes()) == as_servers_read(&name))
+        });
         if rules.is_empty() || is_slots {
             wrongs.push(Reason::Query(position));
         } else if !rules.iter().any(|rule| may_have(rule, &value)) {
@@ -96,8 +113,7 @@ fn wrongs(request: &Request<'_>, route: &OpenRoute) -> Vec<Reason> {
         }
     }
     for (position, header) in request.headers.iter().enumerate() {
-        let scheme = route.slot.as_ref().map(|(_, scheme)| scheme);
-        if let Err(refusal) = judge_header(&header.name, &header.value, scheme) {
+        if let Err(refusal) = judge_header(&header.name, &header.value, &route.slots) {
             wrongs.push(Reason::Header(position, refusal));
             continue;
         }

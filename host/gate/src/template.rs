@@ -12,6 +12,7 @@
 use std::fmt;
 
 use crate::{
+    scheme::PATH_PLACEHOLDER,
     shape::Shape,
     url::{RequestUrl, UrlRefusal},
 };
@@ -170,6 +171,24 @@ impl Template {
         text
     }
 
+    /// The template with these segments, counted from 0, as a guest writes them where the host puts a secret. Only those that
+    /// are parameters without a shape: any other stays as it is.
+    #[must_use]
+    pub(crate) fn with_credentials(mut self, at: impl Iterator<Item = usize>) -> Self {
+        let mut parts: Vec<String> =
+            self.text.splitn(4, '/').nth(3).unwrap_or_default().split('/').map(str::to_owned).collect();
+        for at in at {
+            if let (Some(segment @ Segment::Parameter(Shape::TEXT)), Some(part)) =
+                (self.segments.get_mut(at), parts.get_mut(at))
+            {
+                *segment = Segment::Literal(PATH_PLACEHOLDER.to_owned());
+                PATH_PLACEHOLDER.clone_into(part);
+            }
+        }
+        self.text = format!("{}/{}", self.origin.origin(), parts.join("/"));
+        self
+    }
+
     /// Its segments, and whether one or more of any kind follow them.
     pub(crate) fn segments(&self) -> (&[Segment], bool) {
         (&self.segments, self.rest)
@@ -232,7 +251,7 @@ impl fmt::Display for Template {
     }
 }
 
-fn is_name(name: &str) -> bool {
+pub(crate) fn is_name(name: &str) -> bool {
     !name.is_empty() && name.len() <= 64 && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
 }
 

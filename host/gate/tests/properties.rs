@@ -7,10 +7,12 @@
 
 mod generate;
 
+use std::sync::Arc;
+
 use generate::*;
 use portcullis_gate::{
-    Ceiling, Decision, Descriptor, Grant, Method, OperationPowers, Parameter, Powers, Reason, RequestUrl, Shape,
-    Template, decide, diff, judge_address,
+    Ceiling, Decision, Descriptor, Grant, Method, OpenRoute, OperationPowers, Parameter, Powers, Reason, RequestUrl,
+    Shape, Template, decide, diff, judge_address,
 };
 use proptest::{collection::vec, prelude::*, test_runner::Config};
 
@@ -270,10 +272,14 @@ fn can_send_no_more(choices: &mut Choices<'_>, old: &Descriptor, new: &Descripto
             if !allows(&made, &new, name) {
                 continue;
             }
-            let slots = [None, Some("bear"), Some("base"), Some("head"), Some("ask")].into_iter();
-            let with = |slot: Option<&str>| Made { slot: slot.map(str::to_owned), ..made.clone() };
-            let mut could = allows(&made, &old, name);
-            could |= made.slot.is_none() && slots.map(with).any(|made| allows(&made, &old, name));
+            // With these credentials, or with more.
+            let powers = old.operation(name).unwrap();
+            let more = |open: &Arc<OpenRoute>| {
+                let slots: Vec<String> = open.slots.iter().map(|slot| slot.name.clone()).collect();
+                let has_all = made.slots.iter().all(|slot| slots.contains(slot));
+                has_all && allows(&Made { slots, ..made.clone() }, &old, name)
+            };
+            let could = powers.routes().iter().any(more);
             assert!(could, "{name} could not send {made:?}");
         }
     }
@@ -343,7 +349,7 @@ fn paths_of(choices: &mut Choices<'_>, template: &Template) -> String {
         template: template.clone(),
         query: Vec::new(),
         headers: Vec::new(),
-        slot: None,
+        slots: Vec::new(),
         body: None,
         repeat: portcullis_gate::Repeat::Never,
         limits: portcullis_gate::RouteLimits::default(),

@@ -197,6 +197,21 @@ impl Entry {
         self
     }
 
+    /// With the requests that were sent for it, and the error's code where it did not end well.
+    #[must_use]
+    pub fn sent(mut self, exchanges: Vec<Exchange>, error: Option<String>) -> Self {
+        self.0.exchanges = exchanges;
+        self.0.error = error.map(Cow::Owned);
+        self
+    }
+
+    /// What was refused.
+    #[must_use]
+    pub fn denied(mut self, denial: Denial) -> Self {
+        self.0.denial = Some(denial);
+        self
+    }
+
     /// What it says.
     pub fn record(&self) -> &Record {
         &self.0

@@ -126,6 +126,8 @@ pub enum Kind {
     Grant,
     /// A credential was stored, replaced or removed.
     Credential,
+    /// An authorization server was asked for a token, or about one.
+    Token,
     /// A config, an integration or a setting was changed.
     Configuration,
     /// Somebody signed in, or failed to.
@@ -138,7 +140,7 @@ pub enum Kind {
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Intent,
         Self::Outcome,
         Self::Denial,
@@ -146,6 +148,7 @@ impl Kind {
         Self::Approval,
         Self::Grant,
         Self::Credential,
+        Self::Token,
         Self::Configuration,
         Self::SignIn,
         Self::Export,
@@ -162,6 +165,7 @@ impl Kind {
             Self::Approval => "approval",
             Self::Grant => "grant",
             Self::Credential => "credential",
+            Self::Token => "token",
             Self::Configuration => "configuration",
             Self::SignIn => "sign_in",
             Self::Export => "export",
@@ -268,9 +272,9 @@ pub struct Exchange {
     pub redactions: u32,
     /// Id of the declared route.
     pub route: String,
-    /// The slot whose secret was added.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub slot: Option<String>,
+    /// The slots whose secrets were added, in the order in which the adapter declares them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub slots: Vec<String>,
     /// The response's status; none if there was no response.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<u16>,

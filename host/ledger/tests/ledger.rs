@@ -123,7 +123,7 @@ fn ending(status: Status) -> Ending {
             payload: Some(Hash::of(b"x")),
             redactions: 0,
             route: "send".to_owned(),
-            slot: Some("token".to_owned()),
+            slots: vec!["token".to_owned()],
             status: Some(200),
             template: "/email".to_owned(),
         }],

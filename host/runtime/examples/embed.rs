@@ -34,7 +34,7 @@ async fn run() -> Result<(), Box<dyn Error>> {
     let adapter = runtime.load(&wasm).await?;
     let grant = Grant::parse(&format!(
         "adapter = \"{}\"\noperations = [\"sendEmail\"]\n\
-         [[routes]]\nmethod = \"POST\"\nurl = \"https://api.postmarkapp.com/email\"\nslot = \"server-token\"\n",
+         [[routes]]\nmethod = \"POST\"\nurl = \"https://api.postmarkapp.com/email\"\nslots = [\"server-token\"]\n",
         adapter.digest()
     ))?;
     let vault = MemoryVault::new();

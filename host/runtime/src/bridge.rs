@@ -4,7 +4,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use portcullis_egress::{HttpRequest, HttpResponse, Outbound, Phase, SendError, UnavailableReason};
-use portcullis_gate::{Denial, Descriptor, Header, Scheme};
+use portcullis_gate::{
+    Denial, Descriptor, GrantedRoute, Header, OpenSlot, RequestUrl, Scheme, Template, is_plain, printable,
+};
 use portcullis_ledger::Mode;
 use portcullis_sandbox::{
     Host,
@@ -13,9 +15,9 @@ use portcullis_sandbox::{
         http::{self, Bound, Fault, Timeout},
     },
 };
-use portcullis_vault::{self as vault, Vault, VaultError};
+use portcullis_vault::{Vault, VaultError};
 
-use crate::describe::method;
+use crate::describe::{mac, method};
 
 /// One call's powers.
 pub(crate) struct Bridge {
@@ -40,6 +42,9 @@ pub(crate) struct Seen {
 /// Most refusals of one call that are kept in full. A guest can ask for a slot it has not got a million times a second;
 /// the rest is counted.
 const MAX_DENIALS: usize = 64;
+
+/// Longest value beside a token that an adapter may read, in bytes.
+const MAX_VALUE: usize = 2 * 1024;
 
 impl Seen {
     fn deny(&mut self, denial: Denial) {
@@ -88,6 +93,95 @@ impl Bridge {
         }
     }
 
+    /// The slot as an open route has it, if the call may read what came with its token by this name.
+    fn valued(&self, slot: &str, name: &str) -> Result<OpenSlot, CredentialError> {
+        let powers = self.outbound.powers();
+        let open = powers.routes().iter().flat_map(|route| &route.slots).find(|open| open.name == slot);
+        let open = match (open, powers.slot(slot)) {
+            (Some(open), _) => open,
+            // One that is never sent has no token.
+            (None, Some(_)) => return Err(CredentialError::WrongUse(format!("the slot `{slot}` takes no tokens"))),
+            (None, None) => return Err(CredentialError::NotGranted(slot.to_owned())),
+        };
+        let values = powers.oauth(slot).map(|oauth| oauth.values.as_slice()).unwrap_or_default();
+        if !values.iter().any(|value| value == name) {
+            let name = printable(name, 64);
+            return Err(CredentialError::WrongUse(format!(
+                "the adapter does not declare `{name}` among the `values` of the slot `{slot}`"
+            )));
+        }
+        Ok(open.clone())
+    }
+
+    fn made_up_value(&self, slot: &str) -> String {
+        let routes = self.outbound.powers().routes().iter();
+        let mut carrying = routes.filter(|route| route.slots.iter().any(|open| open.name == slot));
+        carrying.next().map(|route| route.template.origin().to_owned()).unwrap_or_default()
+    }
+
+    /// What an authorization server gave, as far as an adapter may read it: text, and no way to an origin that no route of
+    /// the operation leads to.
+    fn judged(&self, slot: &str, name: &str, value: String) -> Result<String, CredentialError> {
+        let value = match self.vault.scrubber().scrub(value.as_bytes()) {
+            Some(scrubbed) => String::from_utf8_lossy(&scrubbed.bytes).into_owned(),
+            None => value,
+        };
+        if value.len() > MAX_VALUE || !value.chars().all(is_plain) {
+            let told = format!("what came as `{name}` with the token of the slot `{slot}` is no text of at most 2 KiB");
+            return Err(CredentialError::Unavailable(told));
+        }
+        let powers = self.outbound.powers();
+        // Who asks where such a text leads reads it as a URL, whatever stands before it.
+        if value.contains("://") {
+            let url = RequestUrl::parse(&value, MAX_VALUE);
+            let origin = url.as_ref().map_or("", RequestUrl::origin);
+            if origin.is_empty() || !powers.routes().iter().any(|route| route.template.origin() == origin) {
+                return Err(self.elsewhere(slot, name, origin));
+            }
+        }
+        Ok(value)
+    }
+
+    /// Records that a value leads where no route of the operation does.
+    fn elsewhere(&self, slot: &str, name: &str, origin: &str) -> CredentialError {
+        let powers = self.outbound.powers();
+        let to = if origin.is_empty() { "a URL that cannot be judged".to_owned() } else { printable(origin, 200) };
+        let declared = self.descriptor.routes_of(&powers.operation, None).unwrap_or_default();
+        let leads_there = |route: &&GrantedRoute| {
+            !origin.is_empty() && Template::parse(&route.url).is_ok_and(|template| template.origin() == origin)
+        };
+        let lines: Vec<String> = declared.iter().filter(leads_there).map(GrantedRoute::to_toml_lines).collect();
+        let why = if lines.is_empty() {
+            "and the adapter declares none for it; does its config name another server?"
+        } else {
+            "though the adapter declares some"
+        };
+        let message = format!(
+            "`{name}`, which came with the token of the slot `{slot}`, leads to {to}, where no route of `{}` is open, {why}.",
+            powers.operation
+        );
+        let allow_with = if lines.is_empty() { None } else { Some(lines.join("\n")) };
+        let denial = Denial::slot("origin-not-granted", slot, powers, message.clone(), allow_with);
+        self.deny(denial);
+        CredentialError::Unavailable(message)
+    }
+
+    /// Refuses a request to which one credential is attached twice: its handles would be one too many, or of another call.
+    fn once_each(&self, slots: &[String]) -> Result<(), http::Error> {
+        let twice = slots.iter().enumerate().find(|(at, slot)| slots.iter().take(*at).any(|before| before == *slot));
+        let Some((_, slot)) = twice else { return Ok(()) };
+        let error =
+            CredentialError::WrongUse(format!("the credential `{slot}` is attached twice; pass one handle of it"));
+        Err(http::Error::Credential(self.refuse(slot, error)))
+    }
+
+    fn deny(&self, denial: Denial) {
+        self.seen(|seen| {
+            seen.last = Some(SendError::Denied(denial.clone()));
+            seen.deny(denial);
+        });
+    }
+
     fn refuse(&self, slot: &str, error: CredentialError) -> CredentialError {
         // Of a refusal that is only counted, nothing is told that takes work.
         let kept = self.seen(|seen| seen.denials.len() < MAX_DENIALS);
@@ -122,11 +216,7 @@ impl Bridge {
         };
         let powers = self.outbound.powers();
         let allow_with = allow_with.filter(|_| kept);
-        let denial = Denial::slot(rule, slot, powers, message, allow_with);
-        self.seen(|seen| {
-            seen.last = Some(SendError::Denied(denial.clone()));
-            seen.deny(denial);
-        });
+        self.deny(Denial::slot(rule, slot, powers, message, allow_with));
         error
     }
 }
@@ -145,10 +235,12 @@ impl Host for Bridge {
             ));
         }
         // In sandbox mode the vault is not asked at all.
-        if self.mode == Mode::Live && !self.vault.holds(slot) {
-            let missing = SendError::CredentialUnavailable(slot.to_owned());
-            self.seen(|seen| seen.last = Some(missing));
-            return Err(CredentialError::Unavailable(slot.to_owned()));
+        if self.mode == Mode::Live
+            && let Err(error) = self.vault.available(slot)
+        {
+            let told = credential(&error);
+            self.seen(|seen| seen.last = Some(SendError::Credential(error)));
+            return Err(told);
         }
         Ok(())
     }
@@ -157,7 +249,7 @@ impl Host for Bridge {
         self.signing(slot).map_err(|error| self.refuse(slot, error))?;
         match self.mode {
             Mode::Sandbox => Ok(made_up_mac(algorithm)),
-            Mode::Live => self.vault.sign(slot, mac(algorithm), message).map_err(|error| unavailable(&error, slot)),
+            Mode::Live => self.vault.sign(slot, mac(algorithm), message).map_err(|error| credential(&error)),
         }
     }
 
@@ -171,35 +263,58 @@ impl Host for Bridge {
         self.signing(slot).map_err(|error| self.refuse(slot, error))?;
         match self.mode {
             Mode::Sandbox => Ok(given == made_up_mac(algorithm)),
+            Mode::Live => self.vault.verify(slot, mac(algorithm), message, given).map_err(|error| credential(&error)),
+        }
+    }
+
+    async fn value(&self, slot: &str, name: &str) -> Result<String, CredentialError> {
+        let open = self.valued(slot, name).map_err(|error| self.refuse(slot, error))?;
+        match self.mode {
+            // In sandbox mode nobody is asked: a value is an origin that a request can go to.
+            Mode::Sandbox => Ok(self.made_up_value(slot)),
             Mode::Live => {
-                self.vault.verify(slot, mac(algorithm), message, given).map_err(|error| unavailable(&error, slot))
+                let value = self.vault.value(&open, name).await.map_err(|error| {
+                    self.seen(|seen| seen.last = Some(SendError::Credential(error.clone())));
+                    credential(&error)
+                })?;
+                self.judged(slot, name, value)
             }
         }
     }
 
-    async fn send(&self, request: http::Request, slot: Option<String>) -> Result<http::Response, http::Error> {
-        let result = self.outbound.send(asked(request, slot)).await;
+    async fn send(&self, request: http::Request, slots: Vec<String>) -> Result<http::Response, http::Error> {
+        self.once_each(&slots)?;
+        let result = self.outbound.send(asked(request, slots)).await;
         self.told(result)
     }
 
-    async fn send_all(
-        &self,
-        requests: Vec<(http::Request, Option<String>)>,
-    ) -> Vec<Result<http::Response, http::Error>> {
-        let requests = requests.into_iter().map(|(request, slot)| asked(request, slot)).collect();
-        let results = self.outbound.send_all(requests).await;
-        results.into_iter().map(|result| self.told(result)).collect()
+    async fn send_all(&self, requests: Vec<(http::Request, Vec<String>)>) -> Vec<Result<http::Response, http::Error>> {
+        let checked: Vec<Result<(), http::Error>> = requests.iter().map(|(_, slots)| self.once_each(slots)).collect();
+        let fit = requests.into_iter().zip(&checked).filter(|(_, checked)| checked.is_ok());
+        let fit = fit.map(|((request, slots), _)| asked(request, slots)).collect();
+        let mut results = self.outbound.send_all(fit).await.into_iter();
+        let answers = checked.into_iter().map(|checked| {
+            checked?;
+            let result = results.next();
+            result.map_or_else(|| Err(no_answer()), |result| self.told(result))
+        });
+        answers.collect()
     }
 }
 
-fn asked(request: http::Request, slot: Option<String>) -> HttpRequest {
+fn asked(request: http::Request, slots: Vec<String>) -> HttpRequest {
     HttpRequest {
         method: method(request.method),
         url: request.url,
         headers: request.headers.into_iter().map(|header| Header { name: header.name, value: header.value }).collect(),
         body: request.body.map(Into::into),
-        slot,
+        slots,
     }
+}
+
+/// Cannot be: there is an answer to each request.
+fn no_answer() -> http::Error {
+    http::Error::Bound(Bound { name: "requests".to_owned(), limit: 0 })
 }
 
 fn told_error(error: SendError) -> http::Error {
@@ -211,8 +326,8 @@ fn told_error(error: SendError) -> http::Error {
             allow_with: denial.allow_with,
         }),
         SendError::Bound { name, limit } => http::Error::Bound(Bound { name: name.to_owned(), limit }),
-        SendError::CredentialUnavailable(slot) => http::Error::Credential(CredentialError::Unavailable(slot)),
-        SendError::CredentialUnfit(why) => http::Error::Credential(CredentialError::WrongUse(why)),
+        SendError::Credential(error) => http::Error::Credential(credential(&error)),
+        SendError::CredentialCut(_) => http::Error::Credential(CredentialError::Unavailable(error.to_string())),
         SendError::Dns(at) => http::Error::Dns(fault(at)),
         SendError::Connect(at) => http::Error::Connect(fault(at)),
         SendError::Tls(at) => http::Error::Tls(fault(at)),
@@ -238,14 +353,6 @@ fn told_error(error: SendError) -> http::Error {
     }
 }
 
-fn mac(algorithm: MacAlgorithm) -> vault::MacAlgorithm {
-    match algorithm {
-        MacAlgorithm::HmacSha1 => vault::MacAlgorithm::HmacSha1,
-        MacAlgorithm::HmacSha256 => vault::MacAlgorithm::HmacSha256,
-        MacAlgorithm::HmacSha512 => vault::MacAlgorithm::HmacSha512,
-    }
-}
-
 /// In sandbox mode a MAC has the right length and says by its content that nobody made it.
 fn made_up_mac(algorithm: MacAlgorithm) -> Vec<u8> {
     let length = match algorithm {
@@ -256,9 +363,10 @@ fn made_up_mac(algorithm: MacAlgorithm) -> Vec<u8> {
     b"sandbox-".iter().copied().cycle().take(length).collect()
 }
 
-fn unavailable(error: &VaultError, slot: &str) -> CredentialError {
+fn credential(error: &VaultError) -> CredentialError {
     match error {
-        VaultError::Empty(_) => CredentialError::Unavailable(slot.to_owned()),
+        VaultError::Empty(slot) => CredentialError::Unavailable(slot.clone()),
         VaultError::Unfit { .. } => CredentialError::WrongUse(error.to_string()),
+        other => CredentialError::Unavailable(other.to_string()),
     }
 }

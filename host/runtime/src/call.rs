@@ -315,6 +315,9 @@ impl Running<'_> {
             let limit = inner.limits.calls_at_once.into();
             return Parts::refused(CallError::Bound { name: "calls_at_once", limit });
         };
+        if call.mode == Mode::Live {
+            inner.vault.refresh().await;
+        }
         let bridge = Arc::new(Bridge {
             outbound: Outbound::new(OutboundParts {
                 powers: powers.clone(),

@@ -1,8 +1,8 @@
 //! What an adapter says about itself, as the gate reads it.
 
 use portcullis_gate::{
-    BodyKind, Descriptor, DescriptorError, Effect, Method, Operation, Parameter, Repeat, RequestBody, Route, Scheme,
-    Slot, Values,
+    BodyKind, Descriptor, DescriptorError, Effect, HmacScheme, MacAlgorithm, MacEncoding, Method, OAuth, Operation,
+    Parameter, Repeat, RequestBody, Route, Scheme, Slot, Values,
 };
 use portcullis_sandbox::wit;
 
@@ -16,7 +16,12 @@ pub(crate) fn descriptor(described: wit::Descriptor) -> Result<Descriptor, Descr
         slots: described
             .slots
             .into_iter()
-            .map(|slot| Slot { name: slot.name, description: slot.description, scheme: scheme(slot.scheme) })
+            .map(|slot| Slot {
+                name: slot.name,
+                description: slot.description,
+                scheme: scheme(slot.scheme),
+                oauth: slot.oauth.map(oauth),
+            })
             .collect(),
         routes: described
             .routes
@@ -51,7 +56,7 @@ fn route(i: usize, route: wit::Route) -> Result<Route, DescriptorError> {
         url: route.url,
         query: parameters(&format!("routes[{i}].query"), route.query)?,
         headers: parameters(&format!("routes[{i}].headers"), route.headers)?,
-        slot: route.slot,
+        slots: route.slots,
         request: route.request.map(body),
         repeat: match route.repeat {
             wit::Repeat::Never => Repeat::Never,
@@ -107,6 +112,40 @@ fn scheme(scheme: wit::Scheme) -> Scheme {
         wit::Scheme::Basic => Scheme::Basic,
         wit::Scheme::Header(header) => Scheme::Header { name: header.name, prefix: header.prefix },
         wit::Scheme::Query(name) => Scheme::Query { name },
+        wit::Scheme::Path(path) => Scheme::Path { name: path.name, prefix: path.prefix },
+        wit::Scheme::Cookie(name) => Scheme::Cookie { name },
+        wit::Scheme::Body(name) => Scheme::Body { name },
+        wit::Scheme::Sigv4(aws) => Scheme::Sigv4 { service: aws.service, region: aws.region },
+        wit::Scheme::Hmac(hmac) => Scheme::Hmac(HmacScheme {
+            algorithm: mac(hmac.algorithm),
+            message: hmac.message,
+            encoding: match hmac.encoding {
+                wit::MacEncoding::Hex => MacEncoding::Hex,
+                wit::MacEncoding::Base64 => MacEncoding::Base64,
+                wit::MacEncoding::Base64Url => MacEncoding::Base64Url,
+            },
+            headers: hmac.headers.into_iter().map(|header| (header.name, header.value)).collect(),
+        }),
+        wit::Scheme::ClientCertificate => Scheme::ClientCertificate,
         wit::Scheme::SigningKey => Scheme::SigningKey,
+    }
+}
+
+fn oauth(oauth: wit::Oauth) -> OAuth {
+    OAuth {
+        token_url: oauth.token_url,
+        authorize_url: oauth.authorize_url,
+        revoke_url: oauth.revoke_url,
+        metadata_url: oauth.metadata_url,
+        scopes: oauth.scopes,
+        values: oauth.values,
+    }
+}
+
+pub(crate) fn mac(algorithm: wit::MacAlgorithm) -> MacAlgorithm {
+    match algorithm {
+        wit::MacAlgorithm::HmacSha1 => MacAlgorithm::HmacSha1,
+        wit::MacAlgorithm::HmacSha256 => MacAlgorithm::HmacSha256,
+        wit::MacAlgorithm::HmacSha512 => MacAlgorithm::HmacSha512,
     }
 }

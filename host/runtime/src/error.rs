@@ -5,6 +5,7 @@ use portcullis_gate::{Denial, DescriptorError, GrantMismatch, Limits};
 use portcullis_ledger::{LedgerError, Status};
 use portcullis_sandbox as sandbox;
 use portcullis_schema::{SchemaError, Violations};
+use portcullis_vault::CredentialError;
 use serde_json::Value;
 
 /// A runtime cannot start.
@@ -63,6 +64,9 @@ pub enum IntegrateError {
     /// What was granted cannot be recorded.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
+    /// Its credentials cannot be had.
+    #[error(transparent)]
+    Credentials(#[from] CredentialError),
 }
 
 /// A call has no output.

@@ -24,10 +24,9 @@ pub(crate) fn failure(error: sandbox::CallError, last: Option<SendError>) -> Cal
     match last {
         Some(SendError::Denied(denial)) => return CallError::Denied(denial),
         Some(SendError::Bound { name, limit }) => return CallError::Bound { name, limit },
-        Some(SendError::CredentialUnavailable(slot)) => {
-            return CallError::Credential(format!("no secret is stored in the slot `{slot}`"));
+        Some(error @ (SendError::Credential(_) | SendError::CredentialCut(_))) => {
+            return CallError::Credential(error.to_string());
         }
-        Some(SendError::CredentialUnfit(why)) => return CallError::Credential(why),
         Some(error @ SendError::Dns(_)) => return upstream("dns", error.to_string()),
         Some(error @ SendError::Connect(_)) => return upstream("connect", error.to_string()),
         Some(error @ SendError::Tls(_)) => return upstream("tls", error.to_string()),

@@ -4,7 +4,7 @@ use std::{collections::HashMap, fmt, sync::Arc};
 
 use aws_lc_rs::digest::{SHA256, digest};
 use portcullis_egress::{Connections, Traffic};
-use portcullis_gate::{Descriptor, Explanation, Grant, Limits, Powers, explain};
+use portcullis_gate::{Descriptor, Explanation, Grant, Limits, Powers, Slot, explain};
 use portcullis_ledger::{Caller, Retention};
 use portcullis_schema::Schema;
 use portcullis_vault::{MemoryVault, Vault};
@@ -15,7 +15,8 @@ use crate::{
     adapter::Adapter,
     error::{DescribeError, IntegrateError},
     runtime::Shared,
-    version::{Asked, Version},
+    tokens::Tokens,
+    version::{Asked, Version, grant_digest},
 };
 
 /// What an integration is made of.
@@ -25,21 +26,21 @@ pub struct NewIntegration {
     pub(crate) adapter: Adapter,
     pub(crate) config: Value,
     pub(crate) grant: Grant,
-    pub(crate) vault: Arc<dyn Vault>,
+    /// Unless given, what the runtime's credentials have for it.
+    pub(crate) vault: Option<Arc<dyn Vault>>,
     pub(crate) granted_by: Caller,
 }
 
 impl NewIntegration {
     /// With an empty config and no credentials.
     pub fn new(workspace: impl Into<String>, name: impl Into<String>, adapter: Adapter, grant: Grant) -> Self {
-        let vault = Arc::new(MemoryVault::new());
         Self {
             workspace: workspace.into(),
             name: name.into(),
             adapter,
             config: json!({}),
             grant,
-            vault,
+            vault: None,
             granted_by: Caller::principal("host"),
         }
     }
@@ -58,10 +59,10 @@ impl NewIntegration {
         self
     }
 
-    /// With these credentials.
+    /// With these credentials, in place of those that the runtime keeps.
     #[must_use]
     pub fn vault(mut self, vault: Arc<dyn Vault>) -> Self {
-        self.vault = vault;
+        self.vault = Some(vault);
         self
     }
 }
@@ -156,19 +157,38 @@ impl Integration {
         let powers =
             Powers::new(adapter.digest(), &full_name(&workspace, &name), &descriptor, &grant, &shared.ceiling)?;
         let limits = Arc::new(powers.limits().clone());
+        let vault: Arc<dyn Vault> = match (vault, &shared.vaults) {
+            (Some(vault), _) => vault,
+            (None, Some(vaults)) => vaults.vault(&workspace, &name).await?,
+            (None, None) => Arc::new(MemoryVault::new()),
+        };
         let connections = Arc::new(shared.egress.connections());
-        let grant_digest = sha256(&serde_json::to_vec(&grant).unwrap_or_default());
-        let config = config.to_string();
+        connections.follow(vault.changes());
         let asked = Asked {
             workspace: &workspace,
             name: &name,
             adapter: adapter.digest(),
             config: &config,
             grant: &grant,
-            grant_digest: &grant_digest,
             granted_by: &granted_by,
         };
         let version = asked.settle(&shared.ledger).await?;
+        let (grant_digest, config) = (grant_digest(&grant), config.to_string());
+        let traffic: Arc<Traffic> = Arc::default();
+        let routes =
+            descriptor.slots.iter().filter_map(|slot| Some((slot.name.clone(), powers.tokens(&slot.name)?.clone())));
+        let tokens = Tokens {
+            ledger: shared.ledger.clone(),
+            workspace: workspace.clone(),
+            integration: name.clone(),
+            version: version.number,
+            adapter: adapter.digest().to_owned(),
+            powers: routes.collect(),
+            limits: limits.clone(),
+            connections: Arc::new(shared.egress.connections()),
+            traffic: traffic.clone(),
+        };
+        vault.connect(&descriptor.slots, Arc::new(tokens));
         let kept = |operation: &str| shared.retention.of(&workspace, &name, operation);
         let retention = descriptor.operations.iter().map(|of| (of.name.clone(), kept(&of.name))).collect();
         let inner = Inner {
@@ -188,7 +208,7 @@ impl Integration {
             retention,
             vault,
             connections,
-            traffic: Arc::default(),
+            traffic,
         };
         Ok(Self { inner: Arc::new(inner) })
     }
@@ -211,6 +231,14 @@ impl Integration {
     /// What its adapter says about itself for its config.
     pub fn descriptor(&self) -> &Descriptor {
         &self.inner.descriptor
+    }
+
+    /// The slots that its grant opens for some operation.
+    pub fn granted_slots(&self) -> Vec<&Slot> {
+        let names = self.inner.powers.operations();
+        let operations: Vec<_> = names.iter().filter_map(|name| self.inner.powers.operation(name)).collect();
+        let open = |slot: &&Slot| operations.iter().any(|powers| powers.slot(&slot.name).is_some());
+        self.inner.descriptor.slots.iter().filter(open).collect()
     }
 
     /// What it can do, and which of descriptor, grant and ceiling took the rest away.

@@ -5,7 +5,11 @@
 //! | `adapter.rs` | a loaded adapter, with the schema of its config once it was asked for it |
 //! | `runtime.rs` | the runtime: sandbox, egress and ledger, put together once |
 //! | `integration.rs` | an integration: adapter, config, credentials and grant, checked against each other |
-//! | `version.rs` | which version of an integration this is, and who granted it |
+//! | `version.rs` | what an integration is made of, as it is kept, and who granted it |
+//! | `registry.rs` | adapters and integrations that are kept, and opened by name |
+//! | `tokens.rs` | requests to authorization servers, through the gate and recorded |
+//! | `reconnect.rs` | getting a token anew |
+//! | `events.rs` | what a platform may want to tell somebody |
 //! | `call.rs` | one call, from the caller's question to the outcome in the ledger |
 //! | `failure.rs`, `abandoned.rs` | why there is no output, and what is recorded where nobody waits for it any more |
 //! | `bridge.rs` | what a running adapter asks for, handed to gate, vault and egress |
@@ -53,23 +57,29 @@ mod bridge;
 mod call;
 mod describe;
 mod error;
+mod events;
 mod failure;
 mod heads;
 mod integration;
+mod reconnect;
+mod registry;
 mod runtime;
+mod tokens;
 mod version;
 
 pub use adapter::Adapter;
 pub use call::{Call, Outcome};
 pub use error::{CallError, DescribeError, IntegrateError, StartError};
+pub use events::Event;
 pub use heads::{HttpHeadSinkError, http_head_sink};
 pub use integration::{Integration, NewIntegration};
+pub use registry::{AdapterInfo, IntegrationInfo, RegistryError};
 pub use runtime::{Runtime, RuntimeBuilder};
 
 pub use portcullis_egress::{Body, DnsResolver, Resolver, SystemResolver, Unavailable, UnavailableReason, WouldSend};
 pub use portcullis_gate::{
     CarveOut, Ceiling, CeilingError, Change, Denial, Descriptor, Diff, Effect, Explained, Explanation, Grant,
-    GrantError, GrantedRoute, Limits, Method, Operation, Parameter, Repeat, Route, Scheme, Slot, diff, explain,
+    GrantError, GrantedRoute, Limits, Method, OAuth, Operation, Parameter, Repeat, Route, Scheme, Slot, diff, explain,
     is_plain, printable,
 };
 /// The ledger, whole: queries, records, signed heads.
@@ -84,5 +94,10 @@ pub use portcullis_schema::{Field, Fields, Schema, SchemaError, Violation, Viola
 /// Stores, whole.
 pub use portcullis_store as store;
 pub use portcullis_store::{MemoryStore, Store, StoreError};
-pub use portcullis_vault::{MemoryVault, Secret, SecretError, Source, SourceError, Vault};
+pub use portcullis_vault::{
+    CredentialError, CredentialEvent, CredentialId, CredentialInfo, Credentials, Field as CredentialField, Given,
+    Happened, KeyError as MasterKeyError, KeyProvider, KeySource, Kind as CredentialKind, MaterialError, MemoryVault,
+    NewOptions, Overlap, Rewrapped, Secret, SecretError, Source, SourceError, Vault, VaultError, Vaults,
+    check as check_credential,
+};
 pub use rustls::{RootCertStore, pki_types::CertificateDer};

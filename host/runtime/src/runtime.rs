@@ -4,16 +4,19 @@ use std::{path::PathBuf, sync::Arc};
 
 use portcullis_egress::{Egress, Resolver, system_resolver};
 use portcullis_gate::{Ceiling, Descriptor, Limits, printable};
-use portcullis_ledger::{Entry, HOST, Ledger, RetentionPolicy, Step};
+use portcullis_ledger::{Caller, Entry, HOST, Ledger, RetentionPolicy, Step};
 use portcullis_sandbox::{CallError, Compiler, LoadError, Sandbox, SandboxOptions, wit};
 use portcullis_schema::Schema;
+use portcullis_vault::{CredentialError, CredentialId, Credentials, Vaults};
 use rustls::{ClientConfig, RootCertStore, crypto::aws_lc_rs};
 use serde_json::Value;
+use tokio::sync::broadcast;
 
 use crate::{
     adapter::Adapter,
     describe::descriptor,
     error::{DescribeError, IntegrateError, StartError},
+    events::{self, Event},
     integration::{Integration, NewIntegration, Schemas, sha256},
 };
 
@@ -32,6 +35,8 @@ pub(crate) struct Shared {
     pub(crate) ledger: Ledger,
     pub(crate) ceiling: Ceiling,
     pub(crate) retention: RetentionPolicy,
+    pub(crate) vaults: Option<Vaults>,
+    pub(crate) events: broadcast::Sender<Event>,
 }
 
 /// Sets a runtime up. Everything but the ledger has a default.
@@ -44,9 +49,18 @@ pub struct RuntimeBuilder {
     sandbox: SandboxOptions,
     ceiling: Ceiling,
     retention: RetentionPolicy,
+    credentials: Option<Credentials>,
 }
 
 impl RuntimeBuilder {
+    /// The credentials that integrations are opened with, unless they are given others. [`RuntimeBuilder::build`] must then
+    /// be called within tokio.
+    #[must_use]
+    pub fn credentials(mut self, credentials: Credentials) -> Self {
+        self.credentials = Some(credentials);
+        self
+    }
+
     /// What is kept of inputs and outputs. Without one, what their schemas do not mark as sensitive, until it is erased.
     #[must_use]
     pub fn retention(mut self, policy: RetentionPolicy) -> Self {
@@ -112,8 +126,10 @@ impl RuntimeBuilder {
             }
         };
         let sandbox = Sandbox::new(self.sandbox)?;
-        let (ledger, ceiling, retention) = (self.ledger, self.ceiling, self.retention);
-        Ok(Runtime { shared: Arc::new(Shared { sandbox, egress, ledger, ceiling, retention }) })
+        let (ledger, ceiling, retention, credentials) = (self.ledger, self.ceiling, self.retention, self.credentials);
+        let vaults = credentials.map(Vaults::new);
+        let events = events::bus(vaults.as_ref());
+        Ok(Runtime { shared: Arc::new(Shared { sandbox, egress, ledger, ceiling, retention, vaults, events }) })
     }
 }
 
@@ -127,7 +143,26 @@ impl Runtime {
             sandbox: SandboxOptions::default(),
             ceiling: Ceiling::default(),
             retention: RetentionPolicy::default(),
+            credentials: None,
         }
+    }
+
+    /// What happens from now on that a platform may want to tell somebody. Who does not keep up loses the oldest.
+    pub fn events(&self) -> broadcast::Receiver<Event> {
+        self.shared.events.subscribe()
+    }
+
+    /// Ends a credential: here at once, and then at its authorization server, where that takes tokens back.
+    pub async fn revoke(&self, id: &CredentialId, by: &Caller, reason: &str) -> Result<(), CredentialError> {
+        match &self.shared.vaults {
+            Some(vaults) => vaults.revoke(id, by, reason).await,
+            None => Err(CredentialError::None(id.clone())),
+        }
+    }
+
+    /// The credentials that integrations are opened with.
+    pub fn credentials(&self) -> Option<&Credentials> {
+        self.shared.vaults.as_ref().map(Vaults::credentials)
     }
 
     /// Inspects, compiles (or takes from the cache) and links an adapter. A refusal is recorded.

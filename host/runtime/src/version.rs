@@ -1,12 +1,18 @@
-//! Which version of an integration this is, and who granted it.
+//! What an integration is made of, as it is kept: adapter, config and grant, which version of them this is, and who granted it.
 //!
 //! Each change of adapter, config or grant makes a new version. It is kept together with the record that tells of it, so
-//! that there is no change without a record, and no record of a change that was not made.
+//! that there is no change without a record, and no record of a change that was not made. Credentials are kept apart, by
+//! workspace, integration and slot: they change without a new version.
+//!
+//! In the store: `I` workspace 0 name → JSON.
 
 use portcullis_gate::Grant;
 use portcullis_ledger::{Caller, Change, Entry, Hash, Kind, Ledger, LedgerError};
 use portcullis_store::Batch;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::integration::sha256;
 
 /// How often it is tried again where somebody else changes the same integration.
 const TRIES: usize = 16;
@@ -15,11 +21,11 @@ const TRIES: usize = 16;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Version {
     /// Digest of its adapter.
-    adapter: String,
-    /// Digest of its config.
-    config: Hash,
-    /// Digest of its grant.
-    grant: String,
+    pub(crate) adapter: String,
+    /// Its config.
+    pub(crate) config: Value,
+    /// Its grant.
+    pub(crate) grant: Grant,
     /// Who gave it.
     pub(crate) grantor: String,
     /// From 1.
@@ -31,20 +37,19 @@ pub(crate) struct Asked<'a> {
     pub(crate) workspace: &'a str,
     pub(crate) name: &'a str,
     pub(crate) adapter: &'a str,
-    pub(crate) config: &'a str,
+    pub(crate) config: &'a Value,
     pub(crate) grant: &'a Grant,
-    pub(crate) grant_digest: &'a str,
     pub(crate) granted_by: &'a Caller,
 }
 
 impl Asked<'_> {
     /// The version that is like this: the one there is, or a new one, which is recorded.
     pub(crate) async fn settle(&self, ledger: &Ledger) -> Result<Version, LedgerError> {
-        let key = [b"I", self.workspace.as_bytes(), &[0], self.name.as_bytes()].concat();
+        let key = key(self.workspace, self.name);
         let mut tries = 0;
         loop {
             let stored = ledger.store().get(&key).await?;
-            let before = stored.as_deref().map(|bytes| self.read(bytes)).transpose()?;
+            let before = stored.as_deref().map(|bytes| read(self.workspace, self.name, bytes)).transpose()?;
             let now = self.version(before.as_ref());
             if before.as_ref() == Some(&now) {
                 return Ok(now);
@@ -59,23 +64,14 @@ impl Asked<'_> {
         }
     }
 
-    fn read(&self, bytes: &[u8]) -> Result<Version, LedgerError> {
-        serde_json::from_slice(bytes).map_err(|error| LedgerError::Corrupt {
-            workspace: self.workspace.to_owned(),
-            seq: 0,
-            what: format!("the version of the integration `{}` cannot be read: {error}", self.name),
-        })
-    }
-
     /// Who granted what is granted already stays who granted it.
     fn version(&self, before: Option<&Version>) -> Version {
-        let config = Hash::of(self.config.as_bytes());
-        let same_grant = before.filter(|before| before.grant == self.grant_digest && before.adapter == self.adapter);
-        let same = same_grant.filter(|before| before.config == config);
+        let same_grant = before.filter(|before| before.grant == *self.grant && before.adapter == self.adapter);
+        let same = same_grant.filter(|before| before.config == *self.config);
         Version {
             adapter: self.adapter.to_owned(),
-            config,
-            grant: self.grant_digest.to_owned(),
+            config: self.config.clone(),
+            grant: self.grant.clone(),
             grantor: same_grant.map_or(&self.granted_by.principal, |before| &before.grantor).clone(),
             number: same.map_or(before.map_or(1, |before| before.number + 1), |same| same.number),
         }
@@ -87,7 +83,7 @@ impl Asked<'_> {
             Entry::change(self.workspace, kind, self.granted_by, change)
                 .integration(self.name, Some(now.number))
                 .adapter(&now.adapter)
-                .grant(&now.grant, &now.grantor)
+                .grant(&grant_digest(&now.grant), &now.grantor)
         };
         let mut entries = Vec::new();
         if before.is_none_or(|before| before.grant != now.grant || before.adapter != now.adapter) {
@@ -98,13 +94,50 @@ impl Asked<'_> {
         if before.is_none_or(|before| before.config != now.config || before.adapter != now.adapter) {
             let action = if before.is_some() { "replaced" } else { "created" };
             let mut change = Change { action: action.to_owned(), of: self.name.to_owned(), ..Change::default() };
-            change.details.insert("config".to_owned(), now.config.to_string());
+            change.details.insert("config".to_owned(), config_hash(&now.config));
             if let Some(before) = before {
                 change.details.insert("adapter-before".to_owned(), before.adapter.clone());
-                change.details.insert("config-before".to_owned(), before.config.to_string());
+                change.details.insert("config-before".to_owned(), config_hash(&before.config));
             }
             entries.push(entry(Kind::Configuration, change));
         }
         entries
     }
+}
+
+/// Where what an integration is made of is kept.
+pub(crate) fn key(workspace: &str, name: &str) -> Vec<u8> {
+    [b"I", workspace.as_bytes(), &[0], name.as_bytes()].concat()
+}
+
+/// Reads what is kept.
+pub(crate) fn read(workspace: &str, name: &str, bytes: &[u8]) -> Result<Version, LedgerError> {
+    serde_json::from_slice(bytes).or_else(|error| {
+        let corrupt = || LedgerError::Corrupt {
+            workspace: workspace.to_owned(),
+            seq: 0,
+            what: format!("what the integration `{name}` is made of cannot be read: {error}"),
+        };
+        // Before integrations were kept whole, there were digests of config and grant: whatever it is made of next is new.
+        let Numbered { adapter, grantor, number } = serde_json::from_slice(bytes).map_err(|_| corrupt())?;
+        let grant = Grant::parse(&format!("adapter = \"{adapter}\"")).map_err(|_| corrupt())?;
+        Ok(Version { adapter, config: Value::Null, grant, grantor, number })
+    })
+}
+
+/// What was kept of an integration at first.
+#[derive(Deserialize)]
+struct Numbered {
+    adapter: String,
+    grantor: String,
+    number: u64,
+}
+
+/// The digest by which records name a grant.
+pub(crate) fn grant_digest(grant: &Grant) -> String {
+    sha256(&serde_json::to_vec(grant).unwrap_or_default())
+}
+
+fn config_hash(config: &Value) -> String {
+    Hash::of(config.to_string().as_bytes()).to_string()
 }

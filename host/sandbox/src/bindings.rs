@@ -6,6 +6,7 @@ wasmtime::component::bindgen!({
     path: "../../wit/0.1.0",
     world: "adapter",
     imports: {
+        "portcullis:adapter/credentials.[method]credential.value": async | trappable,
         "portcullis:adapter/http.send": async | trappable,
         "portcullis:adapter/http.send-all": async | trappable,
         default: trappable,

@@ -29,14 +29,14 @@ pub trait Host: Send + Sync {
     /// Whether `mac` is that MAC.
     fn verify(&self, slot: &str, algorithm: MacAlgorithm, message: &[u8], mac: &[u8]) -> Result<bool, CredentialError>;
 
-    /// Sends one request, with the credential of this slot.
-    async fn send(&self, request: http::Request, slot: Option<String>) -> Result<http::Response, http::Error>;
+    /// What came with the slot's token by this name.
+    async fn value(&self, slot: &str, name: &str) -> Result<String, CredentialError>;
+
+    /// Sends one request, with the credentials of these slots.
+    async fn send(&self, request: http::Request, slots: Vec<String>) -> Result<http::Response, http::Error>;
 
     /// Sends several and answers in their order.
-    async fn send_all(
-        &self,
-        requests: Vec<(http::Request, Option<String>)>,
-    ) -> Vec<Result<http::Response, http::Error>>;
+    async fn send_all(&self, requests: Vec<(http::Request, Vec<String>)>) -> Vec<Result<http::Response, http::Error>>;
 }
 
 /// Sees every byte that the host hands to a guest. For proofs: what a sight has not seen, the guest has not either.
@@ -44,6 +44,9 @@ pub trait Sight: Send + Sync {
     /// These bytes are about to be copied into the guest's memory.
     fn lowered(&self, bytes: &[u8]);
 }
+
+/// Most handles of one request that are looked at, four times what a route can have.
+const MOST_SLOTS: usize = 16;
 
 /// What stands behind a guest's credential handle.
 #[derive(Clone, Debug)]
@@ -66,9 +69,7 @@ impl credentials::Host for State {
         match self.host()?.open(&slot) {
             Ok(()) => Ok(Ok(self.table.push(Handle { slot })?)),
             Err(error) => {
-                if let Some(sight) = &self.sight {
-                    sight.lowered(format!("{error:?}").as_bytes());
-                }
+                see_text(self.sight.as_ref(), &format!("{error:?}"));
                 Ok(Err(error))
             }
         }
@@ -103,6 +104,22 @@ impl credentials::HostCredential for State {
         Ok(self.host()?.verify(&self.table.get(&handle)?.slot, algorithm, &message, &mac))
     }
 
+    async fn value(
+        &mut self,
+        handle: Resource<Handle>,
+        name: String,
+    ) -> wasmtime::Result<Result<String, CredentialError>> {
+        let slot = self.table.get(&handle)?.slot.clone();
+        let host = self.host()?;
+        let meter = self.meter.clone();
+        let answer = HostWork { meter, work: host.value(&slot, &name) }.await;
+        match &answer {
+            Ok(value) => see_text(self.sight.as_ref(), value),
+            Err(error) => see_text(self.sight.as_ref(), &format!("{error:?}")),
+        }
+        Ok(answer)
+    }
+
     fn drop(&mut self, handle: Resource<Handle>) -> wasmtime::Result<()> {
         self.table.delete(handle)?;
         Ok(())
@@ -113,23 +130,23 @@ impl http::Host for State {
     async fn send(
         &mut self,
         request: http::Request,
-        credential: Option<Resource<Handle>>,
+        credentials: Vec<Resource<Handle>>,
     ) -> wasmtime::Result<Result<http::Response, http::Error>> {
-        let slot = self.slot_of(credential)?;
+        let slots = self.slots_of(&credentials)?;
         let host = self.host()?;
         let meter = self.meter.clone();
-        let answer = HostWork { meter, work: host.send(request, slot) }.await;
+        let answer = HostWork { meter, work: host.send(request, slots) }.await;
         see(self.sight.as_ref(), &answer);
         Ok(answer)
     }
 
     async fn send_all(
         &mut self,
-        requests: Vec<(http::Request, Option<Resource<Handle>>)>,
+        requests: Vec<(http::Request, Vec<Resource<Handle>>)>,
     ) -> wasmtime::Result<Vec<Result<http::Response, http::Error>>> {
         let requests = requests
             .into_iter()
-            .map(|(request, credential)| Ok((request, self.slot_of(credential)?)))
+            .map(|(request, credentials)| Ok((request, self.slots_of(&credentials)?)))
             .collect::<wasmtime::Result<Vec<_>>>()?;
         let host = self.host()?;
         let meter = self.meter.clone();
@@ -142,8 +159,15 @@ impl http::Host for State {
 }
 
 impl State {
-    fn slot_of(&self, credential: Option<Resource<Handle>>) -> wasmtime::Result<Option<String>> {
-        credential.map(|handle| Ok(self.table.get(&handle)?.slot.clone())).transpose()
+    fn slots_of(&self, credentials: &[Resource<Handle>]) -> wasmtime::Result<Vec<String>> {
+        // No route takes as many: what is beyond changes nothing but the memory that it takes.
+        credentials.iter().take(MOST_SLOTS).map(|handle| Ok(self.table.get(handle)?.slot.clone())).collect()
+    }
+}
+
+fn see_text(sight: Option<&Arc<dyn Sight>>, text: &str) {
+    if let Some(sight) = sight {
+        sight.lowered(text.as_bytes());
     }
 }
 

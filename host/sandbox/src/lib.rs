@@ -52,7 +52,7 @@ pub mod wit {
     pub use crate::bindings::exports::portcullis::adapter::operations::{Error, Failure, Invalid};
     pub use crate::bindings::portcullis::adapter::credentials::{CredentialError, MacAlgorithm};
     pub use crate::bindings::portcullis::adapter::descriptor::{
-        Body, Descriptor, Effect, Parameter, Repeat, Route, Scheme, Values,
+        Body, Descriptor, Effect, MacEncoding, Oauth, Parameter, Repeat, Route, Scheme, Values,
     };
     pub use crate::bindings::portcullis::adapter::http;
     pub use crate::bindings::portcullis::adapter::log::Level;

@@ -75,6 +75,15 @@ impl fmt::Display for Source {
 impl Source {
     /// Reads the secret.
     pub fn read(&self) -> Result<Secret, SourceError> {
+        self.read_as(Secret::new)
+    }
+
+    /// Reads a secret of several lines: PEM, JSON.
+    pub fn read_document(&self) -> Result<Secret, SourceError> {
+        self.read_as(Secret::document)
+    }
+
+    fn read_as(&self, take: fn(Vec<u8>) -> Result<Secret, SecretError>) -> Result<Secret, SourceError> {
         let place = || self.to_string();
         let bytes = match self {
             Source::File(path) => std::fs::File::open(path).and_then(read_bounded),
@@ -85,7 +94,7 @@ impl Source {
             }
         };
         let bytes = bytes.map_err(|error| SourceError::Read { place: place(), error })?;
-        Secret::new(bytes).map_err(|error| SourceError::Secret { place: place(), error })
+        take(bytes).map_err(|error| SourceError::Secret { place: place(), error })
     }
 }
 

@@ -36,7 +36,7 @@ pub fn model(arguments: TokenStream, item: TokenStream) -> TokenStream {
 
 /// Makes a function an operation: `#[operation(EFFECT, uses(ROUTE, …))]`.
 ///
-/// `EFFECT` is `read`, `write` or `destructive`. `uses` names the constants (routes, and signing-key slots) that the
+/// `EFFECT` is `read`, `write` or `destructive`. `uses` names the constants (routes, and signing keys) that the
 /// operation needs; it may be empty, it may not be missing. The function takes `cx: &Context<Config>` and one input,
 /// and returns `Result<Output, Failure>` (or `Result<Output, Error>`, to point at a part of the input). Its name in
 /// camelCase is the operation's name, the first paragraph of its doc comment the operation's description.
@@ -53,6 +53,7 @@ pub fn operation(arguments: TokenStream, item: TokenStream) -> TokenStream {
 /// | `base` | the URL that routes starting with `/` are relative to: `\|config\| &config.base_url`, a function, or a literal | required |
 /// | `operations` | `[send_email, …]` | required, or `describe` and `run` |
 /// | `headers` | header fields of every request that depend on the config: `\|config\| vec![("X-Account", config.account.clone())]` | none |
+/// | `oauth` | what the config says of the server that issues a slot's tokens: `\|config, slot, server\| server.token_url = config.token_url.clone()` | as the slots say |
 /// | `check` | `fn(&Config) -> Result<(), Error>`, to refuse a config that its schema allows: `Error::invalid_config("/pointer", "…")` | all are taken |
 /// | `success` | `fn(&Response) -> bool`, where the status alone does not tell | a status of 2xx |
 /// | `error` | `fn(&Response) -> Failure`, for answers that are no success | `http.STATUS` |

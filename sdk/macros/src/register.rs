@@ -19,6 +19,7 @@ struct Registration {
     describe: Option<Expr>,
     run: Option<Expr>,
     headers: Option<Expr>,
+    oauth: Option<Expr>,
     check: Option<Expr>,
     success: Option<Expr>,
     error: Option<Expr>,
@@ -39,6 +40,7 @@ impl Parse for Registration {
                 "describe" => all.describe.replace(input.parse()?).is_none(),
                 "run" => all.run.replace(input.parse()?).is_none(),
                 "headers" => all.headers.replace(input.parse()?).is_none(),
+                "oauth" => all.oauth.replace(input.parse()?).is_none(),
                 "check" => all.check.replace(input.parse()?).is_none(),
                 "success" => all.success.replace(input.parse()?).is_none(),
                 "error" => all.error.replace(input.parse()?).is_none(),
@@ -55,7 +57,7 @@ impl Parse for Registration {
                         key.span(),
                         format!(
                             "`{other}` is not known here; the keys are `config`, `base`, `operations` (or `describe` and \
-                             `run`), `headers`, `check`, `success`, `error`, `name`, `version` and `description`"
+                             `run`), `headers`, `oauth`, `check`, `success`, `error`, `name`, `version` and `description`"
                         ),
                     ));
                 }
@@ -135,6 +137,14 @@ pub(crate) fn expand(input: TokenStream) -> Result<TokenStream> {
             }
         }
     });
+    let oauth = registration.oauth.map(|oauth| {
+        quote! {
+            fn oauth(&self, slot: &str, server: &mut ::portcullis_sdk::DeclaredOAuth) {
+                let oauth: fn(&Self, &str, &mut ::portcullis_sdk::DeclaredOAuth) = #oauth;
+                oauth(self, slot, server)
+            }
+        }
+    });
 
     Ok(quote! {
         impl ::portcullis_sdk::Adapter for #config {
@@ -161,6 +171,7 @@ pub(crate) fn expand(input: TokenStream) -> Result<TokenStream> {
             }
 
             #headers
+            #oauth
             #check
             #success
             #error

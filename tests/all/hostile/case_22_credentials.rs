@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use portcullis_runtime::{CallError, MemoryVault, Secret};
+use portcullis_runtime::{CallError, MemoryVault, Outcome, Secret};
 use serde_json::{Value, json};
 
 use crate::{
     guests,
-    harness::{Case, call, everything, rules, send},
+    harness::{Case, call, everything, rules, secret, send},
 };
 
 #[tokio::test]
@@ -91,7 +91,7 @@ async fn each_integration_sends_its_own_credential() {
 #[tokio::test]
 async fn a_handle_does_not_outlive_its_call() {
     let case = Case::new().await;
-    let route = "[[routes]]\nmethod = \"GET\"\nurl = \"https://api.example.com/allowed\"\nslot = \"token\"\n";
+    let route = "[[routes]]\nmethod = \"GET\"\nurl = \"https://api.example.com/allowed\"\nslots = [\"token\"]\n";
     let keeper = case.guest_in("acme", guests::HOSTILE_KEPT_HANDLE, "keep", route).await;
     for _ in 0..3 {
         let outcome = keeper.call(call("keep", json!({})).live()).await;
@@ -112,6 +112,146 @@ async fn a_handle_that_was_made_up_is_none() {
     }
     assert_eq!(case.vault.opened(), asked, "the vault was asked");
     case.holds(&outcome).await;
+}
+
+/// The rules of what was refused, as the ledger has them.
+fn denied(outcome: &Outcome) -> Vec<&str> {
+    outcome.denials.iter().map(|denial| denial.rule.as_str()).collect()
+}
+
+fn several(url: &str, slots: &[&str]) -> Value {
+    json!({"do": "send", "method": "GET", "url": url, "headers": [], "body": null, "slots": slots})
+}
+
+#[tokio::test]
+async fn a_request_carries_all_credentials_of_its_route_and_each_once() {
+    let case = Case::new().await;
+    let url = format!("{}/several", case.upstream.origin());
+    let steps = json!([
+        several(&url, &["cookie", "query-key", "token", "key"]),
+        several(&url, &["token", "key", "query-key"]),
+        several(&url, &["token", "key", "query-key", "cookie", "basic"]),
+        several(&url, &["token", "key", "query-key", "cookie", "token"]),
+        several(&url, &["token", "token+", "key", "query-key"]),
+        {"do": "sendAll", "requests": [several(&url, &["key", "key"]), several(&url, &["token", "key", "query-key", "cookie"])]},
+    ]);
+    let outcome = case.steps(case.probe(), steps).await;
+    let output = outcome.result.as_ref().unwrap();
+    assert_eq!(output["results"][0]["ok"]["status"], 200, "{output}");
+    assert_eq!(denied(&outcome), ["slot-missing", "slot-not-granted", "slot-wrong-use", "slot-wrong-use", "slot-wrong-use"]);
+    assert!(outcome.denials[0].message.contains("`cookie`"), "{:?}", outcome.denials[0]);
+    assert!(outcome.denials[1].message.contains("`basic`"), "{:?}", outcome.denials[1]);
+    for step in [3, 4] {
+        let error = &output["results"][step]["error"];
+        assert!(error.to_string().contains("attached twice"), "{error}");
+    }
+    let both = &output["results"][5]["results"];
+    assert!(both[0].to_string().contains("`key` is attached twice") && both[1]["ok"]["status"] == 200, "{both}");
+    let received = case.upstream.received();
+    assert_eq!(received.len(), 2);
+    for received in &received {
+        assert_eq!(received.header("authorization").unwrap(), format!("Bearer {}", secret("token")));
+        assert_eq!(received.header("x-api-key").unwrap(), secret("key"));
+        assert_eq!(received.header("cookie").unwrap(), format!("sid={}", secret("cookie")));
+        assert!(received.target.starts_with("/several?api_key="), "{}", received.target);
+    }
+    assert_eq!(outcome.exchanges[0].slots, ["token", "key", "query-key", "cookie"]);
+    case.holds(&outcome).await;
+}
+
+#[tokio::test]
+async fn a_secret_goes_into_its_own_segment_of_the_path_and_into_no_other() {
+    let case = Case::new().await;
+    let origin = case.upstream.origin();
+    let to = |path: &str| several(&format!("{origin}{path}"), &["bot"]);
+    let steps = json!([
+        to("/bot/-credential-/send/7"),
+        to("/bot/-credential-/send/-credential-"),
+        to("/bot/mine/send/-credential-"),
+        several(&format!("{origin}/items/-credential-"), &[]),
+        several(&format!("{origin}/items/-credential-"), &["bot"]),
+    ]);
+    let outcome = case.steps(case.probe(), steps).await;
+    assert_eq!(denied(&outcome), ["path-not-granted", "slot-not-granted"]);
+    let targets: Vec<String> = case.upstream.received().into_iter().map(|received| received.target).collect();
+    let bot = secret("bot");
+    assert_eq!(
+        targets,
+        [format!("/bot/bot{bot}/send/7"), format!("/bot/bot{bot}/send/-credential-"), "/items/-credential-".to_owned()]
+    );
+    assert!(!format!("{:?}", outcome.exchanges).contains(&bot));
+    case.holds(&outcome).await;
+}
+
+#[tokio::test]
+async fn what_came_with_a_token_is_read_by_its_declared_name_and_leads_nowhere_else() {
+    let case = Case::new().await;
+    let origin = case.upstream.origin();
+    let read = |name: &str| json!({"do": "value", "slot": "token", "name": name});
+    let give = |name: &str, value: &str| drop(case.vault.values.lock().unwrap().insert(name.to_owned(), value.to_owned()));
+    give("instance_url", &format!("{origin}/services"));
+    give("id", "00D-1");
+    give("undeclared", "x");
+    let steps = json!([
+        read("instance_url"),
+        read("id"),
+        read("undeclared"),
+        {"do": "value", "slot": "key", "name": "id"},
+        {"do": "value", "slot": "signing", "name": "id"},
+        {"do": "value", "slot": "none-such", "name": "id"},
+    ]);
+    let outcome = case.steps(case.probe(), steps).await;
+    let output = outcome.result.as_ref().unwrap();
+    assert_eq!(output["results"][0]["ok"], format!("{origin}/services"), "{output}");
+    assert_eq!(output["results"][1]["ok"], "00D-1");
+    for (step, kind) in [(2, "wrong-use"), (3, "wrong-use"), (4, "wrong-use"), (5, "no-such-slot")] {
+        assert_eq!(output["results"][step]["error"]["kind"], kind, "{output}");
+    }
+    assert_eq!(denied(&outcome), ["slot-wrong-use", "slot-wrong-use", "slot-wrong-use", "slot-not-declared"]);
+    case.holds(&outcome).await;
+    // Another server's.
+    for elsewhere in ["https://evil.example/services", "https://user@evil.example/", "see https://evil.example/"] {
+        give("instance_url", elsewhere);
+        let outcome = case.steps(case.probe(), json!([read("instance_url")])).await;
+        let output = outcome.result.as_ref().unwrap();
+        assert_eq!(output["results"][0]["error"]["kind"], "unavailable", "{output}");
+        assert_eq!(denied(&outcome), ["origin-not-granted"], "{elsewhere}");
+        case.holds(&outcome).await;
+    }
+    // What is no plain text of 2 KiB; and one that is a secret after all.
+    for (odd, kind) in [("x".repeat(2_049), "unavailable"), ("a\u{1b}[2J".to_owned(), "unavailable")] {
+        give("id", &odd);
+        let outcome = case.steps(case.probe(), json!([read("id")])).await;
+        assert_eq!(outcome.result.as_ref().unwrap()["results"][0]["error"]["kind"], kind);
+    }
+    give("id", &format!("is {}", secret("token")));
+    let outcome = case.steps(case.probe(), json!([read("id")])).await;
+    assert!(outcome.result.as_ref().unwrap()["results"][0]["ok"].is_string());
+    case.holds(&outcome).await;
+    // There is none: the server gave none.
+    case.vault.values.lock().unwrap().clear();
+    let outcome = case.steps(case.probe(), json!([read("id")])).await;
+    let error = &outcome.result.as_ref().unwrap()["results"][0]["error"];
+    assert!(error.to_string().contains("gave no `id`"), "{error}");
+}
+
+#[tokio::test]
+async fn a_value_leads_where_a_route_is_declared_and_the_lines_that_open_it_are_told() {
+    let case = Case::new().await;
+    let base = case.upstream.origin();
+    let route = format!("[[routes]]\nmethod = \"POST\"\nurl = \"{base}/echo\"\nslots = [\"token\"]\n");
+    let probe = case.probe_with(&base, &route, &[case.upstream.address]).await;
+    case.vault.values.lock().unwrap().insert("instance_url".to_owned(), "https://elsewhere.example/x".to_owned());
+    let steps = json!([{"do": "value", "slot": "token", "name": "instance_url"}]);
+    let outcome = case.steps(&probe, steps.clone()).await;
+    assert_eq!(denied(&outcome), ["origin-not-granted"]);
+    assert!(outcome.denials[0].message.contains("https://elsewhere.example"), "{:?}", outcome.denials[0]);
+    assert_eq!(outcome.denials[0].allow_with, None, "the adapter declares nothing there");
+    // In sandbox mode nobody is asked, and the value is an origin that a request can go to.
+    let asked = case.vault.asked();
+    let outcome = probe.call(call("probe", json!({ "steps": steps }))).await;
+    assert_eq!(outcome.result.as_ref().unwrap()["results"][0]["ok"], base);
+    assert_eq!(case.vault.asked(), asked, "the vault was asked");
 }
 
 #[tokio::test]

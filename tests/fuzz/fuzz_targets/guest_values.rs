@@ -1,4 +1,4 @@
-//! What guests hand over: any method, URL, header fields, body flag and slot, against an adapter with every kind of rule.
+//! What guests hand over: any method, URL, header fields, body flag and slots, against an adapter with every kind of rule.
 //! The decision is the specification's, a denial can be told, and its lines help.
 #![no_main]
 
@@ -24,7 +24,7 @@ struct Guest {
     url: Url,
     headers: Vec<(Name, Vec<u8>)>,
     body: bool,
-    slot: Option<Slot>,
+    slots: Vec<Slot>,
 }
 
 #[derive(Arbitrary, Debug)]
@@ -113,10 +113,14 @@ fuzz_target!(|guest: Guest| {
         url: RequestUrl::parse("https://api.example.com/", 100).unwrap(),
         headers: Vec::new(),
         body: guest.body,
-        slot: guest.slot.map(|slot| match slot {
-            Slot::Text(text) => text,
-            Slot::Known(at) => of(SLOTS, at),
-        }),
+        slots: guest
+            .slots
+            .into_iter()
+            .map(|slot| match slot {
+                Slot::Text(text) => text,
+                Slot::Known(at) => of(SLOTS, at),
+            })
+            .collect(),
     };
     let text = match guest.url {
         Url::Text(text) => text,

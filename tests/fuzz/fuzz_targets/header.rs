@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use portcullis_gate::{HeaderRefusal, Scheme, judge_header};
+use portcullis_gate::{HeaderRefusal, OpenSlot, Scheme, judge_header};
 
 /// Spelt another time, and in another way than the gate has it: without `-` and `_`.
 const HOSTS: &[&str] = &[
@@ -38,14 +38,15 @@ fuzz_target!(|data: &[u8]| {
     let (name, value) = (&data[..at], data.get(at + 1..).unwrap_or_default());
     let Ok(name) = std::str::from_utf8(name) else { return };
     let scheme = Scheme::Header { name: "X-Api_Key".to_owned(), prefix: String::new() };
-    let plain = judge_header(name, value, None);
-    let slot = judge_header(name, value, Some(&scheme));
+    let slot = |scheme| OpenSlot { name: "key".to_owned(), scheme, segment: None };
+    let plain = judge_header(name, value, &[]);
+    let judged = judge_header(name, value, &[slot(Scheme::Bearer), slot(scheme)]);
     for other in [Scheme::Bearer, Scheme::Basic, Scheme::SigningKey, Scheme::Query { name: name.to_owned() }] {
-        assert_eq!(judge_header(name, value, Some(&other)), plain);
+        assert_eq!(judge_header(name, value, &[slot(other)]), plain);
     }
     let lower = name.to_ascii_lowercase();
     let spelt = lower.replace('_', "-");
-    assert_eq!(slot, if plain.is_ok() && spelt == "x-api-key" { Err(HeaderRefusal::Slot) } else { plain });
+    assert_eq!(judged, if plain.is_ok() && spelt == "x-api-key" { Err(HeaderRefusal::Slot) } else { plain });
     if plain.is_ok() {
         let sent = http::HeaderName::from_bytes(name.as_bytes()).expect("the library does not take this name");
         assert_eq!(sent.as_str(), lower);

@@ -34,9 +34,10 @@ impl Guest for Component {
             name: "token".to_owned(),
             description: "A token.".to_owned(),
             scheme: Scheme::Bearer,
+            oauth: None,
         });
         for route in &mut descriptor.routes {
-            route.slot = Some("token".to_owned());
+            route.slots = vec!["token".to_owned()];
         }
         Ok(descriptor)
     }

@@ -63,9 +63,10 @@ impl Guest for Component {
                 name: "clinic-token".to_owned(),
                 description: "A token.".to_owned(),
                 scheme: Scheme::Bearer,
+                oauth: None,
             }],
             routes: vec![Route {
-                slot: Some("clinic-token".to_owned()),
+                slots: vec!["clinic-token".to_owned()],
                 response: patient.to_string(),
                 ..route("read-patient", read, &format!("{}/Patient/{{id}}", base_url(&config)))
             }],
@@ -89,8 +90,9 @@ impl Guest for Component {
         let id = input.get("id").and_then(Value::as_str).unwrap_or("1");
         let url = format!("{}/Patient/{id}", base_url(&call.config));
         let token = credentials::open("clinic-token").ok();
+        let token: Vec<_> = token.iter().collect();
         let request = http::Request { method: Method::Get, url, headers: Vec::new(), body: None };
-        match http::send(&request, token.as_ref()) {
+        match http::send(&request, &token) {
             Ok(response) => Ok(String::from_utf8_lossy(&response.body).into_owned()),
             Err(error) => failed("clinic.unreachable", format!("{error:?}"), false, None),
         }

@@ -11,7 +11,7 @@ portcullis_guests::guest!("puppet-greedy", "steal", |input: Value| {
     let mut loot = Vec::with_capacity(urls.len());
     for url in urls.iter().filter_map(Value::as_str) {
         let request = http::Request { method: Method::Get, url: url.to_owned(), headers: Vec::new(), body: None };
-        match http::send(&request, None) {
+        match http::send(&request, &[]) {
             Ok(response) => loot.push(json!({"url": url, "status": response.status})),
             Err(error) => return Err(refused(error)),
         }

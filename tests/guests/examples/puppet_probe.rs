@@ -5,10 +5,11 @@
 //!
 //! | step (`do`) | fields | result |
 //! | --- | --- | --- |
-//! | `send` | `method`, `url`, `headers` (`[[name, value], …]`), `body`, `slot` | `{"ok": {status, headers, body}}` or `{"error": {"kind": …}}` |
+//! | `send` | `method`, `url`, `headers` (`[[name, value], …]`), `body`, `slot` or `slots` | `{"ok": {status, headers, body}}` or `{"error": {"kind": …}}` |
 //! | `sendAll` | `requests`: the fields of `send`, each | `{"results": [as above, …]}` |
 //! | `log` | `level`, `message` | `{"ok": true}` |
 //! | `print` | `message` (to stdout) | `{"ok": true}` |
+//! | `value` | `slot`, `name` | `{"ok": text}` or `{"error": …}` |
 //! | `open` | `slot` | `{"ok": slot's name}` or `{"error": …}` |
 //! | `sign` | `slot`, `algorithm`, `message` | `{"ok": MAC in hex}` or `{"error": …}` |
 //! | `verify` | and `mac` in hex | `{"ok": boolean}` or `{"error": …}` |
@@ -17,7 +18,8 @@
 //! | `clock` | | `{"wall": {seconds, nanoseconds}, "monotonic": nanoseconds}` |
 //! | `random` | | `{"bytes": 16 bytes in hex}` |
 //!
-//! Without a `slot` (or with null) no credential is attached. Operation `probe`; config `{"baseUrl": …, "elsewhere": …}`,
+//! Without a `slot` (or with null) and without `slots` no credential is attached. A name that stands in `slots` twice is one
+//! handle that is attached twice, with a `+` at its end two handles of one slot. Operation `probe`; config `{"baseUrl": …, "elsewhere": …}`,
 //! where `elsewhere` is a second base URL with the same routes.
 #![cfg(target_arch = "wasm32")]
 
@@ -33,7 +35,9 @@ use portcullis_sdk::{
     Descriptor, Effect, Method,
     bindings::{
         self,
-        portcullis::adapter::descriptor::{Body, HeaderScheme, Operation, Parameter, Route, Scheme, Slot, Values},
+        portcullis::adapter::descriptor::{
+            Body, HeaderScheme, Oauth, Operation, Parameter, PathScheme, Route, Scheme, Slot, Values,
+        },
     },
     prelude::{Value, json},
 };
@@ -61,7 +65,7 @@ impl Guest for Component {
             name: "puppet-probe".to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             description: "A guest for tests that does what it is told.".to_owned(),
-            slots: slots(),
+            slots: slots(&base_url(&config)),
             operations: vec![Operation {
                 name: "probe".to_owned(),
                 description: "Does the steps in the input.".to_owned(),
@@ -91,7 +95,7 @@ fn any(name: &str) -> Vec<Parameter> {
 
 fn routes(base: &str) -> Vec<Route> {
     let with_slot = |id: &str, method, path: &str, slot: &str| Route {
-        slot: Some(slot.to_owned()),
+        slots: vec![slot.to_owned()],
         ..route(id, method, &format!("{base}{path}"))
     };
     vec![
@@ -114,20 +118,44 @@ fn routes(base: &str) -> Vec<Route> {
         with_slot("basic", Method::Get, "/basic", "basic"),
         Route { headers: any("X-Go"), ..with_slot("header", Method::Get, "/header", "key") },
         with_slot("query", Method::Get, "/query", "query-key"),
+        Route {
+            slots: ["token", "key", "query-key", "cookie"].map(str::to_owned).to_vec(),
+            ..route("several", Method::Get, &format!("{base}/several"))
+        },
+        with_slot("path", Method::Get, "/bot/{bot}/send/{to}", "bot"),
     ]
 }
 
-fn slots() -> Vec<Slot> {
+/// Tokens for the slot `token`, where an operator gives what they are asked for with.
+fn oauth(base: &str) -> Oauth {
+    Oauth {
+        token_url: Some(format!("{base}/oauth/token")),
+        authorize_url: None,
+        revoke_url: None,
+        metadata_url: None,
+        scopes: Vec::new(),
+        values: vec!["instance_url".to_owned(), "id".to_owned()],
+    }
+}
+
+fn slots(base: &str) -> Vec<Slot> {
     let header = HeaderScheme { name: "X-Api-Key".to_owned(), prefix: String::new() };
     [
         ("token", Scheme::Bearer),
         ("basic", Scheme::Basic),
         ("key", Scheme::Header(header)),
         ("query-key", Scheme::Query("api_key".to_owned())),
+        ("cookie", Scheme::Cookie("sid".to_owned())),
+        ("bot", Scheme::Path(PathScheme { name: "bot".to_owned(), prefix: "bot".to_owned() })),
         ("signing", Scheme::SigningKey),
     ]
     .into_iter()
-    .map(|(name, scheme)| Slot { name: name.to_owned(), description: format!("The slot `{name}`."), scheme })
+    .map(|(name, scheme)| Slot {
+        name: name.to_owned(),
+        description: format!("The slot `{name}`."),
+        oauth: (name == "token").then(|| oauth(base)),
+        scheme,
+    })
     .collect()
 }
 
@@ -145,6 +173,10 @@ fn step(step: &Value) -> Value {
         }
         "open" => match credentials::open(text(step, "slot")) {
             Ok(credential) => json!({"ok": credential.slot()}),
+            Err(error) => json!({"error": credential_error(error)}),
+        },
+        "value" => match credentials::open(text(step, "slot")).and_then(|slot| slot.value(text(step, "name"))) {
+            Ok(value) => json!({"ok": value}),
             Err(error) => json!({"error": credential_error(error)}),
         },
         "sign" => signed(step, |credential, algorithm, message| {
@@ -176,7 +208,7 @@ fn send(step: &Value) -> Value {
         Err(error) => return outcome(Err(http::Error::Credential(error))),
     };
     match request(step) {
-        Ok(request) => outcome(http::send(&request, credential.as_ref())),
+        Ok(request) => outcome(http::send(&request, &handles(step, &credential))),
         Err(problem) => problem,
     }
 }
@@ -190,12 +222,32 @@ fn send_all(steps: &[Value]) -> Value {
             (_, Err(error)) => return outcome(Err(http::Error::Credential(error))),
         }
     }
-    let requests: Vec<_> = opened.iter().map(|(request, credential)| (request.clone(), credential.as_ref())).collect();
+    let requests: Vec<_> = opened
+        .iter()
+        .zip(steps)
+        .map(|((request, credentials), step)| (request.clone(), handles(step, credentials)))
+        .collect();
     json!({"results": http::send_all(&requests).into_iter().map(outcome).collect::<Vec<_>>()})
 }
 
-fn open(step: &Value) -> Result<Option<Credential>, CredentialError> {
-    step.get("slot").and_then(Value::as_str).map(credentials::open).transpose()
+/// A handle of each slot that a step names.
+fn open(step: &Value) -> Result<Vec<(String, Credential)>, CredentialError> {
+    let mut opened: Vec<(String, Credential)> = Vec::new();
+    for name in names(step) {
+        if !opened.iter().any(|(known, _)| known == name) {
+            opened.push((name.to_owned(), credentials::open(name.trim_end_matches('+'))?));
+        }
+    }
+    Ok(opened)
+}
+
+fn names(step: &Value) -> impl Iterator<Item = &str> {
+    step.get("slot").into_iter().chain(list(step, "slots")).filter_map(Value::as_str)
+}
+
+/// The handles in the order in which the step names them.
+fn handles<'a>(step: &Value, opened: &'a [(String, Credential)]) -> Vec<&'a Credential> {
+    names(step).filter_map(|name| opened.iter().find(|(known, _)| known == name)).map(|(_, handle)| handle).collect()
 }
 
 fn request(step: &Value) -> Result<http::Request, Value> {

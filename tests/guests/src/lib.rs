@@ -58,7 +58,7 @@ pub fn descriptor(name: &str, operation: &str, config: &str) -> Descriptor {
     }
 }
 
-/// A route without slot, query, headers and body, repeated where its method says that it may be.
+/// A route without slots, query, headers and body, repeated where its method says that it may be.
 #[must_use]
 pub fn route(id: &str, method: Method, url: &str) -> Route {
     Route {
@@ -68,7 +68,7 @@ pub fn route(id: &str, method: Method, url: &str) -> Route {
         url: url.to_owned(),
         query: Vec::new(),
         headers: Vec::new(),
-        slot: None,
+        slots: Vec::new(),
         request: None,
         repeat: match method {
             Method::Post | Method::Patch => Repeat::Never,

@@ -112,7 +112,7 @@ async fn run() -> Result<Story, Failure> {
         "contract": postmark.upload().contract,
         "imports": postmark.upload().imports,
         "operations": descriptor.operations.iter().map(|o| json!({"name": o.name, "effect": o.effect})).collect::<Vec<_>>(),
-        "routes": descriptor.routes.iter().map(|r| json!({"method": r.method, "url": r.url, "slot": r.slot})).collect::<Vec<_>>(),
+        "routes": descriptor.routes.iter().map(|r| json!({"method": r.method, "url": r.url, "slots": r.slots})).collect::<Vec<_>>(),
         "slots": descriptor.slots.iter().map(|s| json!({"name": s.name, "scheme": s.scheme})).collect::<Vec<_>>(),
     });
 

@@ -3,6 +3,7 @@
 use portcullis_sdk::{Place, UntypedRoute, prelude::*};
 
 use crate::{
+    auth::Auths,
     check::{Checked, parameter, place, refuse, schema, shown},
     endpoint::{Endpoint, Errors, Method, Next, Paging, ResponseType, Success},
     schema::{at as schema_at, may_be},
@@ -112,7 +113,7 @@ pub(super) fn paging(
     route: &UntypedRoute,
     input: &Value,
     rule: &Paging,
-    secret: Option<&str>,
+    auth: &Auths,
 ) -> Checked {
     if endpoint.answers() != ResponseType::Json {
         return refuse(at, "a list that comes in pages is JSON; leave `responseType` out");
@@ -136,10 +137,11 @@ pub(super) fn paging(
             "a link to the next page is followed with GET; write `cursor` or another kind",
         );
     }
-    let in_query = |at: &str, name: &str| match secret {
-        Some(secret) if secret == name => refuse(at, format!("{} carries the secret, as `auth` says", shown(name))),
-        _ => parameter(at, name),
+    let free = |at: &str, place: Place, name: &str| match auth.writes(place, name) {
+        true => refuse(at, format!("{} carries the secret, as `auth` says", shown(name))),
+        false => Ok(()),
     };
+    let in_query = |at: &str, name: &str| parameter(at, name).and_then(|()| free(at, Place::Query, name));
     let field = |name: &str| {
         let at = format!("{at}/next/field");
         match route.place(name) {
@@ -149,7 +151,7 @@ pub(super) fn paging(
             ),
             Place::Query => in_query(&at, name),
             Place::Body if route.body_field.is_some() => refuse(at, format!("{} is the whole body", shown(name))),
-            Place::Body => Ok(()),
+            Place::Body => free(&at, Place::Body, name),
         }
     };
     let size = |size: &Option<String>| match size {

@@ -3,8 +3,9 @@
 use portcullis_sdk::{Encoding, Place, UntypedRoute, prelude::*};
 
 use crate::{
+    auth::Auth,
     check::{Checked, answer, header, parameter, plain, pointer, refuse, schema, shown, url},
-    config::{Auth, Config},
+    config::Config,
     endpoint::{Body, Effect, Endpoint, HeaderValue, Method, Repeat},
     route::{Parts, folded, id},
     schema::{may_be, resolved, types, written_out},
@@ -54,11 +55,8 @@ pub(super) fn check(at: &str, config: &Config, endpoint: &Endpoint) -> Checked {
         );
     }
     let route = parts.route();
-    let slot_parameter = match &config.auth {
-        Auth::Query { name, .. } => Some(name.as_str()),
-        _ => None,
-    };
-    fields(at, &route, &input, slot_parameter)?;
+    secrets(at, config, endpoint, &route, &input)?;
+    fields(at, &route, &input)?;
     for (index, redirect) in endpoint.redirects.iter().enumerate() {
         let at = format!("{at}/redirects/{index}");
         if let Some(path) = redirect.strip_prefix("https://").or_else(|| redirect.strip_prefix("http://")) {
@@ -75,7 +73,7 @@ pub(super) fn check(at: &str, config: &Config, endpoint: &Endpoint) -> Checked {
     }
     answer::check(at, endpoint)?;
     match &endpoint.paging {
-        Some(rule) => answer::paging(&format!("{at}/paging"), endpoint, &route, &input, rule, slot_parameter),
+        Some(rule) => answer::paging(&format!("{at}/paging"), endpoint, &route, &input, rule, &config.auth),
         None => Ok(()),
     }
 }
@@ -173,8 +171,44 @@ fn headers(at: &str, config: &Config, endpoint: &Endpoint, input: &Value) -> Che
     Ok(())
 }
 
+/// What `auth` writes has its place in the request, and nothing else is there.
+fn secrets(at: &str, config: &Config, endpoint: &Endpoint, route: &UntypedRoute, input: &Value) -> Checked {
+    for (_, auth) in config.auth.each() {
+        match auth {
+            Auth::Path(path) => {
+                let segment = format!("{{{}}}", path.name);
+                if endpoint.path.split('/').filter(|part| **part == segment).count() != 1 {
+                    let message = format!("the secret goes into {segment}, as `auth` says; write that segment, once");
+                    return refuse(format!("{at}/path"), message);
+                }
+            }
+            Auth::Body(body) => {
+                let whole = route.body_field.and_then(|field| property(input, field));
+                let is_object = whole.is_none_or(|schema| may_be(input, schema, &["object"]));
+                if !is_object || !matches!(route.encoding, Encoding::Json | Encoding::Form) {
+                    let message = "the secret goes into the body, as `auth` says; send a JSON object or a form";
+                    return refuse(format!("{at}/body"), message);
+                }
+                if whole.is_some_and(|schema| property(schema, &body.name).is_some()) {
+                    let message = format!("its {} carries the secret, as `auth` says; leave it out", shown(&body.name));
+                    return refuse(format!("{at}/body/field"), message);
+                }
+            }
+            _ => {}
+        }
+    }
+    for name in input.get("properties").and_then(Value::as_object).into_iter().flatten().map(|(name, _)| name) {
+        let place = route.place(name);
+        if route.body_field != Some(name) && config.auth.writes(place, name) {
+            let message = format!("{} carries the secret, as `auth` says; leave it out here", shown(name));
+            return refuse(pointer(&format!("{at}/input/properties"), name), message);
+        }
+    }
+    Ok(())
+}
+
 /// Each field of the input can be written where it goes.
-fn fields(at: &str, route: &UntypedRoute, input: &Value, slot_parameter: Option<&str>) -> Checked {
+fn fields(at: &str, route: &UntypedRoute, input: &Value) -> Checked {
     let path = format!("{at}/path");
     for name in route.parameters() {
         let Some(schema) = property(input, name) else {
@@ -216,12 +250,6 @@ fn fields(at: &str, route: &UntypedRoute, input: &Value, slot_parameter: Option<
         let at = pointer(&format!("{at}/input/properties"), name);
         match route.place(name) {
             Place::Query => {
-                if slot_parameter == Some(name) {
-                    return refuse(
-                        at,
-                        format!("{} carries the secret, as `auth` says; leave it out here", shown(name)),
-                    );
-                }
                 let Some(schema) = written_out(input, schema) else {
                     return refuse(
                         at,

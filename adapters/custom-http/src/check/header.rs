@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use portcullis_sdk::Slot;
+
 use crate::{
+    auth::Auths,
     check::{Checked, pointer, refuse, shown},
-    config::Auth,
     route::folded,
 };
 
@@ -43,19 +45,18 @@ const RESERVED_PREFIXES: [&str; 5] = ["proxy", "x-forwarded", "x-http-method", "
 const MAX_VALUE: usize = 1024;
 
 /// The name of a field that requests carry.
-pub(crate) fn name(at: &str, name: &str, auth: &Auth) -> Checked {
+pub(crate) fn name(at: &str, name: &str, auth: &Auths) -> Checked {
     token(at, name)?;
     let folded = folded(name);
     if is_reserved(&folded) {
         let hint = if folded == "authorization" { "; say in `auth` how the secret is sent" } else { "; leave it out" };
         return refuse(at, format!("{} is the host's to write{hint}", shown(name)));
     }
-    match auth {
-        Auth::Header { name: own, .. } if self::folded(own) == folded => {
-            refuse(at, format!("{} carries the secret, as `auth` says; leave it out here", shown(name)))
-        }
-        _ => Ok(()),
+    let is_own = |slot: &Slot<'_>| (0..).map_while(|at| slot.writes_header(at)).any(|own| self::folded(own) == folded);
+    if auth.slots().iter().any(is_own) {
+        return refuse(at, format!("{} carries the secret, as `auth` says; leave it out here", shown(name)));
     }
+    Ok(())
 }
 
 /// The name of the field that carries the secret.
@@ -91,12 +92,17 @@ pub(crate) fn once<'n>(at: &str, names: impl Iterator<Item = &'n str>) -> Checke
 }
 
 fn token(at: &str, name: &str) -> Checked {
-    let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
-    if name.is_empty() || name.len() > 128 || !name.bytes().all(is_token) {
+    if !is_token(name) {
         let message = "is not a header's name; write letters, digits and `-`, at most 128";
         return refuse(at, format!("{} {message}", shown(name)));
     }
     Ok(())
+}
+
+/// Whether it is a token (RFC 9110, section 5.6.2), as names of header fields and of cookies are.
+pub(super) fn is_token(name: &str) -> bool {
+    let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    (1..=128).contains(&name.len()) && name.bytes().all(is_token)
 }
 
 fn is_reserved(folded: &str) -> bool {

@@ -95,8 +95,7 @@ pub(crate) fn path(at: &str, path: &str) -> Checked {
             (None, Some((name, shape))) => (name, Some(shape)),
             (None, None) => (inside, None),
         };
-        let is_name = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b'-';
-        if name.is_empty() || name.len() > 64 || !name.bytes().all(is_name) {
+        if !is_parameter(name) {
             let message = "does not name a field: write `{id}`, `{id:digits(1..9)}` or `{path..}`, with a name of at most 64 \
                            letters, digits, `_` and `-`";
             return refuse(at, format!("{} {message}", shown(segment)));
@@ -112,6 +111,12 @@ pub(crate) fn path(at: &str, path: &str) -> Checked {
         names.push(name);
     }
     Ok(())
+}
+
+/// Whether this can stand between braces.
+pub(super) fn is_parameter(name: &str) -> bool {
+    let is_name = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b'-';
+    (1..=64).contains(&name.len()) && name.bytes().all(is_name)
 }
 
 /// A segment that is written as it is sent.

@@ -46,7 +46,7 @@ fn the_example_is_described_like_any_other_adapter() {
     assert_eq!(list.url, "https://tasks.acme.example/v2/projects/{project:digits(1..9)}/tasks");
     assert_eq!(names(list), ["cursor", "limit", "state"]);
     assert_eq!(list.query[2].values, Values::OneOf(vec!["open".to_owned(), "done".to_owned()]));
-    assert!(descriptor.routes.iter().all(|route| route.slot.as_deref() == Some("credential")));
+    assert!(descriptor.routes.iter().all(|route| route.slots == ["credential"]));
     assert!(descriptor.routes.iter().all(|route| route.headers[0].name == "Acme-Version"));
     assert_eq!(descriptor.routes[1].repeat, Repeat::WithKey("Idempotency-Key".to_owned()));
     let output = parsed(&descriptor.operations[0].output);
@@ -76,22 +76,6 @@ fn an_input_is_closed_unless_the_config_opens_it() {
     let open = json!({"input": {"additionalProperties": {"type": "string"}}});
     assert_eq!(input(open.clone())["additionalProperties"], json!({"type": "string"}));
     assert_eq!(names(&route(open)), ["*"]);
-}
-
-#[test]
-fn auth_is_a_slot_with_its_scheme() {
-    for (auth, scheme) in [
-        (json!({"type": "basic"}), "Scheme::Basic"),
-        (json!({"type": "header", "name": "X-Key", "prefix": "Token "}), "X-Key"),
-        (json!({"type": "query", "name": "key"}), "Scheme::Query(\"key\")"),
-    ] {
-        let mut config = with(json!({}));
-        config["auth"] = auth;
-        let descriptor = fake(config).describe().unwrap();
-        let told = format!("{:?}", descriptor.slots[0].scheme);
-        assert!(told.contains(scheme) && !descriptor.slots[0].description.is_empty(), "{told}");
-    }
-    assert!(fake(with(json!({}))).describe().unwrap().slots.is_empty());
 }
 
 #[test]
@@ -175,7 +159,7 @@ fn redirects_are_routes_of_the_operation_and_the_secret_stays_at_home() {
     let descriptor = fake(config).describe().unwrap();
     assert_eq!(descriptor.operations[0].routes, ["call", "call-to-0", "call-to-1"]);
     let told: Vec<_> =
-        descriptor.routes.iter().map(|r| (r.method, r.url.as_str(), r.slot.is_some(), names(r))).collect();
+        descriptor.routes.iter().map(|r| (r.method, r.url.as_str(), !r.slots.is_empty(), names(r))).collect();
     assert_eq!(told[1], (Method::Get, "https://a.example/v1/files/{id:digits(1..9)}", true, vec!["*"]));
     assert_eq!(told[2], (Method::Get, "https://files.example/{path..}", false, vec!["*"]));
     assert_eq!((descriptor.routes[1].headers.len(), descriptor.routes[2].headers.len()), (1, 0));

@@ -20,7 +20,7 @@ fn fields_go_where_the_config_says() {
     let create = sent(example(), "createTask", "create-task", input);
     assert_eq!(create.url, "https://tasks.acme.example/v2/projects/7/tasks");
     assert_eq!(create.json(), json!({"title": "x/y", "due": "2026-12-01"}));
-    assert_eq!(create.slot.as_deref(), Some("credential"));
+    assert_eq!(create.slots, ["credential"]);
     assert_eq!(header(&create, "acme-version"), Some("2026-01-01"));
     assert_eq!(header(&create, "idempotency-key"), Some(portcullis_sdk::testing::CALL_ID));
     let file = json!({"filename": "a.txt", "contentType": "text/plain", "base64": "aGk="});

@@ -29,7 +29,7 @@ mod row;
 mod show;
 mod story;
 mod verify;
-mod when;
+pub(crate) mod when;
 mod why;
 mod workspaces;
 

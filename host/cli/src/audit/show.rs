@@ -155,16 +155,16 @@ fn all(records: &[Record]) {
         let rows = outcome.exchanges.iter().map(|exchange| {
             let status = exchange.status.map(|status| status.to_string());
             let error = exchange.error.as_deref().map(|error| printable(error, 64));
-            let slot = exchange.slot.as_deref().map(|slot| printable(slot, 64));
+            let slots = exchange.slots.iter().map(|slot| printable(slot, 64)).collect::<Vec<_>>().join(", ");
             vec![
                 exchange.attempt.to_string(),
                 status.or(error).unwrap_or_else(|| "-".to_owned()),
                 look::micros(exchange.duration_us),
-                slot.unwrap_or_else(|| "-".to_owned()),
+                if slots.is_empty() { "-".to_owned() } else { slots },
                 format!("{} {}", exchange.method, printable(&exchange.template, 300)),
             ]
         });
-        let header = ["try", "status", "took", "slot", "request"];
+        let header = ["try", "status", "took", "slots", "request"];
         anstream::println!("{}\n{}", look::heading("Requests that passed the gate"), look::table(&header, rows));
     }
     if let Some(receipt) = &outcome.receipt {

@@ -1,5 +1,7 @@
 //! A time as it was written: RFC 3339, a day, or how long ago.
 
+use std::time::Duration;
+
 use jiff::{SignedDuration, Timestamp, civil::Date, tz::TimeZone};
 
 use crate::exit::Usage;
@@ -15,15 +17,36 @@ pub(super) fn parse(option: &str, text: &str, now: Timestamp) -> Result<Timestam
     if let Some(ago) = ago(text) {
         return now.checked_sub(ago).map_err(|_| wrong());
     }
+    day_or_time(text).ok_or_else(wrong)
+}
+
+/// Reads a time to come: a day, or a time as in RFC 3339.
+pub(crate) fn time(option: &str, text: &str) -> Result<Timestamp, Usage> {
+    day_or_time(text).ok_or_else(|| {
+        let how = "write a day (`2027-01-31`, UTC) or a time as in RFC 3339 (`2027-01-31T10:00:00Z`)";
+        Usage(format!("{option}: `{}` is no time; {how}", text.escape_debug()))
+    })
+}
+
+/// Reads how long something takes.
+pub(crate) fn duration(option: &str, text: &str) -> Result<Duration, Usage> {
+    let long = ago(text).and_then(|long| Duration::try_from(long).ok()).filter(|long| !long.is_zero());
+    long.ok_or_else(|| {
+        let text = text.escape_debug();
+        Usage(format!("{option}: `{text}` is no duration; write `90s`, `15m`, `2h`, `3d` or `1w`"))
+    })
+}
+
+fn day_or_time(text: &str) -> Option<Timestamp> {
     if let Ok(time) = text.parse::<Timestamp>() {
-        return Ok(time);
+        return Some(time);
     }
-    let day: Date = text.parse().map_err(|_| wrong())?;
+    let day: Date = text.parse().ok()?;
     // A civil date would be read from the beginning of a longer text as well.
     if text.len() != "2026-11-21".len() {
-        return Err(wrong());
+        return None;
     }
-    day.to_zoned(TimeZone::UTC).map(|zoned| zoned.timestamp()).map_err(|_| wrong())
+    day.to_zoned(TimeZone::UTC).map(|zoned| zoned.timestamp()).ok()
 }
 
 fn ago(text: &str) -> Option<SignedDuration> {

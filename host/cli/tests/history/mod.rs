@@ -140,7 +140,7 @@ fn entries(calls: &mut BTreeMap<&'static str, CallId>) -> Vec<Vec<Entry>> {
         payload: Some(Hash::of(b"body")),
         redactions: 0,
         route: "change-thing".to_owned(),
-        slot: Some("token".to_owned()),
+        slots: vec!["token".to_owned()],
         status,
         template: TEMPLATE.to_owned(),
     };

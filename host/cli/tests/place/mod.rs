@@ -1,11 +1,13 @@
 //! Runs the command as a person or a script would: in a folder of its own, with its output taken.
 
-#![allow(unreachable_pub, reason = "shared by test programs, none of which is a library")]
+#![allow(dead_code, unreachable_pub, reason = "shared by test programs, none of which is a library")]
 
 use std::{
-    io::Write,
+    io::{Read, Write},
+    net::TcpListener,
     path::PathBuf,
     process::{Command, Stdio},
+    sync::{Arc, Mutex},
 };
 
 use serde_json::Value;
@@ -78,4 +80,40 @@ pub fn built(name: &str) -> String {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../target/adapters/out").join(format!("{name}.wasm"));
     assert!(path.exists(), "{} is missing; run `cargo xtask build` first", path.display());
     path.display().to_string()
+}
+
+/// Answers every request with this status and JSON; returns its address and what it receives.
+pub fn upstream(status: u16, body: &'static str) -> (String, Arc<Mutex<String>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let received = Arc::new(Mutex::new(String::new()));
+    let log = received.clone();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let mut buffer = [0; 8192];
+            let mut text = String::new();
+            // Small requests: the header says how long the body is.
+            loop {
+                let count = stream.read(&mut buffer).unwrap_or(0);
+                text.push_str(&String::from_utf8_lossy(&buffer[..count]));
+                let length = text
+                    .to_lowercase()
+                    .split("content-length: ")
+                    .nth(1)
+                    .and_then(|rest| rest.split("\r\n").next().and_then(|length| length.parse::<usize>().ok()));
+                let body_so_far = text.split("\r\n\r\n").nth(1).map(str::len);
+                if count == 0 || body_so_far.is_some_and(|so_far| so_far >= length.unwrap_or(0)) {
+                    break;
+                }
+            }
+            log.lock().unwrap().push_str(&text);
+            let answer = format!(
+                "HTTP/1.1 {status} X\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
+                body.len()
+            );
+            let _ = stream.write_all(answer.as_bytes());
+        }
+    });
+    (address, received)
 }

@@ -11,6 +11,7 @@ use crate::{
         Powers,
         tests::{DIGEST, powers_of},
     },
+    scheme::Scheme,
 };
 
 const GRANT: &str = r#"
@@ -19,14 +20,14 @@ const GRANT: &str = r#"
     method = "GET"
     url = "https://api.example.com/items/{id}"
     query = ["q"]
-    slot = "key"
+    slots = ["key"]
     [[routes]]
     method = "GET"
     url = "https://open.example.com/status"
     [[routes]]
     method = "POST"
     url = "https://api.example.com/send"
-    slot = "key"
+    slots = ["key"]
 "#;
 
 fn powers() -> Powers {
@@ -34,11 +35,15 @@ fn powers() -> Powers {
     powers_of(&grant).unwrap()
 }
 
+fn owned(slot: Option<&str>) -> Vec<String> {
+    slot.map(str::to_owned).into_iter().collect()
+}
+
 fn verdict(operation: &str, method: Method, url: &str, slot: Option<&str>, headers: &[(&str, &str)]) -> &'static str {
     let url = RequestUrl::parse(url, 8192).unwrap();
     let headers: Vec<Header> =
         headers.iter().map(|(n, v)| Header { name: (*n).into(), value: v.as_bytes().to_vec() }).collect();
-    let request = Request { method, url: &url, headers: &headers, body: false, slot };
+    let request = Request { method, url: &url, headers: &headers, body: false, slots: &owned(slot) };
     match decide(&request, powers().operation(operation).unwrap()) {
         Decision::Allow(_) => "allow",
         Decision::Deny(reason) => reason.rule(),
@@ -103,7 +108,7 @@ fn ruled_verdict(query: &str, headers: &[(&str, &str)], body: bool) -> &'static 
     let url = RequestUrl::parse(&format!("https://api.example.com/send{query}"), 20_000).unwrap();
     let headers: Vec<Header> =
         headers.iter().map(|(n, v)| Header { name: (*n).into(), value: v.as_bytes().to_vec() }).collect();
-    let request = Request { method: Method::Post, url: &url, headers: &headers, body, slot: Some("key") };
+    let request = Request { method: Method::Post, url: &url, headers: &headers, body, slots: &["key".to_owned()] };
     match decide(&request, powers.operation("send").unwrap()) {
         Decision::Allow(_) => "allow",
         Decision::Deny(reason) => reason.rule(),
@@ -162,7 +167,7 @@ fn a_body_is_of_the_routes_kind_and_says_so_once() {
 #[test]
 fn a_body_leaves_only_by_a_route_that_has_one() {
     let url = RequestUrl::parse("https://api.example.com/send", 8192).unwrap();
-    let request = Request { method: Method::Post, url: &url, headers: &[], body: true, slot: Some("key") };
+    let request = Request { method: Method::Post, url: &url, headers: &[], body: true, slots: &["key".to_owned()] };
     let decision = decide(&request, powers().operation("send").unwrap());
     assert_eq!(decision, Decision::Deny(Reason::Body));
 }
@@ -177,7 +182,7 @@ fn the_first_route_of_the_grant_that_allows_is_taken_and_else_the_nearest_is_tol
     let powers = powers.operation("readItem").unwrap();
     let decision = |url: &str, slot| {
         let url = RequestUrl::parse(url, 8192).unwrap();
-        decide(&Request { method: Method::Get, url: &url, headers: &[], body: false, slot }, powers)
+        decide(&Request { method: Method::Get, url: &url, headers: &[], body: false, slots: &owned(slot) }, powers)
     };
     assert_eq!(decision(narrow, Some("key")), Decision::Allow(RouteId(0)));
     assert_eq!(decision("https://api.example.com/items/me?q=1", Some("key")), Decision::Allow(RouteId(1)));
@@ -202,7 +207,7 @@ fn of_two(
     let powers =
         Powers::new(DIGEST, "sample", &descriptor, &Grant::parse(&grant).unwrap(), &Ceiling::default()).unwrap();
     let url = RequestUrl::parse(&format!("https://api.example.com/items/me{query}"), 8192).unwrap();
-    let request = Request { method: Method::Get, url: &url, headers, body: false, slot };
+    let request = Request { method: Method::Get, url: &url, headers, body: false, slots: &owned(slot) };
     decide(&request, powers.operation("readItem").unwrap())
 }
 
@@ -227,7 +232,7 @@ fn the_nearest_route_tells_why_and_of_two_as_near_the_first() {
     assert_eq!(told, Decision::Deny(Reason::Query(0)));
     // Whichever is first: the one that got further tells.
     let header = [Header { name: "x-other".into(), value: Vec::new() }];
-    let unsent = |route: crate::Route| crate::Route { slot: None, ..route };
+    let unsent = |route: crate::Route| crate::Route { slots: Vec::new(), ..route };
     for (first, second) in [
         (first("q"), second("a")),
         (first("a"), second("q")),
@@ -246,7 +251,7 @@ fn reasons_are_ranked_in_the_order_in_which_a_request_is_judged() {
         vec![Reason::Origin],
         vec![Reason::Method],
         vec![Reason::Path],
-        vec![Reason::Slot, Reason::SlotMissing],
+        vec![Reason::Slot(2), Reason::SlotMissing],
         vec![Reason::Query(1), Reason::QueryValue(0)],
         vec![Reason::Body, Reason::BodyKind],
         vec![Reason::Header(1, HeaderRefusal::Name), Reason::HeaderName(0), Reason::HeaderValue(2)],
@@ -268,7 +273,8 @@ fn a_key_that_the_grant_leaves_out_is_not_sent() {
     let powers = Powers::new(DIGEST, "sample", &descriptor, &grant, &Ceiling::default()).unwrap();
     let url = RequestUrl::parse("https://api.example.com/send", 8192).unwrap();
     let headers = [Header { name: "Idempotency-Key".into(), value: b"k".to_vec() }];
-    let request = Request { method: Method::Post, url: &url, headers: &headers, body: false, slot: Some("key") };
+    let request =
+        Request { method: Method::Post, url: &url, headers: &headers, body: false, slots: &["key".to_owned()] };
     assert_eq!(decide(&request, powers.operation("send").unwrap()), Decision::Deny(Reason::HeaderName(0)));
 }
 
@@ -281,7 +287,7 @@ fn starred_verdict(scheme: Scheme, rules: &str, query: &str) -> &'static str {
     let grant = Grant::parse(&format!("adapter = \"{DIGEST}\"\noperations = [\"readItem\"]\n{lines}")).unwrap();
     let powers = Powers::new(DIGEST, "sample", &descriptor, &grant, &Ceiling::default()).unwrap();
     let url = RequestUrl::parse(&format!("https://api.example.com/items/1?{query}"), 20_000).unwrap();
-    let request = Request { method: Method::Get, url: &url, headers: &[], body: false, slot: Some("key") };
+    let request = Request { method: Method::Get, url: &url, headers: &[], body: false, slots: &["key".to_owned()] };
     match decide(&request, powers.operation("readItem").unwrap()) {
         Decision::Allow(_) => "allow",
         Decision::Deny(reason) => reason.rule(),

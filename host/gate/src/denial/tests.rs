@@ -13,7 +13,7 @@ fn denial(method: Method, url: &str) -> Denial {
     let powers = powers_of(&grant("")).unwrap();
     let powers = powers.operation("send").unwrap();
     let url = RequestUrl::parse(url, 8192).unwrap();
-    let request = Request { method, url: &url, headers: &[], body: false, slot: Some("key") };
+    let request = Request { method, url: &url, headers: &[], body: false, slots: &["key".to_owned()] };
     match decide(&request, powers) {
         Decision::Deny(reason) => Denial::new(reason, &request, powers),
         Decision::Allow(_) => panic!("allowed"),
@@ -25,7 +25,7 @@ fn what_is_declared_and_not_granted_ends_with_the_lines_to_add() {
     let denial = denial(Method::Post, "https://api.example.com/send");
     assert_eq!(denial.rule, "origin-not-granted");
     let lines = denial.allow_with.unwrap();
-    assert_eq!(lines, "[[routes]]\nmethod = \"POST\"\nurl = \"https://api.example.com/send\"\nslot = \"key\"\n");
+    assert_eq!(lines, "[[routes]]\nmethod = \"POST\"\nurl = \"https://api.example.com/send\"\nslots = [\"key\"]\n");
     powers_of(&grant(&lines)).unwrap();
 }
 
@@ -35,7 +35,7 @@ fn denied(descriptor: &crate::Descriptor, operation: &str, granted: &str, text: 
     let powers = powers.unwrap();
     let powers = powers.operation(operation).unwrap();
     let url = RequestUrl::parse(text, 8192).unwrap();
-    let request = Request { method: Method::Get, url: &url, headers: &[], body: false, slot: None };
+    let request = Request { method: Method::Get, url: &url, headers: &[], body: false, slots: &[] };
     let Decision::Deny(reason) = decide(&request, powers) else { panic!("allowed") };
     Denial::new(reason, &request, powers)
 }
@@ -45,7 +45,7 @@ fn what_the_ceiling_forbids_is_said_to_be_above_it() {
     let ceiling = crate::Ceiling::parse("methods = [\"POST\"]").unwrap();
     let powers = crate::Powers::new(DIGEST, "sample", &sample(), &grant(""), &ceiling).unwrap();
     let url = RequestUrl::parse("https://open.example.com/status", 8192).unwrap();
-    let request = Request { method: Method::Get, url: &url, headers: &[], body: false, slot: None };
+    let request = Request { method: Method::Get, url: &url, headers: &[], body: false, slots: &[] };
     let denial = Denial::new(Reason::Origin, &request, powers.operation("readItem").unwrap());
     assert_eq!(denial.allow_with, None);
     assert!(denial.message.contains("ceiling is below it: `methods` leaves out GET"), "{}", denial.message);
@@ -65,7 +65,7 @@ fn the_lines_are_of_the_declared_route_by_which_the_request_gets_furthest() {
     let with = |id: &str, slot: Option<&str>, query: &str| crate::Route {
         id: id.into(),
         url: "https://open.example.com/status".into(),
-        slot: slot.map(str::to_owned),
+        slots: slot.map(str::to_owned).into_iter().collect(),
         query: vec![Parameter::any(query)],
         ..sample().routes[2].clone()
     };
@@ -88,13 +88,13 @@ fn a_refusal_beside_a_star_tells_the_rule_that_stands_for_the_name() {
     let mut descriptor = sample();
     descriptor.slots[0].scheme = Scheme::Query { name: "key".into() };
     descriptor.routes[0].query = serde_json::from_str(r#"["*", { "name": "s", "one_of": ["x", "y"] }]"#).unwrap();
-    let route = "[[routes]]\nmethod = \"GET\"\nurl = \"https://api.example.com/items/{id}\"\nslot = \"key\"\n";
+    let route = "[[routes]]\nmethod = \"GET\"\nurl = \"https://api.example.com/items/{id}\"\nslots = [\"key\"]\n";
     let denied = |rules: &str, query: &str| {
         let grant = grant(&format!("{route}query = {rules}\n"));
         let powers = crate::Powers::new(DIGEST, "sample", &descriptor, &grant, &crate::Ceiling::default()).unwrap();
         let powers = powers.operation("readItem").unwrap();
         let url = RequestUrl::parse(&format!("https://api.example.com/items/1?{query}"), 100).unwrap();
-        let request = Request { method: Method::Get, url: &url, headers: &[], body: false, slot: Some("key") };
+        let request = Request { method: Method::Get, url: &url, headers: &[], body: false, slots: &["key".to_owned()] };
         let Decision::Deny(reason) = decide(&request, powers) else { panic!("allowed") };
         Denial::new(reason, &request, powers)
     };
@@ -138,7 +138,8 @@ fn an_operation_is_allowed_by_the_line_that_keeps_the_others_and_by_its_routes()
         url: "https://open.example.com/status".into(),
         query: Vec::new(),
         headers: Vec::new(),
-        slot: None,
+        slots: Vec::new(),
+        token_for: None,
         limits: crate::RouteLimits::default(),
     };
     let lines = Denial::operation("readItem", &["send"], Some(&[route])).allow_with.unwrap();
@@ -160,7 +161,8 @@ fn no_more_declared_routes_are_held_against_a_request_than_a_grant_can_open() {
         let grant = grant("");
         let powers = crate::Powers::new(DIGEST, "sample", &descriptor, &grant, &crate::Ceiling::default()).unwrap();
         let url = RequestUrl::parse("https://api.example.com/send?q=1", 100).unwrap();
-        let request = Request { method: Method::Post, url: &url, headers: &[], body: false, slot: Some("key") };
+        let request =
+            Request { method: Method::Post, url: &url, headers: &[], body: false, slots: &["key".to_owned()] };
         let denial = Denial::new(Reason::Origin, &request, powers.operation("send").unwrap());
         let lines = denial.allow_with.unwrap_or_default();
         assert_eq!(lines.contains("query"), told, "{before}: {lines}");
@@ -232,7 +234,7 @@ fn no_route_is_offered_whose_carve_out_the_ceiling_would_take_away() {
         let ceiling = crate::Ceiling::parse(ceiling).unwrap();
         let powers = crate::Powers::new(DIGEST, "sample", &descriptor, &grant(""), &ceiling).unwrap();
         let url = RequestUrl::parse(declared, 100).unwrap();
-        let request = Request { method: Method::Get, url: &url, headers: &[], body: false, slot: None };
+        let request = Request { method: Method::Get, url: &url, headers: &[], body: false, slots: &[] };
         let denial = Denial::new(Reason::Origin, &request, powers.operation("readItem").unwrap());
         assert_eq!(denial.message.contains("ceiling"), denial.allow_with.is_none(), "{}", denial.message);
         denial.allow_with.is_some()

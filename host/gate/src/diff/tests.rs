@@ -31,7 +31,7 @@ fn what_gives_no_power_is_no_change() {
     assert_eq!(changes(renamed), []);
     // A slot and a route that nothing uses.
     let unused = |d: &mut Descriptor| {
-        d.slots.push(Slot { name: "new".into(), description: String::new(), scheme: Scheme::Bearer });
+        d.slots.push(Slot { name: "new".into(), description: String::new(), scheme: Scheme::Bearer, oauth: None });
         let route = Route { id: "unused".into(), url: "https://new.example/".into(), ..d.routes[2].clone() };
         d.routes.push(route);
     };
@@ -64,7 +64,7 @@ fn query_headers_body_slot_method_and_repeats_are_told() {
     let body = |d: &mut Descriptor| d.routes[1].request = Some(RequestBody { kind: BodyKind::Json, schema: None });
     assert_eq!(changes(body), one("route's body", "send", true));
     assert_eq!(changes(|d| d.routes[1].repeat = Repeat::Idempotent), one("route's repeats", "send", true));
-    assert_eq!(changes(|d| d.routes[1].slot = None), one("route's slot", "send", false));
+    assert_eq!(changes(|d| d.routes[1].slots.clear()), one("route's slots", "send", false));
     assert_eq!(changes(|d| d.routes[1].method = Method::Put), one("route's method", "send", true));
 }
 
@@ -78,7 +78,7 @@ fn slots_operations_effects_and_uses_are_told() {
     let scheme = changes(|d| d.slots[0].scheme = Scheme::Bearer);
     assert_eq!(scheme.iter().filter(|(kind, ..)| *kind == "slot's scheme").count(), 1);
     let sign = |d: &mut Descriptor| {
-        d.slots.push(Slot { name: "new".into(), description: String::new(), scheme: Scheme::SigningKey });
+        d.slots.push(Slot { name: "new".into(), description: String::new(), scheme: Scheme::SigningKey, oauth: None });
     };
     assert_eq!(changes(sign), one("slot", "new", true));
     assert_eq!(changes(|d| drop(d.slots.pop())), one("slot", "mac", false));
@@ -235,7 +235,7 @@ fn a_star_beside_a_slot_that_is_gone_stands_for_its_parameter_and_asks_for_more(
         let mut descriptor = sample();
         descriptor.slots[0].scheme = Scheme::Query { name: "key".into() };
         descriptor.routes[0].query = serde_json::from_str(rules).unwrap();
-        descriptor.routes[0].slot = slot.map(str::to_owned);
+        descriptor.routes[0].slots = slot.map(str::to_owned).into_iter().collect();
         descriptor
     };
     let asks_more = |old: &str, new: &str| diff(&with(Some("key"), old), &with(None, new)).unwrap().asks_more();
@@ -248,4 +248,17 @@ fn a_star_beside_a_slot_that_is_gone_stands_for_its_parameter_and_asks_for_more(
         descriptor.slots[0].scheme = Scheme::Bearer;
     }
     assert!(!diff(&old, &new).unwrap().asks_more());
+}
+
+#[test]
+fn a_segment_that_a_slot_does_not_write_any_more_is_the_adapters_and_asks_for_more() {
+    let with = |slots: &[&str]| {
+        let mut descriptor = sample();
+        descriptor.slots[0].scheme = Scheme::Path { name: "id".into(), prefix: String::new() };
+        descriptor.routes[0].slots = slots.iter().map(|slot| (*slot).to_owned()).collect();
+        descriptor.routes[1].slots = Vec::new();
+        descriptor
+    };
+    assert!(diff(&with(&["key"]), &with(&[])).unwrap().asks_more());
+    assert!(diff(&with(&[]), &with(&["key"])).unwrap().asks_more(), "and so does the credential");
 }

@@ -7,11 +7,11 @@ const ROUTES: &str = r#"
     [[routes]]
     method = "GET"
     url = "https://api.example.com/items/me"
-    slot = "key"
+    slots = ["key"]
     [[routes]]
     method = "POST"
     url = "https://api.example.com/send"
-    slot = "key"
+    slots = ["key"]
     [[routes]]
     method = "GET"
     url = "https://evil.example/"
@@ -78,7 +78,7 @@ fn what_the_grant_narrows_is_told() {
 
 #[test]
 fn values_that_the_grant_narrows_are_told_as_what_is_left() {
-    let lines = "[[routes]]\nmethod = \"GET\"\nurl = \"https://api.example.com/items/{id}\"\nslot = \"key\"\n\
+    let lines = "[[routes]]\nmethod = \"GET\"\nurl = \"https://api.example.com/items/{id}\"\nslots = [\"key\"]\n\
                  query = [{ name = \"q\", one_of = [\"open\", \"closed\"] }]\nlimits = { requests = 3 }\n";
     let explained = explain("sample", &sample(), &grant(lines), &Ceiling::default()).unwrap();
     assert_eq!(explained.routes[0].item.narrowed.as_deref(), Some("query only q=open|closed; at most requests = 3"));
@@ -90,7 +90,7 @@ fn what_a_granted_star_stands_for_is_told_as_what_is_left() {
     let narrowed = |declared: &str, granted: &str| {
         let mut descriptor = sample();
         descriptor.routes[1].query = serde_json::from_str(declared).unwrap();
-        let route = "[[routes]]\nmethod = \"POST\"\nurl = \"https://api.example.com/send\"\nslot = \"key\"\n";
+        let route = "[[routes]]\nmethod = \"POST\"\nurl = \"https://api.example.com/send\"\nslots = [\"key\"]\n";
         let grant = grant(&format!("{route}query = {granted}\n"));
         let explained = explain("sample", &descriptor, &grant, &Ceiling::default()).unwrap();
         assert_eq!(explained.refused, None);
@@ -134,7 +134,7 @@ fn a_route_that_no_granted_operation_uses_is_not_effective() {
     let mut descriptor = sample();
     descriptor.operations[1].routes.clear();
     let read = "[[routes]]\nmethod = \"GET\"\nurl = \"https://open.example.com/status\"\n";
-    let send = "[[routes]]\nmethod = \"POST\"\nurl = \"https://api.example.com/send\"\nslot = \"key\"\n";
+    let send = "[[routes]]\nmethod = \"POST\"\nurl = \"https://api.example.com/send\"\nslots = [\"key\"]\n";
     let mut grant = grant(&format!("{read}{send}"));
     let explained = explain("sample", &descriptor, &grant, &Ceiling::default()).unwrap();
     assert_eq!(fates(&explained)[..2], [("open", None), ("send", Some(("descriptor", "no operation uses it")))]);

@@ -1,7 +1,8 @@
 //! Made-up adapters: well-formed descriptors with routes that overlap, and small edits of them.
 
 use portcullis_gate::{
-    BodyKind, Descriptor, Effect, Method, Operation, Parameter, Repeat, RequestBody, Route, Scheme, Slot, Values,
+    BodyKind, Descriptor, Effect, HmacScheme, MacAlgorithm, MacEncoding, Method, OAuth, Operation, Parameter, Repeat,
+    RequestBody, Route, Scheme, Slot, Values,
 };
 
 use super::Choices;
@@ -32,6 +33,7 @@ pub(crate) const SEGMENTS: &[&str] = &[
     "a",
     "b",
     "{p}",
+    "{q}",
     "{p:digits(1..2)}",
     "1",
     "ab",
@@ -59,7 +61,8 @@ pub(crate) const SHAPES: &[&str] = &[
 pub(crate) const QUERY: &[&str] = &["a", "b", "*", "a[0]", "key", "%61", "A"];
 pub(crate) const HEADERS: &[&str] = &["X-A", "X-B", "X-Key", "Idempotency-Key", "x.a"];
 pub(crate) const LISTED: &[&str] = &["a", "1", "", "ab", "00", "ü", "x y"];
-pub(crate) const SLOTS: &[&str] = &["bear", "base", "head", "ask"];
+pub(crate) const SLOTS: &[&str] =
+    &["bear", "base", "head", "ask", "path", "path-q", "cook", "body", "aws", "mac", "cert"];
 
 /// An absolute template.
 pub(crate) fn template(choices: &mut Choices<'_>) -> String {
@@ -132,7 +135,7 @@ fn repeat(choices: &mut Choices<'_>) -> Repeat {
 pub(crate) fn route_of(choices: &mut Choices<'_>, id: String, slots: &[Slot]) -> Route {
     let method = choices.of(METHODS);
     let url = template(choices);
-    let slot = if choices.one_in(2) { Some(choices.of(SLOTS).to_owned()) } else { None };
+    let slots_of_route = if choices.one_in(2) { some_slots(choices) } else { Vec::new() };
     let bodies = !matches!(method, Method::Get | Method::Head);
     let mut route = Route {
         id,
@@ -141,7 +144,7 @@ pub(crate) fn route_of(choices: &mut Choices<'_>, id: String, slots: &[Slot]) ->
         url,
         query: parameters(choices, QUERY),
         headers: parameters(choices, HEADERS),
-        slot,
+        slots: slots_of_route,
         request: body(choices).filter(|_| bodies),
         repeat: repeat(choices),
         response: "{}".to_owned(),
@@ -154,7 +157,14 @@ pub(crate) fn route_of(choices: &mut Choices<'_>, id: String, slots: &[Slot]) ->
         route.query.clear();
         route.repeat = Repeat::Never;
     }
+    while !is_well_formed(&route, slots) && route.slots.pop().is_some() {}
     route
+}
+
+fn some_slots(choices: &mut Choices<'_>) -> Vec<String> {
+    let mut slots = vec![choices.of(SLOTS).to_owned()];
+    slots.extend(choices.list(3, |c| c.of(SLOTS).to_owned()));
+    slots
 }
 
 /// Whether a descriptor may have this route.
@@ -174,17 +184,56 @@ fn empty() -> Descriptor {
     }
 }
 
+fn oauth(choices: &mut Choices<'_>) -> Option<OAuth> {
+    if choices.one_in(2) {
+        return None;
+    }
+    let url = |c: &mut Choices<'_>, path: &str| {
+        let origin = c.of(&["https://a.example", "https://login.example", "http://127.0.0.1:8025"]);
+        (!c.one_in(3)).then(|| format!("{origin}/{path}"))
+    };
+    Some(OAuth {
+        token_url: url(choices, "token"),
+        authorize_url: url(choices, "authorize"),
+        revoke_url: url(choices, "revoke"),
+        metadata_url: url(choices, "metadata"),
+        scopes: choices.list(2, |c| c.of(&["read", "write"]).to_owned()),
+        values: if choices.one_in(3) { vec!["instance_url".to_owned()] } else { Vec::new() },
+    })
+}
+
 fn slots(choices: &mut Choices<'_>) -> Vec<Slot> {
     let header = Scheme::Header { name: choices.of(&["X-Key", "x-key", "X-A"]).to_owned(), prefix: "k ".to_owned() };
     let query = Scheme::Query { name: choices.of(&["key", "a"]).to_owned() };
+    let path = |name: &str, prefix: &str| Scheme::Path { name: name.to_owned(), prefix: prefix.to_owned() };
+    let prefix = choices.of(&["", "bot"]);
+    let mac = HmacScheme {
+        algorithm: MacAlgorithm::HmacSha256,
+        message: choices.of(&["{method}{target}", "{body}"]).to_owned(),
+        encoding: MacEncoding::Hex,
+        headers: vec![(choices.of(&["X-B", "x-b", "X-Mac"]).to_owned(), "{signature}".to_owned())],
+    };
     let schemes = [
         ("bear", Scheme::Bearer),
+        ("path", path("p", prefix)),
+        ("path-q", path("q", "")),
+        ("cook", Scheme::Cookie { name: "sid".to_owned() }),
+        ("body", Scheme::Body { name: choices.of(&["key", "auth.key"]).to_owned() }),
+        ("aws", Scheme::Sigv4 { service: "s3".to_owned(), region: "eu-1".to_owned() }),
+        ("mac", Scheme::Hmac(mac)),
+        ("cert", Scheme::ClientCertificate),
         ("base", Scheme::Basic),
         ("head", header),
         ("ask", query),
         ("sign", Scheme::SigningKey),
     ];
-    let slot = |(name, scheme): (&str, Scheme)| Slot { name: name.to_owned(), description: String::new(), scheme };
+    let oauth = oauth(choices);
+    let slot = |(name, scheme): (&str, Scheme)| Slot {
+        name: name.to_owned(),
+        description: String::new(),
+        oauth: oauth.clone().filter(|_| matches!(scheme, Scheme::Bearer | Scheme::Header { .. })),
+        scheme,
+    };
     schemes.map(slot).to_vec()
 }
 
@@ -227,7 +276,6 @@ pub(crate) fn edited(choices: &mut Choices<'_>, old: &Descriptor) -> Descriptor 
 fn edit(choices: &mut Choices<'_>, new: &mut Descriptor) {
     let route = choices.below(new.routes.len().max(1));
     let operation = choices.below(new.operations.len().max(1));
-    let names = |choices: &mut Choices<'_>, names: &[&str]| choices.of(names).to_owned();
     let kind = choices.below(18);
     if let 0..=2 = kind {
         match kind {
@@ -254,8 +302,8 @@ fn edit(choices: &mut Choices<'_>, new: &mut Descriptor) {
         6 => changed.headers = parameters(choices, HEADERS),
         7 => changed.query = super::grants::narrow_query(choices, &changed.query),
         8 => changed.headers = super::grants::narrow_all(choices, &changed.headers),
-        9 => changed.slot = Some(names(choices, SLOTS)),
-        10 => changed.slot = None,
+        9 => changed.slots = some_slots(choices),
+        10 => drop(changed.slots.pop()),
         11 => changed.request = body(choices),
         12 => changed.repeat = repeat(choices),
         13 => changed.method = choices.of(METHODS),

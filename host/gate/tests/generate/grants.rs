@@ -18,6 +18,7 @@ pub(crate) fn full(descriptor: &Descriptor) -> Grant {
     let signing = descriptor.slots.iter().filter(|slot| slot.scheme == Scheme::SigningKey);
     grant.signing = signing.map(|slot| slot.name.clone()).collect();
     grant.routes = descriptor.routes.iter().map(portcullis_gate::Route::as_granted).collect();
+    grant.routes.extend(descriptor.token_routes());
     for route in &grant.routes {
         let Ok(template) = Template::parse(&route.url) else { continue };
         if template.origin_url().scheme() == "http" {
@@ -53,12 +54,14 @@ pub(crate) fn narrowed(choices: &mut Choices<'_>, route: &GrantedRoute) -> Grant
         return route.clone();
     }
     let mut limits = RouteLimits::default();
+    // Where a credential may go into the path, or tokens are asked for, the URL stays as it is.
+    let keeps = route.token_for.is_some() || route.slots.iter().any(|slot| slot.starts_with("path"));
     if choices.one_in(4) {
         limits.requests = Some(u32::from(choices.byte()));
         limits.response_bytes = Some(1_000);
     }
     GrantedRoute {
-        url: narrow_template(choices, &route.url),
+        url: if keeps { route.url.clone() } else { narrow_template(choices, &route.url) },
         query: narrow_query(choices, &route.query),
         headers: narrow_all(choices, &route.headers),
         limits,
@@ -75,8 +78,8 @@ pub(crate) fn overreaching(choices: &mut Choices<'_>, grant: &Grant) -> Grant {
     match choices.below(6) {
         0 => route.url = super::template(choices),
         1 => route.method = choices.of(METHODS),
-        2 => route.slot = Some(choices.of(SLOTS).to_owned()),
-        3 => route.slot = None,
+        2 => route.slots.push(choices.of(SLOTS).to_owned()),
+        3 => drop(route.slots.pop()),
         kind => {
             let (all, names) = if kind == 4 { (&mut route.query, QUERY) } else { (&mut route.headers, HEADERS) };
             let name = choices.of(names);

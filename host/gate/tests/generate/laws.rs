@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use portcullis_gate::{
-    BodyKind, CarveOut, Ceiling, Decision, Denial, Descriptor, Diff, Grant, GrantedRoute, OperationPowers, Parameter,
-    Powers, Reason, Repeat, Request, RequestUrl, Scheme, Template, Values, decide, decide_by_specification, explain,
-    judge_address,
+    BodyKind, CarveOut, Ceiling, Decision, Denial, Descriptor, Diff, Grant, GrantedRoute, OAuth, OperationPowers,
+    Parameter, Powers, Reason, Repeat, Request, RequestUrl, Scheme, Template, Values, decide, decide_by_specification,
+    explain, judge_address,
 };
 
 use super::{DIGEST, requests::LIMIT};
@@ -153,7 +153,8 @@ pub(crate) fn grant_alone_allows(request: &Request<'_>, operation: &str, grant: 
         route.method == request.method
             && template.origin() == request.url.origin()
             && template.matches_path(request.url.path())
-            && route.slot.as_deref() == request.slot
+            && route.slots.iter().collect::<BTreeSet<_>>() == request.slots.iter().collect::<BTreeSet<_>>()
+            && route.token_for.is_none()
             && url::form_urlencoded::parse(request.url.query().unwrap_or_default().as_bytes()).all(|(name, value)| {
                 // Text that is not UTF-8 has lost its bytes here: its name is judged, its value is not.
                 let lossy = value.contains('\u{fffd}');
@@ -221,10 +222,21 @@ fn exchanges(descriptor: &Descriptor) -> BTreeSet<String> {
     for operation in &descriptor.operations {
         all.insert(format!("{} {}", operation.name, operation.effect.as_str()));
         for route in descriptor.routes.iter().filter(|route| operation.routes.contains(&route.id)) {
-            let scheme = route.slot.as_deref().and_then(|name| descriptor.slot(name)).map(|slot| match &slot.scheme {
-                Scheme::Header { name, prefix } => format!("{} header {} {prefix:?}", slot.name, name.to_lowercase()),
-                other => format!("{} {other:?}", slot.name),
-            });
+            let schemes =
+                set(route.slots.iter().filter_map(|name| descriptor.slot(name)).map(|slot| match &slot.scheme {
+                    Scheme::Header { name, prefix } => {
+                        format!("{} header {} {prefix:?}", slot.name, name.to_lowercase())
+                    }
+                    Scheme::Path { name, prefix } => {
+                        let at = route.url.split('/').position(|part| *part == format!("{{{name}}}"));
+                        format!("{} path {prefix:?} {at:?}", slot.name)
+                    }
+                    Scheme::Hmac(mac) => format!("{} {mac:?}", slot.name).to_lowercase(),
+                    other => format!("{} {other:?}", slot.name),
+                }));
+            for slot in route.slots.iter().filter_map(|name| descriptor.slot(name)) {
+                all.extend(slot.oauth.as_ref().map(|oauth| issuer(&slot.name, oauth)));
+            }
             let body = route.request.as_ref().map(|body| match &body.kind {
                 BodyKind::Raw(types) => set(types.iter().map(|media| media.to_lowercase())),
                 other => format!("{other:?}"),
@@ -238,12 +250,18 @@ fn exchanges(descriptor: &Descriptor) -> BTreeSet<String> {
                 set(route.headers.iter().map(|p| rule(&Parameter { name: p.name.to_lowercase(), ..p.clone() })));
             let path = unnamed(&route.url);
             all.insert(format!(
-                "{} {} {path} {query} {headers} {scheme:?} {body:?} {repeat:?}",
+                "{} {} {path} {query} {headers} {schemes} {body:?} {repeat:?}",
                 operation.name, route.method
             ));
         }
     }
     all
+}
+
+fn issuer(slot: &str, oauth: &OAuth) -> String {
+    let OAuth { token_url, authorize_url, revoke_url, metadata_url, scopes, values } = oauth;
+    let (scopes, values) = (set(scopes.iter().cloned()), set(values.iter().cloned()));
+    format!("{slot} {token_url:?} {authorize_url:?} {revoke_url:?} {metadata_url:?} {scopes} {values}")
 }
 
 fn set(items: impl Iterator<Item = String>) -> String {

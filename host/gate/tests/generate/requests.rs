@@ -17,34 +17,32 @@ pub(crate) struct Made {
     pub(crate) url: RequestUrl,
     pub(crate) headers: Vec<Header>,
     pub(crate) body: bool,
-    pub(crate) slot: Option<String>,
+    pub(crate) slots: Vec<String>,
 }
 
 impl Made {
     pub(crate) fn as_request(&self) -> Request<'_> {
-        Request {
-            method: self.method,
-            url: &self.url,
-            headers: &self.headers,
-            body: self.body,
-            slot: self.slot.as_deref(),
-        }
+        Request { method: self.method, url: &self.url, headers: &self.headers, body: self.body, slots: &self.slots }
     }
 }
 
 /// A request that this route allows; none where it would need a text that a URL cannot hold.
 pub(crate) fn fitting_request(choices: &mut Choices<'_>, route: &OpenRoute) -> Option<Made> {
-    let own = match &route.slot {
-        Some((_, Scheme::Query { name })) => Some(name.as_str()),
-        _ => None,
-    };
+    let own: Vec<&str> = route
+        .slots
+        .iter()
+        .filter_map(|slot| match &slot.scheme {
+            Scheme::Query { name } => Some(name.as_str()),
+            _ => None,
+        })
+        .collect();
     let mut text = format!("{}{}", route.template.origin(), fitting_path(choices, &route.template));
-    let usable: Vec<&Parameter> = route.query.iter().filter(|p| Some(p.name.as_str()) != own).collect();
+    let usable: Vec<&Parameter> = route.query.iter().filter(|p| !own.contains(&p.name.as_str())).collect();
     let pairs = if usable.is_empty() { Vec::new() } else { choices.list(3, |c| c.of(&usable)) };
     for (i, parameter) in pairs.into_iter().enumerate() {
         text.push(if i == 0 { '?' } else { '&' });
         // What `*` stands for is any name that no other rule lists and no slot writes; among them `*` itself.
-        let is_own = |name: &str| own.is_some_and(|own| name.split('[').next() == Some(own));
+        let is_own = |name: &str| own.iter().any(|own| name.split('[').next() == Some(own));
         let others: Vec<&str> = OTHERS.iter().copied().filter(|name| !lists(route, name) && !is_own(name)).collect();
         let name = if parameter.name == "*" { choices.of(&others) } else { &parameter.name };
         text += &encoded(choices, name.as_bytes());
@@ -71,7 +69,11 @@ pub(crate) fn fitting_request(choices: &mut Choices<'_>, route: &OpenRoute) -> O
         headers.insert(choices.below(headers.len() + 1), Header { name: cased(choices, "Content-Type"), value });
     }
     let url = RequestUrl::parse(&text, 2 * LIMIT).ok()?;
-    Some(Made { method: route.method, url, headers, body, slot: route.slot.as_ref().map(|(name, _)| name.clone()) })
+    let mut slots: Vec<String> = route.slots.iter().map(|slot| slot.name.clone()).collect();
+    if choices.one_in(2) {
+        slots.reverse();
+    }
+    Some(Made { method: route.method, url, headers, body, slots })
 }
 
 /// Names that no slot writes.
@@ -180,10 +182,14 @@ pub(crate) fn changed(choices: &mut Choices<'_>, made: &mut Made) {
         0 => made.method = choices.of(METHODS),
         1 => made.body = !made.body,
         2 => {
-            let known = made.slot.take();
-            made.slot = if choices.one_in(3) { known } else { Some(choices.of(SLOTS).to_owned()) };
+            let other = choices.of(SLOTS).to_owned();
+            let at = choices.below(made.slots.len() + 1);
+            match made.slots.get_mut(at).filter(|_| choices.one_in(2)) {
+                Some(slot) => *slot = other,
+                None => made.slots.insert(at, other),
+            }
         }
-        3 => made.slot = None,
+        3 => drop(made.slots.pop()),
         4 | 5 => change_headers(choices, &mut made.headers),
         _ => {
             let text = changed_url(choices, &made.url);

@@ -27,6 +27,8 @@ impl Went {
             },
             Kind::Denial | Kind::Refusal => Self::Wrong,
             Kind::SignIn if action(record).contains("fail") || action(record).contains("refus") => Self::Wrong,
+            Kind::Token if action(record) == "asking" => Self::Begun,
+            Kind::Token if record.error.is_some() => Self::Wrong,
             _ => Self::Well,
         }
     }
@@ -58,7 +60,7 @@ impl Weight {
     pub(super) fn of(record: &Record) -> Self {
         match (record.kind, Went::of(record)) {
             (_, Went::Unknown) => Self::High,
-            (Kind::Denial | Kind::Refusal | Kind::SignIn, Went::Wrong) => Self::Medium,
+            (Kind::Denial | Kind::Refusal | Kind::SignIn | Kind::Token, Went::Wrong) => Self::Medium,
             (_, Went::Wrong) => Self::Low,
             _ => Self::Informational,
         }
@@ -106,6 +108,7 @@ pub(super) fn title(record: &Record) -> &'static str {
         Kind::Approval => "Approval",
         Kind::Grant => "Grant changed",
         Kind::Credential => "Credential changed",
+        Kind::Token => "Authorization server asked",
         Kind::Configuration => "Configuration changed",
         Kind::SignIn => "Sign-in",
         Kind::Export => "Records exported",
@@ -139,6 +142,7 @@ pub(super) fn message(record: &Record) -> String {
             let what = record.change.as_ref().map_or("", |change| change.of.as_str());
             let kind = match record.kind {
                 Kind::Credential => " the credential",
+                Kind::Token => " the authorization server of",
                 Kind::Configuration => " the configuration",
                 _ => "",
             };

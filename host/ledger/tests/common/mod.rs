@@ -45,7 +45,7 @@ pub(crate) fn one_call(workspace: &str) -> [Entry; 2] {
         payload: Some(Hash::of(b"body")),
         redactions: 0,
         route: "send".to_owned(),
-        slot: Some("server-token".to_owned()),
+        slots: vec!["server-token".to_owned()],
         status: Some(200),
         template: "/email".to_owned(),
     };

@@ -94,7 +94,7 @@ pub fn every_kind(workspace: &str) -> Vec<Entry> {
         payload: Some(Hash::of(b"body")),
         redactions: 1,
         route: "change-thing".to_owned(),
-        slot: Some("token".to_owned()),
+        slots: vec!["token".to_owned(), "key".to_owned()],
         status,
         template: "https://api.example.com/v1/things/{id:digits(1..9)}".to_owned(),
     };
@@ -140,6 +140,7 @@ pub fn every_kind(workspace: &str) -> Vec<Entry> {
         (Kind::Approval, "approved", "a call"),
         (Kind::Grant, "granted", ""),
         (Kind::Credential, "replaced", "token"),
+        (Kind::Token, "asked", "token"),
         (Kind::Configuration, "created", "things"),
         (Kind::SignIn, "failed", "user:mallory"),
         (Kind::Export, "exported", "records 1 to 10"),

@@ -46,7 +46,7 @@ mod chains;
 #[cfg(test)]
 mod tests;
 
-use std::fmt;
+use std::fmt::{self, Display};
 
 use self::{search::Search, views::Views};
 use crate::secret::Secret;
@@ -84,11 +84,11 @@ struct Hit {
 
 impl Scrubber {
     /// For these secrets, each with its slot's name.
-    pub fn new<'a>(secrets: impl Iterator<Item = (&'a String, &'a Secret)>) -> Self {
-        Self::of(secrets.map(|(slot, secret)| (slot.as_str(), secret.expose())))
+    pub fn new<'a>(secrets: impl Iterator<Item = (impl Display, &'a Secret)>) -> Self {
+        Self::of(secrets.map(|(slot, secret)| (slot, secret.expose())))
     }
 
-    fn of<'a>(secrets: impl Iterator<Item = (&'a str, &'a [u8])>) -> Self {
+    fn of<'a>(secrets: impl Iterator<Item = (impl Display, &'a [u8])>) -> Self {
         let mut patterns = Vec::new();
         let mut replacements = Vec::new();
         for (slot, secret) in secrets {

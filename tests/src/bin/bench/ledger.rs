@@ -202,7 +202,7 @@ fn call(number: usize) -> [Entry; 2] {
         payload: Some(Hash::of(b"body")),
         redactions: 0,
         route: "send-email".to_owned(),
-        slot: Some("server-token".to_owned()),
+        slots: vec!["server-token".to_owned()],
         status: Some(200),
         template: "/email".to_owned(),
     };

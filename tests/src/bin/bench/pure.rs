@@ -127,7 +127,7 @@ fn decision(name: &'static str, routes: usize, origins: usize) -> Result<Figure,
         url: url(i),
         query: vec![Parameter::any("limit")],
         headers: Vec::new(),
-        slot: None,
+        slots: Vec::new(),
         request: None,
         repeat: Repeat::Idempotent,
         response: "{}".to_owned(),
@@ -155,7 +155,7 @@ fn decision(name: &'static str, routes: usize, origins: usize) -> Result<Figure,
     let last = routes - 1;
     let url = RequestUrl::parse(&format!("{}?limit=3", url(last).replace("{id}", "cus_123")), 8192)?;
     let headers = [portcullis_gate::Header { name: "accept".to_owned(), value: b"application/json".to_vec() }];
-    let request = Request { method: Method::Get, url: &url, headers: &headers, body: false, slot: None };
+    let request = Request { method: Method::Get, url: &url, headers: &headers, body: false, slots: &[] };
     match decide(&request, powers) {
         Decision::Allow(id) if powers.route(id).is_some_and(|route| route.id == format!("r{last}")) => {}
         other => return Err(format!("the gate said {other:?}").into()),

@@ -80,17 +80,22 @@ impl Cache {
 
     /// Runs a Python script of `tests/conformance`. Its first argument is a file with `input`; it answers in JSON on stdout.
     pub(crate) async fn ask(&self, python: &Path, script: &str, input: &Value, arguments: &[&str]) -> Checked<Value> {
-        let [given, answer] =
-            ["input", "answer"].map(|what| self.root.join("logs").join(format!("{script}-{what}.json")));
+        let given = self.root.join("logs").join(format!("{script}-input.json"));
         fs::write(&given, input.to_string())?;
         let task = Task::new(python).args([&folder::conformance_scripts().join(script), &given]);
         let task = task.args(arguments.iter().copied()).env("PYTHONDONTWRITEBYTECODE", "1");
-        let mut child = task.start_into(File::create(&answer)?, &self.log(script))?;
+        let answer = self.root.join("logs").join(format!("{script}-answer.json"));
+        self.answer(script, &task, &answer).await
+    }
+
+    /// Runs something that answers in JSON on stdout, which is kept in a file.
+    pub(crate) async fn answer(&self, script: &str, task: &Task, answer: &Path) -> Checked<Value> {
+        let mut child = task.start_into(File::create(answer)?, &self.log(script))?;
         let status = crate::progress::step(script, child.wait()).await?;
         if !status.success() {
             return Err(Stop::Failed(format!("{script}: {status}; {}", tail(&self.log(script)))));
         }
-        let text = fs::read_to_string(&answer)?;
+        let text = fs::read_to_string(answer)?;
         serde_json::from_str(&text).map_err(|error| Stop::Failed(format!("{script}: no JSON: {error}: {text}")))
     }
 

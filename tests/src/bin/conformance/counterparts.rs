@@ -7,6 +7,7 @@ pub(crate) mod fhir_validator;
 pub(crate) mod httpbin;
 pub(crate) mod localstripe;
 pub(crate) mod medplum;
+pub(crate) mod oidc;
 pub(crate) mod prism;
 pub(crate) mod stripe_client;
 

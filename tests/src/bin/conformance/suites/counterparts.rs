@@ -10,7 +10,9 @@ use crate::{
     counterparts::{
         awkward,
         fhir_validator::FhirValidator,
-        httpbin, localstripe, medplum, prism,
+        httpbin, localstripe, medplum,
+        oidc::{self, Oidc},
+        prism,
         stripe_client::{StripeClient, call},
     },
     expect::{holds, same, within},
@@ -32,6 +34,7 @@ impl Suite for Counterparts {
         checks.part("localstripe", async |checks| on_stripe(cache, checks).await).await;
         checks.part("httpbin", async |checks| on_httpbin(cache, checks).await).await;
         checks.part("medplum", async |checks| on_medplum(cache, checks).await).await;
+        checks.part("oidc-provider", async |checks| on_oidc(cache, checks).await).await;
         checks.part("awkward vendor", async |checks| on_awkward(cache, checks).await).await;
         checks.part("fhir.resources", async |checks| on_validator(cache, checks).await).await;
         Ok(())
@@ -123,6 +126,37 @@ async fn on_medplum(cache: &Cache, checks: &mut Checks) -> Checked {
         link.clone_into(&mut url);
     }
     checks.check("pages are walked by their links", same(&json!(["A", "B", "C"]), &Value::Array(found)));
+    Ok(())
+}
+
+async fn on_oidc(cache: &Cache, checks: &mut Checks) -> Checked {
+    for check in oidc::second_opinion(cache).await? {
+        let text = |member: &str| check.get(member).and_then(Value::as_str).unwrap_or_default().to_owned();
+        checks.check(&text("check"), holds(check.get("ok") == Some(&json!(true)), || text("why")));
+    }
+    let keys = oidc::keys(cache).await?;
+    let backend = json!({
+        "id": "backend",
+        "auth": "private_key_jwt",
+        "alg": "ES384",
+        "keys": [keys.pointer("/ec/public")],
+        "grants": ["client_credentials"],
+        "scope": "system/*.rs",
+    });
+    let asking = json!({"id": "fhir-server", "auth": "client_secret_basic", "secret": "s:1"});
+    let server = Oidc::start(cache, &json!({"clients": [backend, asking]})).await?;
+    let nobody = json!({"total": 0, "counts": {}, "last": null});
+    checks.check("it tells what it was asked", within(&nobody, &server.control("requests", None).await?));
+    let shorter = server.control("ttl", Some(json!({"access": 2}))).await?;
+    checks.check("tokens can be made to end sooner", within(&json!({"access": 2}), &shorter));
+    let fhir = medplum::start_behind(cache, &server, "fhir-server", "s:1").await?;
+    let base = format!("{}{}", fhir.origin(), medplum::BASE);
+    let smart = ask("GET", &format!("{base}/.well-known/smart-configuration"), None, None).await?;
+    let endpoint = json!({"token_endpoint": format!("http://{}/token", server.address())});
+    checks.check("Medplum behind it says where tokens are", answered(smart, 200, &endpoint));
+    let outcome = json!({"resourceType": "OperationOutcome"});
+    let strange = ask("GET", &format!("{base}/Patient"), Some("t-1"), None).await?;
+    checks.check("Medplum behind it takes no other tokens", answered(strange, 401, &outcome));
     Ok(())
 }
 

@@ -1,0 +1,191 @@
+//! `portcullis credential`: what operators do with credentials. Secrets come from files, variables, standard input or a prompt,
+//! never from arguments, and are never shown again.
+
+mod given;
+mod reconnect;
+mod rewrap;
+
+use portcullis_runtime::{Caller, CredentialId, CredentialInfo, NewOptions, Overlap, printable};
+use serde_json::json;
+
+use crate::{
+    arguments::{Arguments, CredentialCommand, CredentialGiven, CredentialNamed},
+    audit::when,
+    exit::{Code, DONE, Usage},
+    ledger::Kept,
+    look,
+    read::start_with,
+};
+
+pub(crate) async fn run(arguments: &Arguments, command: &CredentialCommand) -> anyhow::Result<Code> {
+    match command {
+        CredentialCommand::Add(wanted) => give(arguments, wanted, None).await,
+        CredentialCommand::Rotate { given, overlap } => {
+            let overlap = match overlap {
+                None => Overlap::AtOnce,
+                Some(text) => Overlap::For(when::duration("--overlap", text)?),
+            };
+            give(arguments, given, Some(overlap)).await
+        }
+        CredentialCommand::Revoke { named, reason } => {
+            let kept = Kept::existing(arguments).await?;
+            let done = revoke(arguments, &kept, named, reason).await;
+            kept.close().await;
+            done?;
+            told(arguments, named, "revoked", "From now on no request goes out with it.")
+        }
+        CredentialCommand::Remove { named } => {
+            let kept = Kept::existing(arguments).await?;
+            let done = kept.credentials_without_key().remove(&id(named), &by(named)).await;
+            kept.close().await;
+            done?;
+            told(arguments, named, "removed", "Its secrets are gone.")
+        }
+        CredentialCommand::List { integration, workspace } => list(arguments, workspace, integration.as_deref()).await,
+        CredentialCommand::Reconnect(wanted) => reconnect::run(arguments, wanted).await,
+        CredentialCommand::Kinds { kind } => given::kinds(arguments, kind.as_deref()),
+        CredentialCommand::Rewrap { to } => rewrap::run(arguments, to).await,
+    }
+}
+
+fn id(named: &CredentialNamed) -> CredentialId {
+    CredentialId::new(&named.workspace, &named.integration, &named.slot)
+}
+
+fn by(named: &CredentialNamed) -> Caller {
+    Caller::principal(&named.principal)
+}
+
+fn told(arguments: &Arguments, named: &CredentialNamed, what: &str, more: &str) -> anyhow::Result<Code> {
+    if arguments.json {
+        look::print_json(&json!({ "credential": id(named), "action": what }));
+    } else {
+        let (integration, slot) = (printable(&named.integration, 100), printable(&named.slot, 100));
+        anstream::println!("The credential of {integration}, slot {slot}, is {what}. {more}");
+    }
+    Ok(DONE)
+}
+
+/// Ends one. Where it gets tokens, its authorization server is told as well; that this cannot be done stops nothing.
+async fn revoke(arguments: &Arguments, kept: &Kept, named: &CredentialNamed, reason: &str) -> anyhow::Result<()> {
+    let without_key = kept.credentials_without_key();
+    let listing = without_key.list(&named.workspace, Some(&named.integration)).await?;
+    let gets_tokens = listing.credentials.iter().any(|info| info.id == id(named) && info.kind.gets_tokens());
+    if gets_tokens {
+        let with_server = async {
+            let credentials = kept.credentials(arguments).await?;
+            let (ceiling, retention) = Default::default();
+            let runtime = start_with(arguments, kept.ledger.clone(), ceiling, retention, credentials)?;
+            // Held until it is done: through it the server is asked.
+            let _integration = runtime.open(&named.workspace, &named.integration).await?;
+            anyhow::Ok(runtime.revoke(&id(named), &by(named), reason).await?)
+        };
+        match with_server.await {
+            Ok(()) => return Ok(()),
+            Err(error) => tracing::warn!("it is revoked here alone: {error:#}"),
+        }
+    }
+    Ok(without_key.revoke(&id(named), &by(named), reason).await?)
+}
+
+/// Adds one, or puts another one in its place.
+async fn give(arguments: &Arguments, wanted: &CredentialGiven, rotate: Option<Overlap>) -> anyhow::Result<Code> {
+    let expires = wanted.expires.as_deref().map(|text| when::time("--expires", text)).transpose()?;
+    let kept = Kept::existing(arguments).await?;
+    let given = async {
+        let credentials = kept.credentials(arguments).await?;
+        let runtime =
+            start_with(arguments, kept.ledger.clone(), Default::default(), Default::default(), credentials.clone())?;
+        // What the slot takes is the adapter's to say.
+        let integration = runtime.open(&wanted.named.workspace, &wanted.named.integration).await?;
+        let slot = integration.descriptor().slot(&wanted.named.slot).cloned().ok_or_else(|| {
+            let slots: Vec<&str> = integration.descriptor().slots.iter().map(|slot| slot.name.as_str()).collect();
+            let slots = if slots.is_empty() { "none".to_owned() } else { slots.join(", ") };
+            Usage(format!("its adapter has no slot `{}`; its slots: {slots}", printable(&wanted.named.slot, 100)))
+        })?;
+        let given = given::read(wanted, &slot)?;
+        let checked = portcullis_runtime::check_credential(&given, &slot).map_err(|error| Usage(error.to_string()))?;
+        let (id, by) = (id(&wanted.named), by(&wanted.named));
+        let mut options = NewOptions::by(&by);
+        if let Some(expires) = expires.or(checked) {
+            options = options.expires(expires);
+        }
+        let kind = given.kind;
+        let generation = match rotate {
+            None => credentials.add(&id, given, options).await?,
+            Some(overlap) => credentials.rotate(&id, given, overlap, options).await?,
+        };
+        anyhow::Ok((generation, kind))
+    };
+    let given = given.await;
+    kept.close().await;
+    let (generation, kind) = given?;
+    if arguments.json {
+        look::print_json(&json!({ "credential": id(&wanted.named), "kind": kind, "generation": generation }));
+        return Ok(DONE);
+    }
+    let done = if rotate.is_some() { "rotated" } else { "stored" };
+    anstream::println!(
+        "The credential of {}, slot {}, is {done}: {}, generation {}.",
+        wanted.named.integration,
+        wanted.named.slot,
+        kind.as_str(),
+        generation
+    );
+    if kind == portcullis_runtime::CredentialKind::OauthAuthorizationCode {
+        anstream::println!(
+            "A person has to agree: portcullis credential reconnect {} {}",
+            wanted.named.integration,
+            wanted.named.slot
+        );
+    }
+    Ok(DONE)
+}
+
+async fn list(arguments: &Arguments, workspace: &str, integration: Option<&str>) -> anyhow::Result<Code> {
+    let kept = Kept::existing(arguments).await?;
+    let listing = kept.credentials_without_key().list(workspace, integration).await;
+    kept.close().await;
+    let listing = listing?;
+    if arguments.json {
+        let unreadable: Vec<String> = listing.unreadable.iter().map(ToString::to_string).collect();
+        look::print_json(&json!({ "credentials": listing.credentials, "unreadable": unreadable }));
+    } else if listing.credentials.is_empty() && listing.unreadable.is_empty() {
+        anstream::println!("No credential is stored yet; `portcullis credential add INTEGRATION SLOT` stores one.");
+    } else {
+        anstream::println!("{}", table(&listing.credentials));
+        for error in &listing.unreadable {
+            crate::exit::tell("damaged", &error.to_string(), None);
+        }
+    }
+    Ok(if listing.unreadable.is_empty() { DONE } else { crate::exit::DAMAGED })
+}
+
+/// Credentials as a table.
+pub(crate) fn table(credentials: &[CredentialInfo]) -> String {
+    if credentials.is_empty() {
+        return "  none".to_owned();
+    }
+    let time = |time: Option<jiff::Timestamp>| {
+        time.map_or_else(|| "-".to_owned(), |time| time.strftime("%Y-%m-%d %H:%M").to_string())
+    };
+    let row = |info: &CredentialInfo| {
+        let mut state = info.state.as_str().replace('_', " ");
+        if let Some(previous) = info.previous {
+            state += &format!(" (and generation {} until {})", previous.generation, time(Some(previous.until)));
+        }
+        let used_by: Vec<&str> = info.used_by.iter().map(String::as_str).collect();
+        vec![
+            info.id.integration.clone(),
+            info.id.slot.clone(),
+            info.kind.as_str().to_owned(),
+            info.generation.to_string(),
+            time(info.expires),
+            time(info.last_used),
+            state,
+            used_by.join(", "),
+        ]
+    };
+    let columns = ["integration", "slot", "kind", "gen", "expires", "last used", "state", "used by"];
+    look::table(&columns, credentials.iter().map(row))
+}
