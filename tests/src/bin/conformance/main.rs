@@ -8,6 +8,7 @@
 //! | `counterparts.rs` | starts servers, and waits until they answer |
 //! | `tap.rs` | a proxy before a counterpart, which shows what was sent to it |
 //! | `bench.rs` | an adapter behind the real gate |
+//! | `host.rs` | a host with a store on disk and sealed credentials |
 //! | `expect.rs` | what to expect of a call, told so that a difference can be read |
 //! | `report.rs` | checks, totals, and the JSON of them |
 //! | `suites.rs` | the list of suites |
@@ -21,6 +22,7 @@ mod costs;
 mod counterparts;
 mod expect;
 mod guard;
+mod host;
 mod packages;
 mod progress;
 mod report;

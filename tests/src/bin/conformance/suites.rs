@@ -4,6 +4,7 @@ mod counterparts;
 mod custom_http;
 mod fhir;
 mod languages;
+mod oauth;
 mod postmark;
 mod stripe;
 
@@ -21,6 +22,7 @@ pub(crate) const SUITES: &[&dyn Suite] = &[
     &stripe::Stripe,
     &fhir::Fhir,
     &custom_http::CustomHttp,
+    &oauth::OAuth,
     &languages::Languages,
 ];
 

@@ -3,6 +3,7 @@
 
 mod booking;
 mod examples;
+mod smart;
 mod vendor;
 
 use std::net::SocketAddr;
@@ -35,6 +36,7 @@ impl Suite for Fhir {
 
     async fn run(&self, cache: &Cache, checks: &mut Checks) -> Checked {
         checks.part("medplum", async |checks| on_medplum(cache, checks).await).await;
+        checks.part("smart backend services", async |checks| smart::run(cache, checks).await).await;
         checks.part("booking", async |checks| booking::run(cache, checks).await).await;
         checks.part("vendor", async |checks| vendor::run(cache, checks).await).await;
         checks.part("examples", async |checks| examples::run(cache, checks).await).await;
