@@ -10,8 +10,9 @@ Reads JSON lines, each a request as it would be sent:
      "encoding": "hex", "message": the template, "header": "X-Signature", "template": "v1={signature}",
      "facts": {"timestamp": ..., "timestamp-ms": ..., "date": ..., "nonce": ...}}
 
-Prints a JSON line for each: {"name": ..., "verified": true} or {"name": ..., "verified": false, "why": ...}. Nothing is
-fetched, and no key is printed. Needs botocore for sigv4.
+Prints a JSON line for each: {"name": ..., "verified": true} or {"name": ..., "verified": false, "why": ...}. With a file as
+its argument it reads an array of them from there, and prints an array. Nothing is fetched, and no key is printed. Needs
+botocore for sigv4.
 """
 
 import base64
@@ -45,7 +46,6 @@ def host(url):
     parts = urlsplit(url)
     own = {"https": ":443", "http": ":80"}[parts.scheme]
     return parts.netloc.removesuffix(own)
-
 
 
 def sigv4(request):
@@ -150,21 +150,28 @@ def keyed_hash(request):
         raise Refused(f"{request['header']} is another")
 
 
+def judged(request):
+    """What there is to say of one request."""
+    answer = {"name": request.get("name")}
+    try:
+        {"sigv4": sigv4, "hmac": keyed_hash}[request["scheme"]](request)
+        answer["verified"] = True
+    except Refused as refused:
+        answer.update(verified=False, why=str(refused))
+    except (KeyError, IndexError, ValueError) as error:
+        # Not the error's own words: they may hold a value.
+        answer.update(verified=False, why=f"the line lacks something, or it is not what it should be: {type(error).__name__}")
+    return answer
+
+
 def main():
+    if len(sys.argv) > 1:
+        with open(sys.argv[1], encoding="utf-8") as given:
+            print(json.dumps([judged(request) for request in json.load(given)]))
+        return
     for line in sys.stdin:
-        if not line.strip():
-            continue
-        request = json.loads(line)
-        answer = {"name": request.get("name")}
-        try:
-            {"sigv4": sigv4, "hmac": keyed_hash}[request["scheme"]](request)
-            answer["verified"] = True
-        except Refused as refused:
-            answer.update(verified=False, why=str(refused))
-        except (KeyError, IndexError, ValueError) as error:
-            # Not the error's own words: they may hold a value.
-            answer.update(verified=False, why=f"the line lacks something, or it is not what it should be: {type(error).__name__}")
-        print(json.dumps(answer), flush=True)
+        if line.strip():
+            print(json.dumps(judged(json.loads(line))), flush=True)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ mod fhir;
 mod languages;
 mod oauth;
 mod postmark;
+mod signatures;
 mod stripe;
 
 use async_trait::async_trait;
@@ -23,6 +24,7 @@ pub(crate) const SUITES: &[&dyn Suite] = &[
     &fhir::Fhir,
     &custom_http::CustomHttp,
     &oauth::OAuth,
+    &signatures::Signatures,
     &languages::Languages,
 ];
 

@@ -26,7 +26,7 @@ pub(crate) struct Oidc {
 impl Oidc {
     /// Starts it with these settings.
     pub(crate) async fn start(cache: &Cache, settings: &Value) -> Checked<Self> {
-        let node = cache.node("oidc", PACKAGES, 20).await?;
+        let node = node(cache).await?;
         let script = scripts(cache, &node)?;
         let running = Running::start(cache, "oidc", "/jwks", |port| {
             node.task(&script).args([port.to_string(), settings.to_string()])
@@ -63,9 +63,14 @@ impl Oidc {
     }
 }
 
+/// A Node.js that finds the server's packages.
+pub(crate) async fn node(cache: &Cache) -> Checked<Node> {
+    cache.node("oidc", PACKAGES, 20).await
+}
+
 /// New keys, by name: `{"kid", "kty", "pem", "public", "private"}` each. `tests/conformance/keys.mjs` says which there are.
 pub(crate) async fn keys(cache: &Cache) -> Checked<Value> {
-    let node = cache.node("oidc", PACKAGES, 20).await?;
+    let node = node(cache).await?;
     let script = cache.script("keys.mjs", &node.folder)?;
     let answer = cache.folder("logs").join("keys.mjs-answer.json");
     let keys = cache.answer("keys.mjs", &node.task(&script), &answer).await;
@@ -76,7 +81,7 @@ pub(crate) async fn keys(cache: &Cache) -> Checked<Value> {
 
 /// What it answers to a client that is none of ours: `{"check", "ok", "why"}` each.
 pub(crate) async fn second_opinion(cache: &Cache) -> Checked<Vec<Value>> {
-    let node = cache.node("oidc", PACKAGES, 20).await?;
+    let node = node(cache).await?;
     scripts(cache, &node)?;
     for script in ["keys.mjs", "oidc_client.mjs"] {
         cache.script(script, &node.folder)?;
