@@ -80,6 +80,8 @@ export class Resources {
     const entry = { started: Date.now(), ended: null, how: 'open' };
     this.control.api.slow.push(entry);
     ctx.respond = false;
+    // What Koa has before anybody answers is 404.
+    res.statusCode = 200;
     res.setHeader('Content-Type', 'application/json');
     const dripping = drip && setInterval(() => res.write(' '), Number(drip));
     if (drip) {

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     cache::Cache,
-    expect::{done, holds},
+    expect::{done, holds, statuses},
     host::Host,
     report::{Checked, Checks, Stop},
 };
@@ -42,7 +42,7 @@ async fn rotation(bed: &Bed, cache: &Cache) -> Checked {
     let door = connected(bed, &host, "rotation").await?;
     for times in [1, 2] {
         expire().await;
-        done(&door.whoami().await)?;
+        statuses(&door.whoami().await, &[200])?;
         refreshed(bed, times).await?;
     }
     let routes = bed.routes(&super::people::person(bed, true)?);
