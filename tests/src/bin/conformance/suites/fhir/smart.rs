@@ -144,7 +144,7 @@ async fn taken_back(bed: &Bed, door: &Door<'_>) -> Checked {
     bed.oidc.control("revoke", Some(json!({ "client": "smart-ec" }))).await?;
     found(&door.run(search("Noether")).await)?;
     let seen = bed.oidc.control("requests", None).await?;
-    holds(seen["total"] == 1, || format!("the server was asked {}", seen["counts"]))
+    holds(seen.get("total") == Some(&json!(1)), || format!("the server was asked: {:?}", seen.get("counts")))
 }
 
 async fn elsewhere(bed: &Bed) -> Checked {
@@ -153,6 +153,6 @@ async fn elsewhere(bed: &Bed) -> Checked {
     let outcome = door.run(search("Noether")).await;
     let told = failed(&outcome, "credential-unavailable")?.to_string();
     holds(told.contains("neither an https URL nor one of the same origin"), || told)?;
-    let total = bed.oidc.control("requests", None).await?["total"].as_u64();
+    let total = bed.oidc.control("requests", None).await?.get("total").and_then(Value::as_u64);
     holds(total == Some(0), || format!("the token endpoint was asked {total:?} times"))
 }

@@ -87,7 +87,9 @@ impl Bed {
     pub(super) async fn asked(&self, times: u64) -> Checked {
         let seen = self.requests().await?;
         let total = seen.get("total").and_then(Value::as_u64);
-        holds(total == Some(times), || format!("expected {times} token requests, found {total:?}: {}", seen["counts"]))
+        holds(total == Some(times), || {
+            format!("expected {times} token requests, found {total:?}: {:?}", seen.get("counts"))
+        })
     }
 
     /// All of this is in what the server says of the last request to the token endpoint.
