@@ -12,6 +12,7 @@ use std::{
 use flate2::write::GzDecoder;
 use http::{HeaderMap, header::CONTENT_ENCODING};
 use portcullis_gate::Limits;
+use zeroize::Zeroizing;
 
 use crate::error::SendError;
 
@@ -91,7 +92,7 @@ enum Form<'a> {
 impl<'a> Body<'a> {
     pub(crate) fn new(coding: Coding, limits: &Limits, intake: &'a Intake) -> Self {
         let (most, most_in) = (limits.response_bytes as usize, limits.bytes_in.into());
-        let kept = Capped { bytes: Vec::new(), most, held: &intake.held, most_in, refusal: None };
+        let kept = Capped { bytes: Zeroizing::default(), most, held: &intake.held, most_in, refusal: None };
         let form = match coding {
             Coding::Identity => Form::Plain(kept),
             Coding::Gzip => Form::Gzip(Box::new(GzDecoder::new(kept))),
@@ -118,10 +119,11 @@ impl<'a> Body<'a> {
     }
 
     /// The whole body. Nothing at all is a whole body too: answers to HEAD say how they would have been packed.
-    pub(crate) fn finish(self) -> Result<Vec<u8>, Refusal> {
+    /// Wiped when dropped: it may be a token, or echo a secret.
+    pub(crate) fn finish(self) -> Result<Zeroizing<Vec<u8>>, Refusal> {
         match self.form {
             Form::Plain(kept) => Ok(kept.bytes),
-            Form::Gzip(_) if self.wire == 0 => Ok(Vec::new()),
+            Form::Gzip(_) if self.wire == 0 => Ok(Zeroizing::default()),
             Form::Gzip(mut decoder) => match decoder.try_finish() {
                 Ok(()) => Ok(std::mem::take(&mut decoder.get_mut().bytes)),
                 Err(_) => Err(decoder.get_ref().refusal.unwrap_or(Refusal::Malformed)),
@@ -132,7 +134,7 @@ impl<'a> Body<'a> {
 
 /// Unpacked bytes, never more than may be held.
 struct Capped<'a> {
-    bytes: Vec<u8>,
+    bytes: Zeroizing<Vec<u8>>,
     most: usize,
     held: &'a AtomicU64,
     most_in: u64,
@@ -156,7 +158,10 @@ impl Capped<'_> {
         if length > self.bytes.capacity() {
             // Doubled as usual, but not beyond what it may become.
             let wanted = length.max(self.bytes.capacity() * 2).min(self.most);
-            self.bytes.reserve_exact(wanted - self.bytes.len());
+            // Into a buffer of its own, so that the one before it is wiped: a vector that grows leaves copies behind.
+            let mut larger = Zeroizing::new(Vec::with_capacity(wanted));
+            larger.extend_from_slice(&self.bytes);
+            self.bytes = larger;
         }
         self.bytes.extend_from_slice(piece);
         Ok(())
@@ -198,7 +203,7 @@ mod tests {
         for piece in packed.chunks(7) {
             body.push(piece)?;
         }
-        body.finish()
+        body.finish().map(|mut body| std::mem::take(&mut *body))
     }
 
     #[test]

@@ -11,6 +11,7 @@ use portcullis_gate::{Denial, Header, Limits, Method, OpenRoute, RequestUrl, emb
 use portcullis_vault::{Outgoing, Ready, Scrubber};
 use reqwest::{Body, Response};
 use tokio::time::{timeout, timeout_at};
+use zeroize::Zeroizing;
 
 use crate::{
     decode::{self, Coding, Refusal},
@@ -293,7 +294,7 @@ async fn receive(
 /// The header fields, without what secrets they echo. Names are searched as well: they are the upstream's text too.
 fn receive_headers(received: &HeaderMap, bytes: usize, scrubber: &Scrubber, redactions: &mut u32) -> Vec<Header> {
     // One search over all of them first; no secret holds the newline between two.
-    let mut all = Vec::with_capacity(bytes + 2 * received.len());
+    let mut all = Zeroizing::new(Vec::with_capacity(bytes + 2 * received.len()));
     for (name, value) in received {
         for text in [name.as_str().as_bytes(), value.as_bytes()] {
             all.extend_from_slice(text);
@@ -301,7 +302,10 @@ fn receive_headers(received: &HeaderMap, bytes: usize, scrubber: &Scrubber, reda
         }
     }
     let echoes = scrubber.scrub(&all).is_some();
-    let mut searched = |text: &[u8]| if echoes { clean(scrubber, text.to_vec(), redactions) } else { text.to_vec() };
+    let mut searched = |text: &[u8]| match echoes {
+        true => clean(scrubber, Zeroizing::new(text.to_vec()), redactions),
+        false => text.to_vec(),
+    };
     received
         .iter()
         .map(|(name, value)| Header {
@@ -311,9 +315,10 @@ fn receive_headers(received: &HeaderMap, bytes: usize, scrubber: &Scrubber, reda
         .collect()
 }
 
-fn clean(scrubber: &Scrubber, bytes: Vec<u8>, redactions: &mut u32) -> Vec<u8> {
+/// What may be handed on. Where that is not all of it, what it was taken from is wiped.
+fn clean(scrubber: &Scrubber, mut bytes: Zeroizing<Vec<u8>>, redactions: &mut u32) -> Vec<u8> {
     match scrubber.scrub(&bytes) {
-        None => bytes,
+        None => std::mem::take(&mut *bytes),
         Some(scrubbed) => {
             *redactions += scrubbed.found;
             scrubbed.bytes

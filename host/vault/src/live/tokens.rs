@@ -186,6 +186,8 @@ impl IntegrationVault {
         match token::obtain(&*sender, &slot.name, client, current, now).await {
             Ok(token) => Ok(self.keep(slot, held.as_deref(), token).await?.token.clone()),
             Err(error) => {
+                // The server may know more secrets than those of this request: the tokens before, say.
+                let error = error.scrubbed(&self.state().scrubber(&self.declared()));
                 self.failed(slot, &error).await;
                 Err(error)
             }

@@ -112,6 +112,11 @@ impl IntegrationVault {
         }))
     }
 
+    /// How many of its slots are decrypted now. Before the first live request that is none.
+    pub fn opened(&self) -> usize {
+        self.state().slots.values().filter(|slot| slot.is_open()).count()
+    }
+
     pub(super) fn state(&self) -> Arc<State> {
         self.state.read().unwrap_or_else(PoisonError::into_inner).clone()
     }

@@ -7,6 +7,7 @@
 use std::ops::Range;
 
 use super::{
+    buffer::Buffer,
     runs::{self, Class},
     views::{Profile, Sink},
 };
@@ -100,7 +101,7 @@ impl Run<'_> {
 
 /// Hands over the windows of the view.
 pub(super) fn windows(text: &[u8], profile: &Profile, sink: &mut impl Sink) {
-    let mut joined = Vec::new();
+    let mut joined = Buffer::default();
     let mut lines = Vec::new();
     let mut floor = 0;
     while let Some(range) = runs::next::<Alphabet>(text, floor, profile.base64_run()) {
@@ -116,7 +117,7 @@ pub(super) fn windows(text: &[u8], profile: &Profile, sink: &mut impl Sink) {
                 let length = line.len() - usize::from(line.last().is_some_and(|b| is_white(*b)));
                 if length > 0 {
                     lines.push((joined.len(), at));
-                    joined.extend_from_slice(line.get(..length).unwrap_or_default());
+                    joined.extend(line.get(..length).unwrap_or_default());
                 }
                 at += line.len();
             }

@@ -17,6 +17,7 @@
 //! | `views.rs` | which decoded views of a text are searched, and where in the text a find in a view stands |
 //! | `escapes.rs`, `characters.rs` | the views behind escapes |
 //! | `runs.rs`, `base64.rs`, `hex.rs` | the views behind base64 and hexadecimal |
+//! | `buffer.rs` | where a view is written, wiped |
 //!
 //! **Cost.** Only what stands next to an escape, or in a run long enough to hold a secret, is decoded: a clean body costs
 //! a few SIMD passes. The worst case, a body of nothing but escapes of several kinds, is linear too, and up to a hundred
@@ -31,6 +32,7 @@
 //! of each, which is not. Views are what an upstream sent, and are not wiped either.
 
 mod base64;
+mod buffer;
 mod characters;
 mod escapes;
 mod hex;

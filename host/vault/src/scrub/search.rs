@@ -34,22 +34,26 @@ enum Finder {
 impl Search {
     /// None if there is nothing to search for.
     pub(super) fn new(patterns: Vec<Pattern>) -> Option<Self> {
-        let mut needles: Vec<Needle> = Vec::new();
+        // With room for all of them: four bytes of a secret are not to be left behind either.
+        let mut needles: Zeroizing<Vec<Needle>> = Zeroizing::new(Vec::with_capacity(3 * patterns.len()));
         let mut uses: Vec<Vec<Use>> = Vec::new();
         for (pattern, Pattern { bytes, .. }) in patterns.iter().enumerate() {
             let (offset, needle) = rarest(bytes)?;
-            let mut cases = vec![needle];
+            let mut cases = Zeroizing::new([needle; 3]);
             if bytes.len() >= CASE_MATTERS_BELOW {
-                cases.extend([needle.map(|b| b.to_ascii_lowercase()), needle.map(|b| b.to_ascii_uppercase())]);
+                *cases = [needle, needle.map(|b| b.to_ascii_lowercase()), needle.map(|b| b.to_ascii_uppercase())];
             }
             cases.sort_unstable();
-            cases.dedup();
-            for case in cases {
+            let mut last = None;
+            for case in cases.iter() {
+                if last.replace(case) == Some(case) {
+                    continue;
+                }
                 let used = Use { pattern, offset };
-                match needles.iter().position(|known| *known == case).and_then(|known| uses.get_mut(known)) {
+                match needles.iter().position(|known| known == case).and_then(|known| uses.get_mut(known)) {
                     Some(known) => known.push(used),
                     None => {
-                        needles.push(case);
+                        needles.push(*case);
                         uses.push(vec![used]);
                     }
                 }
@@ -58,10 +62,10 @@ impl Search {
         if needles.is_empty() {
             return None;
         }
-        let packed = packed::Config::new().builder().extend(&needles).build();
+        let packed = packed::Config::new().builder().extend(needles.iter()).build();
         let finder = match packed {
             Some(packed) => Finder::Packed(packed),
-            None => Finder::Automaton(AhoCorasick::new(&needles).ok()?),
+            None => Finder::Automaton(AhoCorasick::new(needles.iter()).ok()?),
         };
         Some(Self { patterns, finder, uses })
     }

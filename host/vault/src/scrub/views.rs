@@ -9,6 +9,7 @@ use std::ops::Range;
 use super::{
     Hit,
     base64::{self, Run},
+    buffer::Buffer,
     characters::Meant,
     escapes::{self, Escapes},
     hex,
@@ -167,7 +168,8 @@ impl Views {
     }
 
     fn through(&self, view: View, text: &[u8], below: Depth, hits: &mut Vec<Hit>) {
-        let mut writer = Writer { views: self, below, buffer: Vec::new(), window: 0, searched: 0, hits: Vec::new() };
+        let mut writer =
+            Writer { views: self, below, buffer: Buffer::default(), window: 0, searched: 0, hits: Vec::new() };
         self.windows(view, text, &mut writer);
         writer.search();
         if !writer.hits.is_empty() {
@@ -190,7 +192,7 @@ impl Views {
 struct Writer<'a> {
     views: &'a Views,
     below: Depth,
-    buffer: Vec<u8>,
+    buffer: Buffer,
     /// Where in the buffer the window begins.
     window: usize,
     /// How many bytes of the view have been searched and forgotten.
@@ -218,19 +220,19 @@ impl Writer<'_> {
 
 impl Sink for Writer<'_> {
     fn copy(&mut self, _: usize, bytes: &[u8]) {
-        self.buffer.extend_from_slice(bytes);
+        self.buffer.extend(bytes);
     }
 
     fn piece(&mut self, _: Range<usize>, bytes: &[u8]) {
         match bytes {
             // Nearly all are one byte.
             [byte] => self.buffer.push(*byte),
-            _ => self.buffer.extend_from_slice(bytes),
+            _ => self.buffer.extend(bytes),
         }
     }
 
     fn sextets(&mut self, _: &Run, _: usize, bytes: &[u8]) {
-        self.buffer.extend_from_slice(bytes);
+        self.buffer.extend(bytes);
     }
 
     fn end(&mut self) {

@@ -69,6 +69,25 @@ impl TokenError {
         Self::Unreadable { status: answer.status, problem: problem.into() }
     }
 
+    /// The same, without what this finds.
+    pub(crate) fn scrubbed(self, scrubber: &Scrubber) -> Self {
+        let clean = |text: String| match scrubber.scrub(text.as_bytes()) {
+            Some(scrubbed) => String::from_utf8_lossy(&scrubbed.bytes).into_owned(),
+            None => text,
+        };
+        match self {
+            Self::Sending(mut error) => {
+                error.message = clean(error.message);
+                Self::Sending(error)
+            }
+            Self::Refused { status, error, description } => {
+                Self::Refused { status, error: clean(error), description: description.map(clean) }
+            }
+            Self::Reconnect(why) => Self::Reconnect(clean(why)),
+            other => other,
+        }
+    }
+
     /// Whether it may end better later.
     pub(crate) fn retryable(&self) -> bool {
         match self {
