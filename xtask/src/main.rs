@@ -53,8 +53,8 @@ const COMMANDS: &[Command] = &[
     },
     Command {
         name: "bench",
-        flags: &["ledger", "--json", "--quick"],
-        about: "measure what a governed call costs, or what a durable record does (release profile)",
+        flags: &["ledger", "vault", "--json", "--quick"],
+        about: "measure what a governed call costs, or a durable record, or a credential (release profile)",
         run: |layout, flags| programs::run(layout, Program::Bench, &flags.0),
     },
     Command {

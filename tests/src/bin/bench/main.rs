@@ -1,11 +1,12 @@
 //! What a governed call costs, beside a bare one: `cargo xtask bench [--json] [--quick]`; and what a durable record costs:
-//! `cargo xtask bench ledger`.
+//! `cargo xtask bench ledger`; and what a credential costs: `cargo xtask bench vault`.
 //!
 //! One run, one upstream in a process of its own, the contenders in turn and several times over, medians with their
 //! spread: the machines this runs on are shared, and only ratios taken in one run mean anything.
 
 mod ledger;
 mod pure;
+mod vault;
 
 use std::{
     env,
@@ -94,11 +95,16 @@ impl Drop for Stop {
 async fn run() -> Result<(), Failure> {
     let options: Vec<String> = env::args().skip(1).collect();
     let has = |name: &str| options.iter().any(|option| option == name);
-    if let Some(("ledger", options)) = options.split_first().map(|(first, rest)| (first.as_str(), rest)) {
+    if let Some((of @ ("ledger" | "vault"), options)) =
+        options.split_first().map(|(first, rest)| (first.as_str(), rest))
+    {
         if let Some(other) = options.iter().find(|option| !matches!(option.as_str(), "--json" | "--quick")) {
             return Err(format!("unknown option {other}; there are --json and --quick").into());
         }
-        return ledger::run(has("--json"), has("--quick")).await;
+        return match of {
+            "vault" => vault::run(has("--json"), has("--quick")).await,
+            _ => ledger::run(has("--json"), has("--quick")).await,
+        };
     }
     // For a profiler: one contender at one concurrency.
     let only = options.iter().find_map(|option| option.strip_prefix("--only="));
@@ -106,7 +112,7 @@ async fn run() -> Result<(), Failure> {
         options.iter().find(|option| !matches!(option.as_str(), "--json" | "--quick") && only.is_none())
     {
         return Err(format!(
-            "unknown option {other}; there are ledger, --json, --quick and --only=pure or --only=sandbox:16"
+            "unknown option {other}; there are ledger, vault, --json, --quick and --only=pure or --only=sandbox:16"
         )
         .into());
     }
