@@ -151,8 +151,16 @@ impl Case {
         answer: impl Fn(&Received) -> Answer + Send + Sync + 'static,
         set_up: impl FnOnce(RuntimeBuilder) -> RuntimeBuilder,
     ) -> Self {
+        Self::on(Arc::new(ReadableLedger::start().await), answer, set_up).await
+    }
+
+    /// With this ledger.
+    pub(crate) async fn on(
+        ledger: Arc<ReadableLedger>,
+        answer: impl Fn(&Received) -> Answer + Send + Sync + 'static,
+        set_up: impl FnOnce(RuntimeBuilder) -> RuntimeBuilder,
+    ) -> Self {
         traces::watch();
-        let ledger = Arc::new(ReadableLedger::start().await);
         let names = Arc::new(DnsServer::start().await.unwrap());
         let builder = Runtime::builder(ledger.ledger())
             .cache(folder::cache())

@@ -17,6 +17,7 @@ mod resolver;
 mod retention;
 mod retries;
 mod sandbox;
+mod secrets;
 mod traces;
 mod upstreams;
 mod upstreams_custom_http;

@@ -15,8 +15,10 @@ pub(crate) const SECRET: &str = "s3cr3t/Pa55+phrase=&\"x\"";
 static NEEDLES: LazyLock<Vec<String>> = LazyLock::new(|| {
     let hex: String = SECRET.bytes().map(|byte| format!("{byte:02x}")).collect();
     let mut needles = vec!["s3cr3t".to_owned(), "Pa55".to_owned(), LOOT.to_owned(), hex.to_uppercase(), hex];
-    for offset in 0..3 {
-        let padded = [vec![0; offset], SECRET.as_bytes().to_vec()].concat();
+    // A client's secret is written as in a form before it is written in base64 (RFC 6749, section 2.3.1).
+    let form: String = url::form_urlencoded::byte_serialize(SECRET.as_bytes()).collect();
+    for (secret, offset) in [SECRET, &form].into_iter().flat_map(|secret| (0..3).map(move |offset| (secret, offset))) {
+        let padded = [vec![0; offset], secret.as_bytes().to_vec()].concat();
         let (first, last) = ((offset * 8).div_ceil(6), padded.len() * 8 / 6);
         for text in [BASE64_STANDARD_NO_PAD.encode(&padded), BASE64_URL_SAFE_NO_PAD.encode(&padded)] {
             needles.push(text[first..last].to_owned());
@@ -24,6 +26,11 @@ static NEEDLES: LazyLock<Vec<String>> = LazyLock::new(|| {
     }
     needles
 });
+
+/// All of them that are made of a secret.
+pub(crate) fn of_secrets() -> impl Iterator<Item = &'static str> {
+    NEEDLES.iter().map(String::as_str).filter(|needle| *needle != LOOT)
+}
 
 /// The first that is found.
 pub(crate) fn found_in(text: &str) -> Option<&'static str> {

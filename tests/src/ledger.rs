@@ -25,8 +25,13 @@ pub struct ReadableLedger {
 impl ReadableLedger {
     /// An empty one.
     pub async fn start() -> Self {
+        Self::with(LedgerOptions::default()).await
+    }
+
+    /// An empty one that is kept like this.
+    pub async fn with(options: LedgerOptions) -> Self {
         let store = Arc::new(Breakable::default());
-        let ledger = Ledger::open(store.clone(), LedgerOptions::default()).await;
+        let ledger = Ledger::open(store.clone(), options).await;
         Self { ledger: ledger.unwrap_or_else(|error| unreachable!("memory does not fail: {error}")), store }
     }
 

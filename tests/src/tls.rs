@@ -62,6 +62,17 @@ impl Authority {
         Identity::new(name, |params, key| params.signed_by(key, &self.issuer))
     }
 
+    /// Itself, as a certificate in DER.
+    pub fn root(&self) -> Vec<u8> {
+        self.root.to_vec()
+    }
+
+    /// A good certificate for this name and its key on P-256, both in DER.
+    pub fn good_in_der(&self, name: &str) -> io::Result<(Vec<u8>, Vec<u8>)> {
+        let Identity { certificate, key } = self.good(name)?;
+        Ok((certificate.to_vec(), key.secret_der().to_vec()))
+    }
+
     /// One that was good, until the year 2001.
     pub fn expired(&self, name: &str) -> io::Result<Identity> {
         Identity::new(name, |mut params, key| {

@@ -8,6 +8,7 @@ use std::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicUsize, Ordering},
     },
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -18,6 +19,9 @@ use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpListener,
 };
+
+/// A header field of an answer that is not sent, and says for how many milliseconds the answer waits.
+const WAIT: &str = "x-tests-wait-ms";
 
 /// A request as it was received.
 #[derive(Clone, Debug)]
@@ -69,6 +73,12 @@ impl Answer {
         self
     }
 
+    /// That comes only after a while.
+    #[must_use]
+    pub fn after(self, wait: Duration) -> Self {
+        self.header(WAIT, &wait.as_millis().to_string())
+    }
+
     /// With one more header field.
     #[must_use]
     pub fn header(mut self, name: &str, value: &str) -> Self {
@@ -117,6 +127,11 @@ impl Upstream {
         self.connections.load(Ordering::SeqCst)
     }
 
+    /// Forgets what was received until now.
+    pub fn forget(&self) {
+        self.received.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
     /// What was received, oldest first.
     pub fn received(&self) -> Vec<Received> {
         self.received.lock().unwrap_or_else(PoisonError::into_inner).clone()
@@ -159,6 +174,10 @@ where
     log.lock().unwrap_or_else(PoisonError::into_inner).push(received);
     let mut response = Response::builder().status(status);
     for (name, value) in headers {
+        if name == WAIT {
+            tokio::time::sleep(Duration::from_millis(value.parse().unwrap_or_default())).await;
+            continue;
+        }
         response = response.header(name, value);
     }
     Ok(response.body(Full::new(Bytes::from(body))).unwrap_or_default())

@@ -326,6 +326,6 @@ fn diff_says_what_a_new_version_asks_for_and_exits_with_it() {
     assert_eq!(value["config_changes"], json!([{"place": "/elsewhere", "before": null, "after": "string"}]));
     assert!(more.out.contains("/elsewhere  -       string") && !same.out.contains("Config"), "{}", more.out);
     let change = |kind: &str| value["changes"].as_array().unwrap().iter().filter(|c| c["kind"] == kind).count();
-    assert_eq!((change("slot"), change("origin")), (7, 0));
+    assert_eq!((change("slot"), change("origin")), (12, 0));
     assert_eq!(place.run(&["diff", &old, "/none"]).code, 2);
 }

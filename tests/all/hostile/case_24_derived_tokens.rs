@@ -1,7 +1,6 @@
 //! Case 24: what is derived from a secret is as secret as it is.
 //!
-//! Until OAuth is here there is one derived token: the Basic form, which is base64 of `user:password`. The hundred calls with an
-//! expired token come with OAuth; today there is nothing in the host that refreshes.
+//! Here the Basic form, which is base64 of `user:password`. Tokens that authorization servers give: `tests/all/secrets`.
 
 use base64::{Engine, prelude::{BASE64_STANDARD, BASE64_URL_SAFE}};
 use portcullis_tests::upstream::{Answer, Received};

@@ -1,5 +1,4 @@
-//! Case 33: files of a store that are truncated, or not as they were written. (A wrong master key comes with the vault's own
-//! store.)
+//! Case 33: files of a store that are truncated, or not as they were written. The wrong master key: `tests/all/secrets/life.rs`.
 
 use std::{fs, path::Path, sync::Arc};
 

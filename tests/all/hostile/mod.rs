@@ -4,7 +4,7 @@
 //! Those of a case's own file are its tests; others are named here, by their functions, so that a name that is gone does
 //! not compile. What every test ends with is the oracle of `harness.rs`.
 
-mod stores;
+pub(crate) mod stores;
 
 use portcullis_runtime::{CallError, Outcome};
 
@@ -88,25 +88,47 @@ cases! {
     19 case_19_timeouts_and_certificates
         "timeouts of zero and of the largest integer; a certificate that is expired, self-signed or for another name";
     20 case_20_tenants
-        "tenant A's connection, cookie or TLS session reused for tenant B";
+        "tenant A's connection, cookie or TLS session reused for tenant B"
+        also secrets::life::the_connections_that_a_revoked_or_rotated_credential_used_are_closed;
     21 case_21_echoes
-        "an upstream that echoes headers and body, and the secret base64, URL, hex or JSON encoded";
+        "an upstream that echoes headers and body, and the secret base64, URL, hex or JSON encoded"
+        also secrets::echoes::an_upstream_that_echoes_does_not_hand_over_tokens_keys_or_what_stands_in_paths_and_bodies
+        also secrets::echoes::an_upstream_that_knows_every_secret_of_the_integration_cannot_tell_the_guest_one;
     22 case_22_credentials
         "one route's credential used on another; a slot name chosen by the guest; a handle kept after the call"
         also calls::a_missing_credential_is_named_and_nothing_is_sent
-        also calls::rotation_takes_effect_on_the_next_request;
+        also calls::rotation_takes_effect_on_the_next_request
+        also secrets::routes::a_token_route_is_open_to_no_guest_and_to_no_caller
+        also secrets::routes::where_the_token_endpoint_is_a_route_of_the_guests_too_it_gets_there_without_any_secret
+        also secrets::routes::without_a_token_route_of_the_slots_own_nothing_is_asked_and_the_lines_to_add_are_told
+        also secrets::routes::a_grant_that_opens_a_token_endpoint_of_nobodys_is_refused
+        also secrets::life::a_revoked_credential_stops_the_request_on_its_way_and_the_next_one_within_a_tenth_of_a_second_under_load;
     23 case_23_places_to_leak
         "the secret in an error, a `Debug` print, a panic message, a trace, an API answer, an exported ledger"
-        also calls::an_input_that_its_schema_does_not_allow_does_not_start_and_is_not_repeated;
+        also calls::an_input_that_its_schema_does_not_allow_does_not_start_and_is_not_repeated
+        also secrets::scan::no_file_log_export_event_or_receipt_has_a_secret_a_token_or_a_key_in_it
+        also secrets::memory::no_memory_of_ours_has_a_secret_in_it_once_all_were_revoked_and_what_libraries_leave_is_known
+        also secrets::servers::a_token_endpoint_that_echoes_what_it_knows_tells_nobody
+        also secrets::servers::a_token_endpoint_that_floods_waits_or_redirects_gives_no_token_and_costs_nobody_else_anything
+        also secrets::servers::a_token_endpoint_whose_name_leads_inside_is_not_asked
+        also secrets::servers::a_token_endpoint_without_a_good_certificate_gets_no_secret;
     24 case_24_derived_tokens
-        "a derived token shown to a guest (until OAuth is here: the Basic form of a secret)";
+        "an OAuth token shown to a guest; a hundred calls with an expired token causing more than one refresh"
+        also secrets::life::a_hundred_parallel_calls_with_an_expired_token_cause_one_refresh
+        also secrets::servers::a_value_beside_the_token_that_is_a_secret_is_not_read_by_the_guest
+        also secrets::servers::a_token_that_is_refused_by_the_upstream_is_dropped_once_and_shown_to_nobody;
     25 case_25_sandbox_mode
         "sandbox mode: no packet, no DNS query, and the vault is not even asked to decrypt"
-        also calls::sandbox_mode_says_what_would_be_sent_and_nothing_leaves;
+        also calls::sandbox_mode_says_what_would_be_sent_and_nothing_leaves
+        also secrets::life::sandbox_mode_decrypts_nothing_and_asks_no_authorization_server;
     26 case_26_linear_memory
-        "every linear memory of a guest, dumped after a call: the secret is not in it";
+        "every linear memory of a guest, dumped after a call: the secret is not in it"
+        also secrets::echoes::no_secret_and_no_token_is_in_a_byte_that_the_host_hands_to_a_guest;
+    32 case_32_reading_back
+        "reading a credential back by any route, with any role";
     33 case_33_damaged_stores
-        "a store file truncated, or with one byte flipped, anywhere: detected, named, never silently fewer records"
+        "the wrong master key; a store file truncated, or with one byte flipped, anywhere: detected, named, never fewer records"
+        also secrets::life::with_another_master_key_the_record_is_named_and_the_rest_goes_on
         also crash::damaged_files_are_told_and_never_answered_as_if_there_had_been_fewer_records;
     34 case_34_edited_records
         "a ledger record edited, removed from the middle, reordered, or copied from another workspace";

@@ -15,10 +15,10 @@ use portcullis_ledger::{Hash, Reader, Record};
 use portcullis_store::{Embedded, Store};
 
 /// A folder that goes when it goes.
-pub(super) struct Folder(PathBuf);
+pub(crate) struct Folder(PathBuf);
 
 impl Folder {
-    pub(super) fn new(name: &str) -> Self {
+    pub(crate) fn new(name: &str) -> Self {
         static NUMBER: AtomicUsize = AtomicUsize::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let path = std::env::temp_dir().join(format!("portcullis-{name}-{}-{number}", process::id()));
@@ -26,7 +26,7 @@ impl Folder {
         Self(path)
     }
 
-    pub(super) fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.0
     }
 }
@@ -38,7 +38,7 @@ impl Drop for Folder {
 }
 
 /// Copies a folder; of a store that is open, this is what `kill -9` would leave.
-pub(super) fn copy(from: &Path, to: &Path) {
+pub(crate) fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap().map(Result::unwrap) {
         let target = to.join(entry.file_name());
@@ -51,7 +51,7 @@ pub(super) fn copy(from: &Path, to: &Path) {
 }
 
 /// The files below a folder, as paths within it.
-pub(super) fn files(folder: &Path) -> Vec<String> {
+pub(crate) fn files(folder: &Path) -> Vec<String> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
         let name = entry.file_name().into_string().unwrap();
@@ -65,7 +65,7 @@ pub(super) fn files(folder: &Path) -> Vec<String> {
 }
 
 /// All records of a workspace. The chain must hold.
-pub(super) async fn records(store: Arc<dyn Store>, workspace: &str) -> Vec<Record> {
+pub(crate) async fn records(store: Arc<dyn Store>, workspace: &str) -> Vec<Record> {
     let reader = Reader::new(store);
     let head = reader.chain(workspace).await.unwrap().expect("there are records");
     let (mut found, mut before) = (Vec::new(), Hash::genesis(workspace));
@@ -84,7 +84,7 @@ pub(super) async fn records(store: Arc<dyn Store>, workspace: &str) -> Vec<Recor
 }
 
 /// Closes a store; the ledger's writer lets go of it a moment after the ledger is dropped.
-pub(super) async fn close(mut store: Arc<Embedded>) {
+pub(crate) async fn close(mut store: Arc<Embedded>) {
     loop {
         match Arc::try_unwrap(store) {
             Ok(alone) => return alone.close().await.unwrap(),

@@ -36,7 +36,8 @@ use portcullis_sdk::{
     bindings::{
         self,
         portcullis::adapter::descriptor::{
-            Body, HeaderScheme, Oauth, Operation, Parameter, PathScheme, Route, Scheme, Slot, Values,
+            Body, HeaderScheme, HmacScheme, MacEncoding, Oauth, Operation, Parameter, PathScheme, Route, Scheme,
+            SignedHeader, Sigv4Scheme, Slot, Values,
         },
     },
     prelude::{Value, json},
@@ -98,23 +99,17 @@ fn routes(base: &str) -> Vec<Route> {
         slots: vec![slot.to_owned()],
         ..route(id, method, &format!("{base}{path}"))
     };
+    let text = || Some(Body::Raw(vec!["text/plain".to_owned()]));
     vec![
         route("ok", Method::Get, &format!("{base}/ok")),
-        Route {
-            request: Some(Body::Raw(vec!["text/plain".to_owned()])),
-            headers: any("X-Trace"),
-            ..with_slot("echo", Method::Post, "/echo", "token")
-        },
+        Route { request: text(), headers: any("X-Trace"), ..with_slot("echo", Method::Post, "/echo", "token") },
         Route {
             query: any("q"),
             headers: any("X-Trace"),
             ..route("items", Method::Get, &format!("{base}/items/{{id}}"))
         },
         route("look", Method::Head, &format!("{base}/ok")),
-        Route {
-            request: Some(Body::Raw(vec!["text/plain".to_owned()])),
-            ..route("replace", Method::Put, &format!("{base}/items/{{id}}"))
-        },
+        Route { request: text(), ..route("replace", Method::Put, &format!("{base}/items/{{id}}")) },
         with_slot("basic", Method::Get, "/basic", "basic"),
         Route { headers: any("X-Go"), ..with_slot("header", Method::Get, "/header", "key") },
         with_slot("query", Method::Get, "/query", "query-key"),
@@ -123,6 +118,14 @@ fn routes(base: &str) -> Vec<Route> {
             ..route("several", Method::Get, &format!("{base}/several"))
         },
         with_slot("path", Method::Get, "/bot/{bot}/send/{to}", "bot"),
+        with_slot("free", Method::Get, "/free", "free"),
+        Route {
+            request: Some(Body::Json("true".to_owned())),
+            ..with_slot("member", Method::Post, "/member", "member")
+        },
+        Route { request: text(), ..with_slot("aws", Method::Post, "/aws", "aws") },
+        Route { request: text(), ..with_slot("mac", Method::Post, "/mac", "mac") },
+        with_slot("certificate", Method::Get, "/certificate", "certificate"),
     ]
 }
 
@@ -138,6 +141,30 @@ fn oauth(base: &str) -> Oauth {
     }
 }
 
+/// Tokens for the slot `free`: where from is the operator's to say.
+fn anywhere() -> Oauth {
+    Oauth {
+        token_url: None,
+        authorize_url: None,
+        revoke_url: None,
+        metadata_url: None,
+        scopes: Vec::new(),
+        values: Vec::new(),
+    }
+}
+
+/// A signature over method, target and body.
+fn hmac() -> HmacScheme {
+    HmacScheme {
+        algorithm: MacAlgorithm::HmacSha256,
+        message: "{method}\\n{target}\\n{timestamp}\\n{body}".to_owned(),
+        encoding: MacEncoding::Hex,
+        headers: [("X-Signature", "{key-id}:{timestamp}:{signature}")]
+            .map(|(name, value)| SignedHeader { name: name.to_owned(), value: value.to_owned() })
+            .to_vec(),
+    }
+}
+
 fn slots(base: &str) -> Vec<Slot> {
     let header = HeaderScheme { name: "X-Api-Key".to_owned(), prefix: String::new() };
     [
@@ -148,12 +175,21 @@ fn slots(base: &str) -> Vec<Slot> {
         ("cookie", Scheme::Cookie("sid".to_owned())),
         ("bot", Scheme::Path(PathScheme { name: "bot".to_owned(), prefix: "bot".to_owned() })),
         ("signing", Scheme::SigningKey),
+        ("free", Scheme::Bearer),
+        ("member", Scheme::Body("client_key".to_owned())),
+        ("aws", Scheme::Sigv4(Sigv4Scheme { service: "execute-api".to_owned(), region: "eu-central-1".to_owned() })),
+        ("mac", Scheme::Hmac(hmac())),
+        ("certificate", Scheme::ClientCertificate),
     ]
     .into_iter()
     .map(|(name, scheme)| Slot {
         name: name.to_owned(),
         description: format!("The slot `{name}`."),
-        oauth: (name == "token").then(|| oauth(base)),
+        oauth: match name {
+            "token" => Some(oauth(base)),
+            "free" => Some(anywhere()),
+            _ => None,
+        },
         scheme,
     })
     .collect()

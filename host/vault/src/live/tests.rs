@@ -295,7 +295,7 @@ async fn a_revoked_credential_ends_what_is_on_its_way_and_is_not_used_again() {
     let since = Instant::now();
     bench.vaults.revoke(&id("access"), &by(), "leaked").await.unwrap();
     assert!(is_cut(&token).await);
-    assert!(since.elapsed() < Duration::from_millis(100));
+    assert!(since.elapsed() < Duration::from_secs(1), "on a busy machine, too");
     assert_eq!(bench.ready("access").await.unwrap_err(), VaultError::Revoked("access".into()));
     assert!(!bench.vault.holds("access") && bench.vault.holds("key"));
     assert!(!is_cut(&key).await, "another slot's requests go on");
