@@ -118,7 +118,7 @@ async fn run() -> Result<Story, Failure> {
 
     let vault = MemoryVault::new();
     vault.put("server-token", Secret::try_from(token.as_str())?);
-    let route = format!("method = \"POST\"\nurl = \"{}/email\"\nslot = \"server-token\"", upstream.origin());
+    let route = format!("method = \"POST\"\nurl = \"{}/email\"\nslots = [\"server-token\"]", upstream.origin());
     let grant = grant(&postmark, "sendEmail", &upstream.address.to_string(), &[&route])?;
     let mail = runtime
         .integrate(NewIntegration::new("demo", "mail", postmark, grant).config(config).vault(Arc::new(vault)))
@@ -183,7 +183,7 @@ fn grant(adapter: &Adapter, operation: &str, carve_out: &str, routes: &[&str]) -
 
 /// A guest sends with the credential, then looks for it in all of its memory.
 async fn scan(runtime: &Runtime, probe: Adapter, upstream: &Upstream, token: &str) -> Result<Scan, Failure> {
-    let route = format!("method = \"POST\"\nurl = \"{}/echo\"\nslot = \"token\"", upstream.origin());
+    let route = format!("method = \"POST\"\nurl = \"{}/echo\"\nslots = [\"token\"]", upstream.origin());
     let grant = grant(&probe, "probe", &upstream.address.to_string(), &[&route])?;
     let vault = MemoryVault::new();
     vault.put("token", Secret::try_from(token)?);

@@ -278,7 +278,7 @@ async fn integration(runtime: &Runtime, adapter: Adapter, origin: &str) -> Resul
     let address = origin.trim_start_matches("http://");
     let grant = Grant::parse(&format!(
         "adapter = \"{}\"\noperations = [\"post\", \"noop\"]\ncarve_outs = [\"{address}\"]\n\
-         [[routes]]\nmethod = \"POST\"\nurl = \"{origin}/post\"\nslot = \"token\"\n[limits]\ncalls_at_once = 1024\n",
+         [[routes]]\nmethod = \"POST\"\nurl = \"{origin}/post\"\nslots = [\"token\"]\n[limits]\ncalls_at_once = 1024\n",
         adapter.digest()
     ))?;
     let vault = MemoryVault::new();
