@@ -11,8 +11,8 @@
 //! - **It stumbles over its own leftovers**: a snapshot that a crash cut off is removed before it is opened.
 //! - **An error of the disk is final**, and reading may write. So it is not let run into a full disk: before each write, space
 //!   beyond the end of its log is taken (`fallocate`), and where there is none, sled is not asked; nor where a byte cannot be
-//!   written to a file beside its log, for then the disk has become read-only. After any other error it
-//!   stays readable as long as it can; the store opens it anew once a write can work.
+//!   written to a file beside its log, for then the disk has become read-only. After any other error, such as one in the middle of
+//!   a write, it stays readable as long as it can; the store opens it anew once a write can work.
 
 use std::{
     collections::HashSet,
