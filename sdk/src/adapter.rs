@@ -5,7 +5,7 @@ use std::{borrow::Cow, rc::Rc};
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
-    Context, Declared, DeclaredOAuth, Descriptor, Entry, Error, Failure, Response,
+    Context, Declared, DeclaredOAuth, Descriptor, Entry, Error, Failure, Response, Value,
     bindings::portcullis::adapter::descriptor::Operation, context::CallFacts, failure, host::Host, schema::Model,
     slot::is_name,
 };
@@ -95,7 +95,22 @@ pub(crate) fn call<C: Adapter>(
     facts: CallFacts,
     host: Rc<dyn Host>,
 ) -> Result<String, Error> {
-    C::run(&Context::new(config, facts, host), operation, input)
+    C::run(&Context::new(config, facts, host), operation, input).map_err(|error| of_the_input(error, input))
+}
+
+/// A value that cannot stand in a path is the caller's mistake where the input has it under the same name.
+fn of_the_input(error: Error, input: &str) -> Error {
+    let Error::Failed(failure) = &error else { return error };
+    let field = failure.details.as_ref().and_then(|details| details.get("field")).and_then(Value::as_str);
+    let (Some(field), "adapter.path-segment") = (field, failure.code.as_ref()) else { return error };
+    let input: Value = input.parse().unwrap_or_default();
+    match input.get(field) {
+        Some(Value::String(_)) => {
+            let pointer = ["/", &field.replace('~', "~0").replace('/', "~1")].concat();
+            Error::invalid_input(pointer, failure.message.clone())
+        }
+        _ => error,
+    }
 }
 
 /// [`Adapter::describe`] for a list of operations, as [`register!`](crate::register) writes it.

@@ -1,7 +1,7 @@
 //! Request bodies: JSON, forms, multipart and bytes.
 
+use crate::{Map, Value};
 use base64::{Engine, engine::general_purpose::STANDARD};
-use serde_json::{Map, Value};
 
 use crate::{
     Failure,
@@ -15,7 +15,7 @@ use crate::{
 pub(crate) fn write(
     route: &UntypedRoute,
     whole: Option<Value>,
-    fields: Map<String, Value>,
+    fields: Map,
 ) -> Result<Option<(Vec<u8>, String)>, Failure> {
     let value = match whole {
         Some(whole) => whole,
@@ -34,14 +34,14 @@ pub(crate) fn write(
     }))
 }
 
-fn members(route: &UntypedRoute, value: Value) -> Result<Map<String, Value>, Failure> {
+fn members(route: &UntypedRoute, value: Value) -> Result<Map, Failure> {
     match value {
         Value::Object(members) => Ok(members),
         _ => Err(unfit(route, "a form has named fields, so its body has to be a struct or a map")),
     }
 }
 
-fn form(route: &UntypedRoute, fields: &Map<String, Value>) -> Result<Vec<u8>, Failure> {
+fn form(route: &UntypedRoute, fields: &Map) -> Result<Vec<u8>, Failure> {
     let mut out = String::new();
     for (name, value) in fields {
         let fits = encode::pairs(name, value, route.brackets, &mut |name, value| {
@@ -66,7 +66,7 @@ struct Part {
     bytes: Vec<u8>,
 }
 
-fn multipart(route: &UntypedRoute, fields: &Map<String, Value>) -> Result<(Vec<u8>, String), Failure> {
+fn multipart(route: &UntypedRoute, fields: &Map) -> Result<(Vec<u8>, String), Failure> {
     let mut parts = Vec::new();
     for (name, value) in fields {
         let items = match value {
@@ -164,7 +164,7 @@ impl<'v> File<'v> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use crate::json;
 
     use super::*;
     use crate::{Route, request::build};

@@ -2,8 +2,8 @@
 
 use std::{borrow::Cow, cell::Cell, rc::Rc};
 
+use crate::Map;
 use serde::{Serialize, de::DeserializeOwned};
-use serde_json::{Map, Value};
 
 use crate::{
     Adapter, Failure, Level, MacAlgorithm, Request, Response, Route, SigningKey, Slot, UntypedRoute,
@@ -89,12 +89,12 @@ impl<C: Adapter> Context<C> {
     }
 
     /// The same for a route that is data.
-    pub fn exchange_untyped(&self, route: &UntypedRoute, request: Map<String, Value>) -> Result<Response, Failure> {
+    pub fn exchange_untyped(&self, route: &UntypedRoute, request: Map) -> Result<Response, Failure> {
         self.exchange_request(route, request::build_from_fields(route, &self.base_url(), request)?)
     }
 
     /// Sends one request of a route that is data and returns its answer if it is a success.
-    pub fn send_untyped(&self, route: &UntypedRoute, request: Map<String, Value>) -> Result<Response, Failure> {
+    pub fn send_untyped(&self, route: &UntypedRoute, request: Map) -> Result<Response, Failure> {
         let response = self.exchange_untyped(route, request)?;
         self.accept(route, &response)?;
         Ok(response)

@@ -3,11 +3,11 @@
 #[cfg(test)]
 mod tests;
 
-use serde_json::{Value, json};
+use crate::{Value, json};
 
 use crate::{
     Failure,
-    bindings::portcullis::adapter::descriptor::{Body, Parameter, Repeat, Route, Slot, Values},
+    bindings::portcullis::adapter::descriptor::{Body, LinkPlace, Parameter, Repeat, Route, Slot, Values},
     route::{self, Encoding, Place, UntypedRoute},
     schema::{Direction, Model, render},
 };
@@ -86,7 +86,9 @@ impl Declared {
         let fields = fields(request);
         let known = |name: &str| fields.iter().any(|(field, _)| *field == name);
         let in_headers = route.header_fields.iter().map(|(_, field)| *field);
-        for name in route.parameters().chain(in_headers).chain(route.query.iter().copied()).chain(route.body_field) {
+        // The path of a link is the provider's, not made of fields.
+        let in_path = route.parameters().filter(|_| route.links.is_empty());
+        for name in in_path.chain(in_headers).chain(route.query.iter().copied()).chain(route.body_field) {
             if !known(name) {
                 let place = if route.place(name) == Place::Path { " in its path" } else { "" };
                 self.object(format!("route `{}` has {{{name}}}{place} and no such field in its type", route.id));
@@ -129,6 +131,14 @@ impl Declared {
             query,
             headers: self.headers(route, &fields),
             slots: route.slots.iter().flatten().map(|slot| slot.name().to_owned()).collect(),
+            links: route
+                .links
+                .iter()
+                .map(|place| match place {
+                    route::Link::Header(relation) => LinkPlace::Header((*relation).to_owned()),
+                    route::Link::Body(pointer) => LinkPlace::Body((*pointer).to_owned()),
+                })
+                .collect(),
             request: body(route, request),
             repeat: match route.repeat {
                 route::Repeat::Never => Repeat::Never,
@@ -261,7 +271,7 @@ fn body_schema(route: &UntypedRoute, request: &Value) -> Option<String> {
         let mut schema = request.get("properties")?.get(whole)?.clone();
         // What it refers to comes along.
         if let (Value::Object(schema), Some(definitions)) = (&mut schema, request.get("$defs")) {
-            schema.entry("$defs").or_insert_with(|| definitions.clone());
+            schema.entry("$defs".to_owned()).or_insert_with(|| definitions.clone());
         }
         return Some(schema.to_string());
     }

@@ -1,7 +1,7 @@
 //! Percent-encoding (RFC 3986, section 2.1), strict: everything but unreserved characters, so that every parser reads
 //! the same thing back. And values as pairs of name and text, as queries and forms carry them.
 
-use serde_json::Value;
+use crate::Value;
 
 /// Appends `text` so that it is one path segment, or one name or value in a query or a form.
 pub(crate) fn percent(text: &str, out: &mut String) {
@@ -58,7 +58,7 @@ pub(crate) fn pairs(name: &str, value: &Value, brackets: bool, write: &mut dyn F
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use crate::json;
 
     use super::*;
 

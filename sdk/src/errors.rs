@@ -1,8 +1,8 @@
 //! A provider's error form as stable failures.
 
-use serde_json::{Value, json};
+use crate::{Value, json};
 
-use crate::{Failure, Response};
+use crate::{Failure, Response, misread, value};
 
 /// Where in a provider's answers it says what went wrong. A constant; all of it is data.
 ///
@@ -26,7 +26,7 @@ pub struct Errors<'a> {
     pub provider: &'a str,
     /// Where the code is (JSON Pointers, RFC 6901), the first that is there.
     pub codes: &'a [&'a str],
-    /// Where the message for a person is.
+    /// Where the message for a person is: a text, or with `*` for each item of a list, several: `/errors/*/message`.
     pub message: Option<&'a str>,
     /// The provider's codes, as it writes them, that say "not now".
     pub retryable: &'a [&'a str],
@@ -42,7 +42,8 @@ impl<'a> Errors<'a> {
         Self { provider, codes, message: None, retryable: &[] }
     }
 
-    /// The message for a person is here.
+    /// The message for a person is here. A `*` stands for each item of a list, or each member of an object, and the message has a
+    /// line of each: `/errors/*/message`. Of lists and objects at the place itself, each text is a line with its name.
     #[must_use]
     pub const fn message(mut self, pointer: &'a str) -> Self {
         self.message = Some(pointer);
@@ -59,18 +60,17 @@ impl<'a> Errors<'a> {
     /// What this answer means.
     #[must_use]
     pub fn failure(&self, response: &Response) -> Failure {
-        let Ok(body) = serde_json::from_slice::<Value>(&response.body) else {
+        let Ok(body) = value::from_text::<Value>(misread::without_mark(&response.body)) else {
             return Failure::from_status(response);
         };
         let found = self.codes.iter().find_map(|pointer| Some((*pointer, text(body.pointer(pointer)?)?)));
-        let said = self.message.and_then(|pointer| body.pointer(pointer)).and_then(Value::as_str);
+        let said = self.message.and_then(|pointer| lines(&body, pointer));
         let Some((pointer, code)) = found else {
             let failure = Failure::from_status(response);
-            return Failure { message: said.map_or(failure.message, str::to_owned), ..failure };
+            return Failure { message: said.unwrap_or(failure.message), ..failure };
         };
         let status = response.status;
-        let message =
-            said.map_or_else(|| format!("{} answered with `{code}`, status {status}", self.provider), str::to_owned);
+        let message = said.unwrap_or_else(|| format!("{} answered with `{code}`, status {status}", self.provider));
         let parent = pointer.rsplit_once('/').map_or("", |(parent, _)| parent);
         Failure::new(self.code(&code), message)
             .retryable(Failure::is_retryable_status(status) || self.retryable.contains(&code.as_str()))
@@ -88,6 +88,46 @@ impl<'a> Errors<'a> {
             full.push(if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' });
         }
         full
+    }
+}
+
+/// Most lines of a message.
+const MAX_LINES: usize = 20;
+
+/// The texts at this place, each a line; none where there are none.
+fn lines(body: &Value, pointer: &str) -> Option<String> {
+    let mut found = Vec::new();
+    gather(body, pointer, "", &mut found);
+    let more = found.len().saturating_sub(MAX_LINES);
+    found.truncate(MAX_LINES);
+    if more > 0 {
+        found.push(format!("and {more} more"));
+    }
+    (!found.is_empty()).then(|| found.join("; "))
+}
+
+/// Adds what stands at `pointer`, in which `*` is any item or member. `name` is the member that it stands under.
+fn gather(value: &Value, pointer: &str, name: &str, found: &mut Vec<String>) {
+    if let Some((before, after)) = pointer.split_once("/*") {
+        match value.pointer(before) {
+            Some(Value::Array(items)) => items.iter().for_each(|item| gather(item, after, name, found)),
+            Some(Value::Object(members)) => {
+                members.iter().for_each(|(name, member)| gather(member, after, name, found))
+            }
+            _ => {}
+        }
+        return;
+    }
+    let named = |text: String| if name.is_empty() { text } else { format!("{name}: {text}") };
+    match value.pointer(pointer) {
+        Some(Value::Array(items)) => {
+            found.extend(items.iter().filter_map(text).map(named));
+        }
+        Some(Value::Object(members)) => {
+            found.extend(members.iter().filter_map(|(name, member)| Some(format!("{name}: {}", text(member)?))));
+        }
+        Some(one) => found.extend(text(one).map(named)),
+        None => {}
     }
 }
 
@@ -144,8 +184,26 @@ mod tests {
         for body in [json!({}), json!([1]), json!({"error": "x"}), json!({"error": {"code": ""}})] {
             assert_eq!(of(500, body).code, "http.500");
         }
-        let html = Response { status: 502, headers: Vec::new(), body: b"<html>".to_vec() };
+        let html = Response { status: 502, url: String::new(), headers: Vec::new(), body: b"<html>".to_vec() };
         assert_eq!(ERRORS.failure(&html).code, "http.502");
         assert_eq!(of(400, json!({"error": {"code": "\u{e9}".repeat(500)}})).code.len(), MAX_CODE);
+    }
+
+    #[test]
+    fn each_of_several_errors_has_a_line() {
+        let said = |pointer, body: Value| {
+            let body = Response::with_json(422, &body);
+            Errors::new("acme", &["/code"]).message(pointer).failure(&body).message
+        };
+        let listed = json!({"code": "invalid", "errors": [{"message": "no title"}, {"message": "no body"}, {}]});
+        assert_eq!(said("/errors/*/message", listed), "no title; no body");
+        let named = json!({"code": 3, "errors": {"title": ["is short", "is plain"], "body": ["is missing"]}});
+        assert_eq!(said("/errors/*", named.clone()), "body: is missing; title: is short; title: is plain");
+        assert_eq!(said("/errors", json!({"code": 3, "errors": {"title": "is short"}})), "title: is short");
+        assert_eq!(said("/errors", json!({"code": 3, "errors": ["a", 7, null]})), "a; 7");
+        assert!(
+            said("/errors/*/x", json!({"code": 3, "errors": vec![json!({"x": "y"}); 30]})).ends_with("y; and 10 more")
+        );
+        assert_eq!(said("/nowhere/*", named), "acme answered with `3`, status 422");
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, fmt};
 
-use serde_json::{Value, json};
+use crate::{Value, json};
 
 use crate::{
     Response,
@@ -13,6 +13,7 @@ use crate::{
             http::{Error as HttpError, Phase, UnavailableReason},
         },
     },
+    misread, value,
 };
 
 /// The work could not be done.
@@ -63,7 +64,7 @@ impl Failure {
     #[must_use]
     pub fn from_status(response: &Response) -> Self {
         let status = response.status;
-        let body = serde_json::from_slice(&response.body)
+        let body = value::from_text(misread::without_mark(&response.body))
             .unwrap_or_else(|_| Value::String(response.text().chars().take(2_000).collect()));
         Self::new(format!("http.{status}"), format!("the provider answered with status {status}"))
             .retryable(Self::is_retryable_status(status))
@@ -250,7 +251,7 @@ mod tests {
         let failure = Failure::from_status(&Response::with_json(404, &json!({"no": "such"})));
         assert_eq!(failure.code, "http.404");
         assert_eq!(failure.details, Some(json!({"status": 404, "body": {"no": "such"}})));
-        let text = Response { status: 502, headers: Vec::new(), body: b"<html>".to_vec() };
+        let text = Response { status: 502, url: String::new(), headers: Vec::new(), body: b"<html>".to_vec() };
         assert_eq!(Failure::from_status(&text).details, Some(json!({"status": 502, "body": "<html>"})));
     }
 

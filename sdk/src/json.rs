@@ -2,13 +2,13 @@
 
 use std::marker::PhantomData;
 
+use crate::Value;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::DeserializeOwned};
-use serde_json::Value;
 
 use crate::{
     Failure,
     failure::mismatch,
-    model,
+    model, response,
     schema::{Model, Schema, check},
 };
 
@@ -45,7 +45,7 @@ impl<T> Json<T> {
 impl<T: DeserializeOwned> Json<T> {
     /// Decodes it. Fails with `http.unexpected-body`.
     pub fn read(&self) -> Result<T, Failure> {
-        T::deserialize(&self.value).map_err(|error| {
+        response::parse(self.value.to_string().as_bytes()).map_err(|error| {
             Failure::new("http.unexpected-body", format!("the answer is not as described: {}", mismatch(&error)))
         })
     }
@@ -106,7 +106,7 @@ pub struct File {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use crate::json;
 
     use super::*;
 

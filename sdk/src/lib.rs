@@ -78,7 +78,7 @@
 //!
 //! Build it with `rustup target add wasm32-wasip2`, then
 //! `RUSTFLAGS=-Clink-arg=-zstack-size=65536 cargo build --release --target wasm32-wasip2`: a small stack is a small memory
-//! to set up for each call. Look at what you have built with `portcullis inspect target/wasm32-wasip2/release/tasks.wasm`.
+//! to set up for each call ([`limits`] says where the flag stands for good). Look at what you have built with `portcullis inspect target/wasm32-wasip2/release/tasks.wasm`.
 //!
 //! # Where to look
 //!
@@ -94,6 +94,7 @@
 //! | send, log | [`Context`] |
 //! | send forms, files, bytes, headers that vary | [`Route::form`], [`Route::multipart`], [`Route::raw`], [`Route::header_fields`] |
 //! | pass on an answer without decoding it | [`Json`] |
+//! | follow links that the provider writes | [`Route::links`] |
 //! | read a list that comes in pages | [`Context::collect`], [`Context::pages`], [`paging::Paging`] |
 //! | send many items, so many at a time | [`Context::send_in_batches`] |
 //! | have something done once | [`Route::idempotency_key`] |
@@ -104,6 +105,8 @@
 //! | give all of a provider's errors stable codes | `error:` in [`register!`], or [`Route::error`] |
 //! | test without a network | `testing::Fake` (not built for WebAssembly) |
 //! | say what sandbox mode answers | `example` in [`model`](macro@model), [`Route::examples`] |
+//! | know what bounds a call, and what they are by default | [`limits`] |
+//! | know which types a model takes, null, shapes, default headers | [`types`] |
 //! | write a type's schema by hand | [`schema`] |
 //! | see the contract | [`bindings`] |
 //!
@@ -127,17 +130,25 @@ mod errors;
 mod failure;
 mod host;
 mod json;
+#[doc = include_str!("../docs/limits.md")]
+pub mod limits {}
+mod misread;
 mod operation;
 pub mod paging;
 mod request;
 mod response;
+mod retry;
 mod route;
 pub mod schema;
+mod shape;
 mod slot;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod testing;
 #[cfg(test)]
 mod tests;
+#[doc = include_str!("../docs/types.md")]
+pub mod types {}
+mod value;
 
 pub use adapter::{Adapter, check, describe_entries, run_entry};
 pub use bindings::portcullis::adapter::credentials::MacAlgorithm;
@@ -154,19 +165,18 @@ pub use failure::{Error, Failure};
 pub use json::{File, Json};
 pub use operation::{Entry, Operation};
 pub use portcullis_sdk_macros::{model, operation, register};
-pub use route::{Encoding, Judge, Place, Repeat, Route, UntypedRoute};
+pub use route::{Encoding, Judge, Link, Place, Repeat, Route, UntypedRoute};
 pub use slot::{Hmac, OAuth, SigningKey, Slot};
+pub use value::{Map, Number, Value};
 
 #[doc(hidden)]
 pub use {serde, serde_json};
 
 /// What an adapter imports: `use portcullis_sdk::prelude::*;`.
 pub mod prelude {
-    pub use serde_json::{Value, json};
-
     pub use crate::{
-        Context, Error, Errors, Failure, File, Hmac, Json, Level, MacAlgorithm, OAuth, Response, Route, SigningKey,
-        Slot, model, operation, register,
+        Context, Error, Errors, Failure, File, Hmac, Json, Level, MacAlgorithm, Number, OAuth, Response, Route,
+        SigningKey, Slot, Value, json, model, operation, register,
     };
 }
 

@@ -5,7 +5,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use crate::{
     Adapter, Context, Declare, Declared, Effect, Error,
     bindings::portcullis::adapter::descriptor,
-    failure,
+    failure, response,
     schema::{Direction, Model, Schema, render},
 };
 
@@ -70,7 +70,7 @@ impl<C: Adapter> Entry<C> {
 
 fn run<O: Operation>(cx: &Context<O::Adapter>, input: &str) -> Result<String, Error> {
     // From bytes, as responses are: the same parser twice would be a sixth of a guest.
-    let input = serde_json::from_slice(input.as_bytes()).map_err(|error| misread(&error))?;
+    let input = response::parse(input.as_bytes()).map_err(|error| misread(&error))?;
     let output = O::run(cx, input)?;
     serde_json::to_string(&output).map_err(|error| unwritable(O::NAME, &error))
 }

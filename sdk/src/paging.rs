@@ -1,16 +1,24 @@
 //! Lists that come in pages.
+//!
+//! A list that cannot be read to its end gives what was read: [`Items::more`] is true and [`Items::reason`] says why. That is
+//! so where a later page fails or is not as described, where the list leads back to a page that was read, and where there
+//! are more pages than may be read. Only a first page that fails is a failure.
+//!
+//! URLs that a provider writes are resolved against the URL of the page they stand in (RFC 3986, section 5), in whatever form
+//! they are written.
 
 mod link;
+mod pages;
 
+use crate::{Map, Value};
 use serde::Serialize;
-use serde_json::{Map, Value};
 
 pub use link::link;
-use link::resolve;
+pub use pages::Pages;
 
 use crate::{
-    Adapter, Context, Failure, Json, Level, Request, Response, Route, UntypedRoute,
-    request::{build_from_fields, fields, follow},
+    Adapter, Context, Failure, Json, Route, UntypedRoute, model,
+    request::fields,
     schema::{Model, check},
 };
 
@@ -40,6 +48,9 @@ pub struct Paging<'a> {
     pub max_pages: u32,
     /// The route that gives URLs of the provider's own their method, headers and slots; none: the route of the first page.
     pub follow: Option<&'a UntypedRoute<'a>>,
+    /// Statuses that say of a page after the first that the list has ended. By default 404 where pages have numbers. An
+    /// answer without a body (204) to a later page says so anyway.
+    pub ends: &'a [u16],
 }
 
 /// Where the next page is.
@@ -96,13 +107,30 @@ pub enum Next<'a> {
 pub struct Items<T> {
     /// The items, in order.
     pub items: Vec<Json<T>>,
-    /// Whether the provider has more than were asked for or than `max_pages` brought.
+    /// Whether the provider has more than were asked for, or may have because the list was not read to its end.
     pub more: bool,
+    /// Why it was not read to its end, where that is not because enough was read.
+    pub reason: Option<Reason>,
     /// Pages that were read.
     pub pages: u32,
     /// What the first request has to send as the field that goes on, to go on behind these items: a cursor, an id or a
     /// number. None where there are no more, where a page was cut off in its middle, and where pages are found by URL.
     pub next: Option<Value>,
+}
+
+/// Why a list was not read to its end.
+#[model]
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reason {
+    /// A failure's code, such as `http.500`.
+    #[schema(example = "http.503")]
+    pub code: String,
+    /// What happened, in one sentence.
+    #[schema(example = "page 3: the provider answered with status 503")]
+    pub message: String,
+    /// Whether the same call may bring more later.
+    #[schema(example = true)]
+    pub retryable: bool,
 }
 
 impl<'a> Next<'a> {
@@ -122,11 +150,22 @@ impl<'a> Paging<'a> {
     /// At most 10 pages.
     #[must_use]
     pub const fn new(items: &'a str, next: Next<'a>) -> Self {
-        Self { items, next, max_pages: 10, follow: None }
+        let ends: &[u16] = match next {
+            Next::Page { .. } => &[404],
+            _ => &[],
+        };
+        Self { items, next, max_pages: 10, follow: None, ends }
     }
 
-    /// URLs that the provider writes are asked for like requests of this route: where a list that starts with a POST goes
-    /// on with GETs.
+    /// These statuses say of a page after the first that the list has ended.
+    #[must_use]
+    pub const fn ends(mut self, statuses: &'a [u16]) -> Self {
+        self.ends = statuses;
+        self
+    }
+
+    /// URLs that the provider writes are asked for like requests of this route: one with [`Route::links`], or where a list that
+    /// starts with a POST goes on with GETs.
     #[must_use]
     pub const fn follow<Request, Answer>(mut self, route: &'a Route<Request, Answer>) -> Self {
         self.follow = Some(route.untyped());
@@ -144,9 +183,10 @@ impl<'a> Paging<'a> {
 impl<C: Adapter> Context<C> {
     /// Reads pages of a list until there are `at_most` items, no more pages, or `max_pages` were read.
     ///
-    /// URLs that the provider writes are judged by the host like any other: declare what they look like, with
-    /// [`Route::any_query`](Route::any_query) where their parameters are the provider's own. A list that leads back to a
-    /// page that was read ends there, with a warning in the call's log and [`Items::more`].
+    /// URLs that the provider writes are judged by the host like any other. Declare them by a route with
+    /// [`Route::links`](Route::links), named as [`Paging::follow`]: it allows what the provider wrote in this call and nothing else. A list that breaks at a later
+    /// page, leads back to a page that was read or is longer than `max_pages` gives what was read, with [`Items::more`] and
+    /// [`Items::reason`].
     ///
     /// The route's answer is a page, and has to say so: from its type sandbox mode makes up the list. The items are checked
     /// against `T`, and passed on.
@@ -177,8 +217,8 @@ impl<C: Adapter> Context<C> {
     /// # fn main() {}
     /// ```
     ///
-    /// Fails as [`Context::send`] does, with `http.unexpected-body` where an answer has no array at `items`, and with
-    /// `adapter.next-url` where the provider's URL cannot be one.
+    /// Where the first page fails, it fails as [`Context::send`] does, and with `http.unexpected-body` where that has no array
+    /// at `items`.
     pub fn collect<Request, Answer, T>(
         &self,
         route: &Route<Request, Answer>,
@@ -190,40 +230,38 @@ impl<C: Adapter> Context<C> {
         Request: Serialize,
         T: Model,
     {
-        self.collect_untyped(&route.untyped, fields(&route.untyped, request)?, paging, at_most)
+        let is_wrong = |_, item: &Value| check(T::SCHEMA, item).err().map(|wrong| wrong.to_string());
+        self.collect_untyped(&route.untyped, fields(&route.untyped, request)?, paging, at_most, &is_wrong)
     }
 
-    /// The same for a route that is data.
-    pub fn collect_untyped<T: Model>(
+    /// The same for a route that is data. `is_wrong` says of an item, and of its number among all from 0, how it is not as
+    /// described, if it is not.
+    pub fn collect_untyped<T>(
         &self,
         route: &UntypedRoute,
-        request: Map<String, Value>,
+        request: Map,
         paging: &Paging,
         at_most: usize,
+        is_wrong: &dyn Fn(usize, &Value) -> Option<String>,
     ) -> Result<Items<T>, Failure> {
         let mut pages = self.pages_untyped(route, request, paging)?;
-        let mut items = Vec::new();
+        let mut items: Vec<Value> = Vec::new();
         while items.len() < at_most {
-            let Some(mut page) = pages.read()? else { break };
-            match page.pointer_mut(paging.items) {
-                Some(Value::Array(found)) => items.append(found),
-                _ => {
-                    let message = format!("the answer has no list of items at `{}`", paging.items);
-                    return Err(Failure::new("http.unexpected-body", message));
+            let Some(page) = pages.read()? else { break };
+            match items_of(page, paging.items, items.len(), is_wrong) {
+                Ok(mut found) => items.append(&mut found),
+                Err(failure) => {
+                    pages.stop(failure)?;
+                    break;
                 }
             }
         }
         let is_cut = items.len() > at_most;
-        let next = paging.next.field().filter(|_| pages.more() && !is_cut);
-        let next = next.and_then(|field| pages.request.remove(field));
         items.truncate(at_most);
-        for item in &items {
-            check(T::SCHEMA, item).map_err(|wrong| {
-                Failure::new("http.unexpected-body", format!("an item of the list is not as described: {wrong}"))
-            })?;
-        }
         let items = items.into_iter().map(Json::new).collect();
-        Ok(Items { items, more: pages.more() || is_cut, pages: pages.count(), next })
+        let (more, pages_read) = (pages.more() || is_cut, pages.count());
+        let (next, reason) = pages.end();
+        Ok(Items { items, more, reason, pages: pages_read, next: next.filter(|_| more && !is_cut) })
     }
 
     /// The pages of a list, to be read one by one: for what stands in a page beside its items.
@@ -241,131 +279,26 @@ impl<C: Adapter> Context<C> {
     fn pages_untyped<'p>(
         &'p self,
         route: &'p UntypedRoute<'p>,
-        request: Map<String, Value>,
+        request: Map,
         paging: &'p Paging<'p>,
     ) -> Result<Pages<'p, C>, Failure> {
-        let first = build_from_fields(route, &self.base_url(), request.clone())?;
-        Ok(Pages { cx: self, paging, request, first: route, next: Some((route, first)), seen: Vec::new(), count: 0 })
+        Pages::new(self, route, request, paging)
     }
 }
 
-/// The pages of a list, of [`Context::pages`].
-pub struct Pages<'p, C> {
-    cx: &'p Context<C>,
-    paging: &'p Paging<'p>,
-    request: Map<String, Value>,
-    first: &'p UntypedRoute<'p>,
-    /// The request for the next page and the route it is sent by; none at the end.
-    next: Option<(&'p UntypedRoute<'p>, Request)>,
-    seen: Vec<String>,
-    count: u32,
-}
-
-enum Step {
-    End,
-    Again,
-    Url(String),
-}
-
-impl<C: Adapter> Pages<'_, C> {
-    /// The next page, as the provider wrote it. None at the list's end, after `max_pages`, and where the list leads back to a
-    /// page that was read.
-    ///
-    /// Fails as [`Context::send`] does, and with `adapter.next-url` where the provider's URL cannot be one. A page without
-    /// items where `items` says is handed out as well; it is for the caller to judge.
-    pub fn read(&mut self) -> Result<Option<Value>, Failure> {
-        if self.count >= self.paging.max_pages {
-            return Ok(None);
-        }
-        // A cursor in a body leaves the URL as it is; then the pages are bounded by their number alone.
-        if let Some((_, request)) = self.next.as_ref().filter(|(_, request)| request.body.is_none()) {
-            if self.seen.contains(&request.url) {
-                self.cx.log(Level::Warn, "the provider's next page is one that was read already; the list ends here");
-                return Ok(None);
-            }
-            self.seen.push(request.url.clone());
-        }
-        let Some((route, request)) = self.next.take() else { return Ok(None) };
-        let asked = request.url.clone();
-        let response = self.cx.exchange_request(route, request)?;
-        self.cx.accept(route, &response)?;
-        let answer: Value = response.json()?;
-        self.count += 1;
-        self.next = match self.step(&response, &answer) {
-            Step::End => None,
-            Step::Again => {
-                Some((self.first, build_from_fields(self.first, &self.cx.base_url(), self.request.clone())?))
-            }
-            Step::Url(url) => {
-                let route = self.paging.follow.unwrap_or(self.first);
-                Some((route, follow(route, &self.cx.base_url(), resolve(&asked, &url)?)))
-            }
-        };
-        Ok(Some(answer))
-    }
-
-    /// Whether the provider has pages that were not read.
-    #[must_use]
-    pub fn more(&self) -> bool {
-        self.next.is_some()
-    }
-
-    /// How many were read.
-    #[must_use]
-    pub fn count(&self) -> u32 {
-        self.count
-    }
-
-    /// What comes after this page.
-    fn step(&mut self, response: &Response, answer: &Value) -> Step {
-        let found = answer.pointer(self.paging.items).and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
-        let count = found.len();
-        match self.paging.next {
-            Next::Cursor { cursor, field } => match answer.pointer(cursor) {
-                Some(Value::String(text)) if text.is_empty() => Step::End,
-                Some(next @ (Value::String(_) | Value::Number(_))) => self.again(field, next.clone()),
-                _ => Step::End,
-            },
-            Next::LastId { id, field, more } => {
-                let ended = more.is_some_and(|more| answer.pointer(more) != Some(&Value::Bool(true)));
-                match found.last().and_then(|last| last.pointer(id)) {
-                    Some(id) if !ended => self.again(field, id.clone()),
-                    _ => Step::End,
-                }
-            }
-            Next::Page { field, first, size } => {
-                if count == 0 || self.is_short(size, count) {
-                    return Step::End;
-                }
-                let number = self.request.get(field).and_then(Value::as_u64).unwrap_or(first);
-                self.again(field, Value::from(number.saturating_add(1)))
-            }
-            Next::Offset { field, size, total } => {
-                let skipped = self.request.get(field).and_then(Value::as_u64).unwrap_or(0).saturating_add(count as u64);
-                let all = total.and_then(|total| answer.pointer(total)).and_then(Value::as_u64);
-                // Who says how many there are may give fewer at a time than were asked for.
-                if count == 0 || all.map_or_else(|| self.is_short(size, count), |all| skipped >= all) {
-                    return Step::End;
-                }
-                self.again(field, Value::from(skipped))
-            }
-            Next::LinkHeader => link(response, "next").map_or(Step::End, Step::Url),
-            Next::Url(place) => match answer.pointer(place) {
-                Some(Value::String(url)) if !url.is_empty() => Step::Url(url.clone()),
-                _ => Step::End,
-            },
-            Next::UrlIn(find) => find(answer).filter(|url| !url.is_empty()).map_or(Step::End, Step::Url),
-        }
-    }
-
-    fn again(&mut self, field: &str, value: Value) -> Step {
-        self.request.insert(field.to_owned(), value);
-        Step::Again
-    }
-
-    /// Whether a page has fewer items than were asked for.
-    fn is_short(&self, size: Option<&str>, count: usize) -> bool {
-        let asked = size.and_then(|size| self.request.get(size)).and_then(Value::as_u64);
-        asked.is_some_and(|asked| (count as u64) < asked)
+/// The items of a page; each is as described.
+fn items_of(
+    mut page: Value,
+    place: &str,
+    before: usize,
+    is_wrong: &dyn Fn(usize, &Value) -> Option<String>,
+) -> Result<Vec<Value>, Failure> {
+    let unexpected = |message: String| Failure::new("http.unexpected-body", message);
+    let Some(Value::Array(items)) = page.pointer_mut(place).map(Value::take) else {
+        return Err(unexpected(format!("the answer has no list of items at `{place}`")));
+    };
+    match items.iter().enumerate().find_map(|(index, item)| is_wrong(before + index, item)) {
+        Some(wrong) => Err(unexpected(format!("an item of the list is not as described: {wrong}"))),
+        None => Ok(items),
     }
 }

@@ -1,13 +1,13 @@
 //! From a route and a request to the HTTP request the host is asked to send.
 
-use serde::Serialize;
-use serde_json::{Map, Value};
-
 use crate::{
-    Failure, Header, Request, body,
+    Failure, Header, Map, Request, Value, body,
     encode::{self, percent},
-    route::{Encoding, PLACEHOLDER, Place, UntypedRoute, is_rest, parameter},
+    json,
+    route::{Encoding, PLACEHOLDER, Place, UntypedRoute, is_escaped, is_rest, parameter},
+    shape::Shape,
 };
+use serde::Serialize;
 
 /// Builds the request: path, query, headers and body, as [`Route`](crate::Route) says.
 ///
@@ -18,7 +18,7 @@ pub(crate) fn build<T: Serialize>(route: &UntypedRoute, base: &str, request: &T)
 }
 
 /// The request's fields.
-pub(crate) fn fields<T: Serialize>(route: &UntypedRoute, request: &T) -> Result<Map<String, Value>, Failure> {
+pub(crate) fn fields<T: Serialize>(route: &UntypedRoute, request: &T) -> Result<Map, Failure> {
     fields_of(route, &json(route, request)?)
 }
 
@@ -40,7 +40,7 @@ fn build_from_json(route: &UntypedRoute, base: &str, request: Vec<u8>) -> Result
     build_from_fields(route, base, fields)
 }
 
-fn fields_of(route: &UntypedRoute, request: &[u8]) -> Result<Map<String, Value>, Failure> {
+fn fields_of(route: &UntypedRoute, request: &[u8]) -> Result<Map, Failure> {
     match serde_json::from_slice(request).map_err(|error| unfit(route, &error.to_string()))? {
         Value::Object(fields) => Ok(fields),
         Value::Null => Ok(Map::new()),
@@ -49,11 +49,7 @@ fn fields_of(route: &UntypedRoute, request: &[u8]) -> Result<Map<String, Value>,
 }
 
 /// Builds the request of these fields.
-pub(crate) fn build_from_fields(
-    route: &UntypedRoute,
-    base: &str,
-    mut fields: Map<String, Value>,
-) -> Result<Request, Failure> {
+pub(crate) fn build_from_fields(route: &UntypedRoute, base: &str, mut fields: Map) -> Result<Request, Failure> {
     let mut url = fill(route, &route.template(base), &mut fields)?;
     let headers = take_headers(route, &mut fields)?;
     let whole = route.body_field.and_then(|name| fields.remove(name));
@@ -120,7 +116,7 @@ pub(crate) fn header(name: &str, value: &str) -> Header {
     Header { name: name.to_owned(), value: value.as_bytes().to_vec() }
 }
 
-fn take_headers(route: &UntypedRoute, fields: &mut Map<String, Value>) -> Result<Vec<Header>, Failure> {
+fn take_headers(route: &UntypedRoute, fields: &mut Map) -> Result<Vec<Header>, Failure> {
     let mut headers = Vec::new();
     for (name, field) in route.header_fields {
         match fields.remove(*field) {
@@ -132,7 +128,7 @@ fn take_headers(route: &UntypedRoute, fields: &mut Map<String, Value>) -> Result
                 // What a header value is: RFC 9110, section 5.5.
                 if text.bytes().any(|byte| byte != b'\t' && (byte < b' ' || byte == 127)) {
                     let message = format!("`{field}` goes in a header and cannot hold control characters");
-                    return Err(Failure::new("adapter.header", message));
+                    return Err(misplaced("adapter.header", field, message));
                 }
                 headers.push(header(name, text.trim()));
             }
@@ -142,7 +138,7 @@ fn take_headers(route: &UntypedRoute, fields: &mut Map<String, Value>) -> Result
 }
 
 /// The template with each `{name}` replaced by the field of that name, which is taken out of `fields`.
-fn fill(route: &UntypedRoute, template: &str, fields: &mut Map<String, Value>) -> Result<String, Failure> {
+fn fill(route: &UntypedRoute, template: &str, fields: &mut Map) -> Result<String, Failure> {
     let mut url = String::with_capacity(template.len() + 32);
     for (index, segment) in template.split('/').enumerate() {
         if index > 0 {
@@ -159,22 +155,33 @@ fn fill(route: &UntypedRoute, template: &str, fields: &mut Map<String, Value>) -
         let Some(text) = fields.remove(name).as_ref().and_then(encode::text) else {
             return Err(unfit(route, &format!("the path needs a field `{name}`: a string, a number or a boolean")));
         };
-        let several = is_rest(segment);
-        for (index, part) in text.split(|c| several && c == '/').enumerate() {
+        if let Some(wanted) = Shape::of(segment).and_then(|shape| shape.wrong(&text)) {
+            let message = format!("`{name}` is a part of the path that takes {wanted}");
+            return Err(misplaced("adapter.path-segment", name, message));
+        }
+        let (several, escaped) = (is_rest(segment), is_escaped(segment));
+        for (index, part) in text.split(|c| (several || escaped) && c == '/').enumerate() {
             // Encoded or not, URL parsers take these two for steps in the tree, and an empty one for nothing.
             if matches!(part, "" | "." | "..") {
                 let message =
                     format!("`{name}` is a part of the path and cannot be `{text}`; give the id of one thing");
-                return Err(Failure::new("adapter.path-segment", message));
+                return Err(misplaced("adapter.path-segment", name, message));
             }
             // Encoded, servers read these in more than one way, so the host refuses them.
-            if part.contains(['/', '\\', ';', '?', '#', '%']) || part.contains(char::is_control) {
-                let message =
-                    format!("`{name}` is a part of the path and cannot hold / \\ ; ? # % or control characters");
-                return Err(Failure::new("adapter.path-segment", message));
+            let is_slash = !several && !escaped && part.contains('/');
+            if is_slash || part.contains(['\\', ';', '?', '#', '%']) || part.contains(char::is_control) {
+                let slash = match is_slash {
+                    true => "; where the API takes a / escaped as %2F, the route says `{NAME:escaped}`",
+                    false => "",
+                };
+                let kinds = if escaped || several { "" } else { "/ " };
+                let message = format!(
+                    "`{name}` is a part of the path and cannot hold {kinds}\\ ; ? # % or control characters{slash}"
+                );
+                return Err(misplaced("adapter.path-segment", name, message));
             }
             if index > 0 {
-                url.push('/');
+                url.push_str(if escaped { "%2F" } else { "/" });
             }
             percent(part, &mut url);
         }
@@ -182,7 +189,7 @@ fn fill(route: &UntypedRoute, template: &str, fields: &mut Map<String, Value>) -
     Ok(url)
 }
 
-fn write_query(route: &UntypedRoute, fields: &Map<String, Value>, url: &mut String) -> Result<(), Failure> {
+fn write_query(route: &UntypedRoute, fields: &Map, url: &mut String) -> Result<(), Failure> {
     let mut separator = '?';
     for (name, value) in fields {
         let fits = encode::pairs(name, value, route.brackets, &mut |name, value| {
@@ -199,6 +206,11 @@ fn write_query(route: &UntypedRoute, fields: &Map<String, Value>, url: &mut Stri
     Ok(())
 }
 
+/// A value that cannot stand where it goes; which field it is, is in the details.
+fn misplaced(code: &'static str, field: &str, message: String) -> Failure {
+    Failure::new(code, message).details(json!({ "field": field }))
+}
+
 /// What is said of a value that cannot be written as names and texts.
 pub(crate) fn flat(name: &str) -> String {
     format!(
@@ -212,8 +224,6 @@ pub(crate) fn unfit(route: &UntypedRoute, problem: &str) -> Failure {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
     use crate::{Route, Slot};
 
@@ -238,6 +248,20 @@ mod tests {
         for id in ["", ".", "..", "a/b", "50%", "a;b", "a?b", "a#b", "a\\b", "a\n"] {
             assert_eq!(url(json!({"id": id})).unwrap_err().code, "adapter.path-segment", "{id}");
         }
+    }
+
+    #[test]
+    fn an_escaped_parameter_is_one_segment_whatever_slashes_it_holds() {
+        const PROJECT: Route<Value, ()> = Route::get("project", "/projects/{id:escaped(1..200)}/issues");
+        let url = |id: &str| build(&PROJECT.untyped, BASE, &json!({ "id": id })).map(|request| request.url);
+        assert_eq!(url("group/sub/a b").unwrap(), format!("{BASE}/projects/group%2Fsub%2Fa%20b/issues"));
+        assert_eq!(url("7").unwrap(), format!("{BASE}/projects/7/issues"));
+        for id in ["", "/", "a/", "/a", "a//b", "..", "a/../b", "./a", "a%2Fb", "a\\b", "a?b"] {
+            assert_eq!(url(id).unwrap_err().code, "adapter.path-segment", "{id}");
+        }
+        let told = build(&GET.untyped, BASE, &json!({"id": "a/b"})).unwrap_err();
+        assert!(told.message.contains("takes a / escaped as %2F, the route says `{NAME:escaped}`"), "{}", told.message);
+        assert_eq!(told.details, Some(json!({"field": "id"})));
     }
 
     #[test]

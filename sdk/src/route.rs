@@ -13,8 +13,8 @@ use crate::{
     slot::is_name,
 };
 
-use url::stands_once;
-pub(crate) use url::{PLACEHOLDER, absolute, is_rest, is_url, parameter};
+pub(crate) use url::{PLACEHOLDER, absolute, is_escaped, is_rest, is_url, parameter};
+use url::{has_known_shapes, names_fields_of, stands_once};
 
 /// One HTTP exchange the adapter needs: method, URL, credential slots, and the types of request and response. A constant.
 ///
@@ -22,6 +22,7 @@ pub(crate) use url::{PLACEHOLDER, absolute, is_rest, is_url, parameter};
 /// [`register!`](crate::register)), which is a function of its config, and an empty one is the base URL itself; an absolute
 /// URL stays as it is. `{name}` stands for one segment of 1 to 512 bytes, `{name:digits(1..9)}` for one of that shape
 /// (`text`, `word`, `hex`, `digits`, `uuid`, with a length in bytes), and `{name..}`, at the end, for one or more segments.
+/// `{name:escaped}` is one segment that may hold `/`, which is sent as `%2F`: GitLab's `group%2Fproject`.
 /// No query and no fragment. The host refuses what is not of the shape, so say what an id looks like where you know it.
 ///
 /// **Request.** Each field of the request goes to one place:
@@ -85,6 +86,8 @@ pub struct UntypedRoute<'a> {
     pub query: &'a [&'a str],
     /// Whether query parameters are sent that no field names.
     pub any_query: bool,
+    /// Where a provider writes the URLs that it stands for; empty for any other route.
+    pub links: &'a [Link<'a>],
     /// How the body is written.
     pub encoding: Encoding<'a>,
     /// The field that is the whole body.
@@ -107,6 +110,15 @@ pub struct UntypedRoute<'a> {
 pub trait Judge: fmt::Debug + Sync {
     /// Nothing, or what an answer means that is no success.
     fn judge(&self, response: &Response) -> Result<(), Failure>;
+}
+
+/// Where in an answer a provider writes a link, for [`Route::links`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Link<'a> {
+    /// In a `Link` header field (RFC 8288), with this relation type, in lower case: `next`.
+    Header(&'a str),
+    /// In the JSON, at this pointer (RFC 6901), in which `*` stands for every item of an array: `/links/next`, `/link/*/url`.
+    Body(&'a str),
 }
 
 /// How a request's body is written.
@@ -137,6 +149,26 @@ pub enum Repeat<'a> {
 
 impl<Request, Answer> Route<Request, Answer> {
     /// GET: fields go in the query.
+    ///
+    /// What cannot be right is found when it is compiled: a shape that nobody knows, and a parameter that the request lacks.
+    ///
+    /// ```compile_fail
+    /// use portcullis_sdk::prelude::*;
+    ///
+    /// const GET: Route<(), Value> = Route::get("get", "/items/{number:number}"); // `digits`
+    /// ```
+    ///
+    /// ```compile_fail
+    /// use portcullis_sdk::prelude::*;
+    ///
+    /// #[model]
+    /// struct Get {
+    ///     number: u32,
+    /// }
+    ///
+    /// const GET: Route<Get, Value> = Route::get("get", "/items/{id}");
+    /// const _: () = GET.check(); // `#[operation]` does so for what it uses
+    /// ```
     #[must_use]
     pub const fn get(id: &'static str, url: &'static str) -> Self {
         Self::new(Method::Get, id, url)
@@ -174,6 +206,10 @@ impl<Request, Answer> Route<Request, Answer> {
 
     const fn new(method: Method, id: &'static str, url: &'static str) -> Self {
         assert!(is_name(id), "a route's id is 1 to 64 lower-case letters, digits and `-`, as in `send-email`");
+        assert!(
+            has_known_shapes(url),
+            "a parameter's shape is `text`, `word`, `hex`, `digits`, `uuid` or `escaped`, with a length if need be: `{{id:digits(1..9)}}`"
+        );
         assert!(is_url(url), "a route's URL is `/path` (relative to the base) or `https://host/path`, without ? and #");
         Self { untyped: UntypedRoute::new(method, id, url), types: PhantomData }
     }
@@ -271,6 +307,52 @@ impl<Request, Answer> Route<Request, Answer> {
     /// provider's own are followed. The operator reads this as `*`.
     #[must_use]
     pub const fn any_query(mut self) -> Self {
+        self.untyped.any_query = true;
+        self
+    }
+
+    /// Makes it a route of links: by it go URLs that the provider wrote in the same call, and no others. The host checks that
+    /// it found the very URL at one of these places, in an answer of the same origin. So a list goes on wherever the provider
+    /// says, and the operator grants an origin and a path below which that may be, and not a template that stands for all.
+    /// Such a route's URL may end with `{name*}`, which stands for whatever follows, and for nothing. Any query may stand in
+    /// it. Name it as [`Paging::follow`](crate::paging::Paging::follow), or use [`Context::follow`](crate::Context::follow).
+    ///
+    /// ```
+    /// use portcullis_sdk::{Link, paging::{Next, Paging}, prelude::*};
+    ///
+    /// # const TOKEN: Slot = Slot::bearer("token");
+    /// // Link: <https://api.github.com/repositories/1296269/issues?after=Y3Vyc29y>; rel="next"
+    /// const NEXT_ISSUES: Route<(), Value> = Route::get("next-issues", "/repositories/{link*}")
+    ///     .links(&[Link::Header("next")])
+    ///     .slot(&TOKEN)
+    ///     .describe("Reads a further page of issues.");
+    /// const PAGING: Paging = Paging::new("", Next::LinkHeader).follow(&NEXT_ISSUES);
+    /// ```
+    ///
+    /// An operator grants it with these lines:
+    ///
+    /// ```toml
+    /// [[routes]]
+    /// method = "GET"
+    /// url = "https://api.github.com/repositories/{link*}"
+    /// query = ["*"]
+    /// slots = ["token"]
+    /// links = ["rel=next"]
+    /// ```
+    ///
+    /// ```compile_fail
+    /// use portcullis_sdk::{Link, prelude::*};
+    ///
+    /// const NEXT: Route<(), Value> = Route::post("next", "/{link*}").links(&[Link::Header("next")]); // links are read
+    /// ```
+    #[must_use]
+    pub const fn links(mut self, places: &'static [Link<'static>]) -> Self {
+        assert!(
+            !places.is_empty() && places.len() <= 8,
+            "say at which places the links stand, as in `&[Link::Header(\"next\")]`"
+        );
+        assert!(matches!(self.untyped.method, Method::Get | Method::Head), "a link is followed with GET or HEAD");
+        self.untyped.links = places;
         self.untyped.any_query = true;
         self
     }
@@ -374,6 +456,17 @@ impl<Request, Answer> Route<Request, Answer> {
     }
 }
 
+impl<Request: Model, Answer: Model> Route<Request, Answer> {
+    /// What can be wrong with a route, found when an operation that uses it is compiled.
+    #[doc(hidden)]
+    pub const fn check(&self) {
+        assert!(
+            !self.untyped.links.is_empty() || names_fields_of(self.untyped.url, Request::SCHEMA, &self.untyped.slots),
+            "the route's URL has a `{{parameter}}` that is no field of its request type; add the field, or correct its name"
+        );
+    }
+}
+
 impl<Request: Model, Answer: Model> Declare for Route<Request, Answer> {
     fn declare(&self, declared: &mut Declared) -> Option<String> {
         declared.add_route(
@@ -414,6 +507,7 @@ impl<'a> UntypedRoute<'a> {
             header_fields: &[],
             query: &[],
             any_query: false,
+            links: &[],
             encoding,
             body_field: None,
             brackets: false,

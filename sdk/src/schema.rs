@@ -84,6 +84,19 @@ pub enum Tag {
 }
 
 impl Schema {
+    /// The fields of an object that has no others, where that is known without asking another type.
+    pub(crate) const fn own_fields(&self) -> Option<&'static [Field]> {
+        let Shape::Object { fields, .. } = self.shape else { return None };
+        let mut rest = fields;
+        while let [field, others @ ..] = rest {
+            if field.flat {
+                return None;
+            }
+            rest = others;
+        }
+        Some(fields)
+    }
+
     /// The schema of this type, to be named by another: `Schema::array(Schema::of::<Item>)`.
     #[must_use]
     pub fn of<T: Model + ?Sized>() -> &'static Self {
@@ -290,6 +303,10 @@ pub enum Presence {
 }
 
 impl Field {
+    pub(crate) const fn name(&self) -> &'static str {
+        self.name
+    }
+
     /// A field that is always sent, and must be received unless it may be null.
     #[must_use]
     pub const fn required(name: &'static str, schema: Get) -> Self {

@@ -21,11 +21,11 @@
 //! ```
 //!
 //! It does not judge requests and does not check schemas, as the real host does; it does refuse a route that the
-//! operation did not declare, and a value that its slot did not.
+//! operation did not declare, and a value that its slot did not. An answer without a [`Response::url`] gets its request's.
 
 use std::{cell::RefCell, collections::BTreeMap, rc::Rc};
 
-use serde_json::Value;
+use crate::Value;
 
 use crate::{
     Adapter, Context, Descriptor, Error, Level, MacAlgorithm, Method, Request, Response, Route, Slot, adapter,
@@ -214,7 +214,12 @@ impl Host for FakeHost {
             body: request.body.clone().unwrap_or_default(),
         });
         match self.answers.get(route) {
-            Some(answer) => answer(&request),
+            Some(answer) => answer(&request).map(|mut response| {
+                if response.url.is_empty() {
+                    response.url.clone_from(&request.url);
+                }
+                response
+            }),
             None => denied("no-answer", format!("the test has no answer for `{route}`; add `.on(&ROUTE, …)`")),
         }
     }

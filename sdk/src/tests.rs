@@ -4,11 +4,11 @@ mod tokens;
 
 use std::cell::Cell;
 
-use serde_json::Map;
+use crate::Map;
 
 use crate::{
     Header, Method, UntypedRoute,
-    paging::{Next, Paging},
+    paging::{Items, Next, Paging},
     prelude::*,
     testing::{CALL_ID, Fake},
 };
@@ -20,6 +20,7 @@ struct Config {
 }
 
 #[model]
+#[derive(Debug)]
 struct Item {
     id: u32,
 }
@@ -220,6 +221,99 @@ fn a_list_ends_with_what_was_asked_for_its_pages_or_a_circle() {
     const CURSOR: Paging = Paging::new("/data", Next::Cursor { cursor: "/next", field: "after" });
     let (items, more, queries) = collect(CURSOR, &[page(0, 5)], 100);
     assert_eq!((items.len(), more, queries.len()), (4, true, 2));
+}
+
+/// What comes of a list whose pages are these, and how many requests it took.
+fn read(paging: Paging<'static>, answers: Vec<Response>) -> (Result<Items<Item>, Failure>, usize) {
+    let at = Cell::new(0);
+    let fake = fake().on(&LIST, move |_| {
+        at.set(at.get() + 1);
+        answers[(at.get() - 1).min(answers.len() - 1)].clone()
+    });
+    let query = Query { limit: None, after: None };
+    let found = fake.call(|cx, query: Query| cx.collect::<_, _, Item>(&LIST, &query, &paging, 100), query);
+    (found, fake.sent().len())
+}
+
+#[test]
+fn a_list_that_breaks_gives_what_was_read_with_the_reason() {
+    const CURSOR: Paging = Paging::new("/data", Next::Cursor { cursor: "/next", field: "after" });
+    let good = |id: u32| Response::with_json(200, &json!({"data": [{"id": id}], "next": id}));
+    let answer = |status: u16, body: Value| Response::with_json(status, &body);
+    let not_json = Response { body: b"<html>".to_vec(), ..good(0) };
+    for (broken, code, goes_on_at, retryable) in [
+        (answer(503, json!({})), "http.503", 2, true),
+        (answer(404, json!({})), "http.404", 2, false),
+        (answer(200, json!({"next": 3})), "http.unexpected-body", 2, false),
+        (answer(200, json!({"data": [{"id": "x"}], "next": 3})), "http.unexpected-body", 2, false),
+        (not_json, "http.unexpected-body", 2, false),
+    ] {
+        let (found, sent) = read(CURSOR, vec![good(1), good(2), broken.clone()]);
+        let found = found.unwrap();
+        assert_eq!((ids(&found.items), found.more, found.next, sent), (vec![1, 2], true, Some(json!(goes_on_at)), 3));
+        let reason = found.reason.unwrap();
+        assert_eq!((reason.code.as_str(), reason.retryable), (code, retryable));
+        assert!(reason.message.starts_with("page 3: "), "{}", reason.message);
+        let (first, _) = read(CURSOR, vec![broken]);
+        assert_eq!(first.unwrap_err().code, code, "a first page that fails is a failure");
+    }
+    let (found, _) = read(CURSOR, vec![good(1)]);
+    let found = found.unwrap();
+    assert_eq!((found.items.len(), found.more, found.next), (2, true, None), "a circle");
+    assert_eq!(found.reason.unwrap().code, "http.next-page-repeats");
+    let (found, sent) = read(CURSOR.max_pages(2), vec![good(1), good(2), good(3)]);
+    let found = found.unwrap();
+    assert_eq!((found.items.len(), found.more, found.next, sent), (2, true, Some(json!(2)), 2));
+    assert_eq!(found.reason.unwrap().code, "adapter.max-pages");
+}
+
+#[test]
+fn a_status_or_an_answer_without_a_body_can_be_the_end_of_a_list() {
+    const PAGE: Paging = Paging::new("/data", Next::Page { field: "after", first: 1, size: None });
+    let good = || Response::with_json(200, &json!({"data": [{"id": 1}]}));
+    let empty = |status| Response { status, body: Vec::new(), ..good() };
+    let not_found = || Response::with_json(404, &json!({"detail": "Invalid page."}));
+    for end in [not_found(), empty(204), empty(200), Response::with_json(200, &json!({"data": []}))] {
+        let (found, sent) = read(PAGE, vec![good(), good(), end]);
+        let found = found.unwrap();
+        assert_eq!((found.items.len(), found.more, found.reason, sent), (2, false, None, 3));
+    }
+    let (found, _) = read(PAGE.ends(&[]), vec![good(), not_found()]);
+    assert_eq!((found.as_ref().unwrap().more, found.unwrap().reason.unwrap().code.as_str()), (true, "http.404"));
+    let (found, _) = read(PAGE.ends(&[416]), vec![good(), empty(416)]);
+    assert_eq!(found.unwrap().reason, None);
+    assert_eq!(read(PAGE, vec![empty(204)]).0.unwrap_err().code, "http.unexpected-body", "a first page without a body");
+    assert_eq!(read(PAGE, vec![not_found()]).0.unwrap_err().code, "http.404", "a first page that is not there");
+}
+
+#[test]
+fn a_providers_url_is_resolved_against_the_page_that_it_stands_in() {
+    const URL: Paging = Paging::new("/data", Next::Url("/next")).max_pages(2);
+    for (reference, asked) in [
+        ("items?page=2", "https://b.example/v1/items?page=2"),
+        ("../v2/items", "https://b.example/v2/items"),
+        ("?page=2", "https://b.example/v1/list?page=2"),
+        ("//c.example/x", "https://c.example/x"),
+        ("HTTPS://b.example/x", "https://b.example/x"),
+    ] {
+        let page = json!({"data": [{"id": 1}], "next": reference});
+        // The page came after a redirect.
+        let moved = Response { url: "https://b.example/v1/list?page=1".to_owned(), ..Response::with_json(200, &page) };
+        let fake = fake().on(&LIST, move |_| moved.clone());
+        let query = Query { limit: None, after: None };
+        fake.call(|cx, query: Query| cx.collect::<_, _, Item>(&LIST, &query, &URL, 100), query).unwrap();
+        assert_eq!(fake.sent()[1].url, asked);
+    }
+}
+
+#[test]
+fn a_link_that_cannot_be_followed_does_not_spoil_a_list_that_has_enough() {
+    const URL: Paging = Paging::new("/data", Next::Url("/next"));
+    let page = Response::with_json(200, &json!({"data": [{"id": 1}], "next": "javascript:x"}));
+    let fake = fake().on(&LIST, move |_| page.clone());
+    let query = Query { limit: None, after: None };
+    let found = fake.call(|cx, query: Query| cx.collect::<_, _, Item>(&LIST, &query, &URL, 1), query).unwrap();
+    assert_eq!((found.items.len(), found.more, found.reason), (1, true, None));
 }
 
 #[test]

@@ -20,8 +20,8 @@ use async_trait::async_trait;
 use portcullis_gate::OpenSlot;
 use portcullis_ledger::Ledger;
 use portcullis_runtime::{
-    Adapter, Call, Caller, Compiler, Grant, Integration, LoadError, MemoryVault, NewIntegration, Outcome, Runtime,
-    RuntimeBuilder, Secret, Vault,
+    Adapter, Call, Caller, Compiler, Grant, Integration, Json, LoadError, MemoryVault, NewIntegration, Outcome,
+    Runtime, RuntimeBuilder, Secret, Vault,
 };
 use portcullis_tests::{
     canary::Canary,
@@ -326,7 +326,7 @@ pub(crate) fn compiler() -> Compiler {
     Compiler::Program(PathBuf::from(env!("CARGO_BIN_EXE_demo")))
 }
 
-pub(crate) fn call(operation: &str, input: Value) -> Call {
+pub(crate) fn call(operation: &str, input: impl Into<Json>) -> Call {
     Call::new(Caller::principal("user:test"), operation, input)
 }
 

@@ -79,7 +79,7 @@ async fn nothing_that_the_built_in_adapters_mark_is_in_the_store() {
                         side,
                         salts: &salts,
                         schema: &schema,
-                        value: &value,
+                        value: &value.clone().into(),
                         now: jiff::Timestamp::now(),
                     };
                     let retention = RetentionPolicy::default().of("acme", name, &operation.name);

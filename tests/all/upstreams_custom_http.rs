@@ -3,12 +3,15 @@
 use std::{fs, net::SocketAddr, path::Path};
 
 use portcullis_gate::{HeaderRefusal, RESERVED_HEADERS, judge_header};
-use portcullis_runtime::{CallError, DescribeError, Integration};
-use portcullis_tests::folder;
+use portcullis_runtime::{CallError, DescribeError, Integration, Outcome};
+use portcullis_tests::{
+    folder,
+    upstream::{Answer, Received},
+};
 use serde_json::{Value, json};
 
 use crate::{
-    harness::{Case, call, load},
+    harness::{Case, call, load, secret},
     upstreams::{self, Expected, IMPATIENT, Manner, hold, manners},
 };
 
@@ -238,4 +241,118 @@ async fn a_live_call_sends_what_the_config_says() {
     assert_eq!((sent.header("idempotency-key"), sent.header("acme-version")), (Some("once"), Some("2026-01-01")));
     assert_eq!(serde_json::from_slice::<Value>(&sent.body).unwrap(), json!({"title": "{project} ${x}"}));
     case.holds(&outcome).await;
+}
+
+/// One endpoint whose pages go on like this, read to its end.
+async fn listed(
+    path: &str,
+    paging: Value,
+    answer: impl Fn(&Received, &str) -> Answer + Send + Sync + 'static,
+) -> (Case, Outcome) {
+    let case = Case::answering(move |request| {
+        if request.target == "/ok" {
+            return Answer::json(&json!({"ok": true}));
+        }
+        answer(request, &format!("http://{}", request.header("host").unwrap()))
+    })
+    .await;
+    let response = json!({"properties": {
+        "items": {"type": "array", "items": {"type": "object"}}, "next": {}, "@odata.nextLink": {},
+    }});
+    let config = json!({
+        "provider": "paged", "baseUrl": format!("{}/api", case.upstream.origin()), "auth": {"type": "bearer"},
+        "endpoints": [{
+            "name": "list", "description": "Lists.", "effect": "read", "method": "GET", "path": path,
+            "input": {"type": "object", "properties": {"repo": {"type": "string"}}, "required": ["repo"]},
+            "response": response, "paging": paging,
+        }],
+    });
+    let integration = integrated(&case, config, Some(case.upstream.address), "").await;
+    let outcome = integration.call(call("list", json!({"repo": "r"})).live()).await;
+    (case, outcome)
+}
+
+fn page(id: u32) -> Value {
+    json!({"items": [{"id": id}]})
+}
+
+fn ids(outcome: &Outcome) -> Vec<u64> {
+    let output = outcome.result.as_ref().unwrap();
+    output["items"].as_array().unwrap().iter().map(|item| item["id"].as_u64().unwrap()).collect()
+}
+
+#[tokio::test]
+async fn lists_go_on_where_providers_write_it_without_wide_templates() {
+    // As GitHub does: another path than was asked for, and two links in one field.
+    let github = json!({"items": "/items", "next": {"kind": "linkHeader", "linksBelow": "/repositories"}});
+    let (case, outcome) = listed("/repos/{repo}/issues", github, |request, origin| match request.target.as_str() {
+        "/api/repos/r/issues" => {
+            let next = format!("{origin}/api/repositories/1296269/issues?per_page=1&after=Y3Vyc29y%3D");
+            let field = format!(r#"<{origin}/api/x>; rel="prev"; title="go; rel=next", <{next}>; rel="next last""#);
+            Answer::json(&page(1)).header("link", &field)
+        }
+        _ => Answer::json(&page(2)),
+    })
+    .await;
+    assert_eq!((ids(&outcome), &outcome.result.as_ref().unwrap()["more"]), (vec![1, 2], &json!(false)));
+    let received = case.upstream.received();
+    assert_eq!(received[1].target, "/api/repositories/1296269/issues?per_page=1&after=Y3Vyc29y%3D");
+    assert!(received[1].header("authorization").unwrap().contains(&secret("credential")));
+    let routes: Vec<&str> = outcome.exchanges.iter().map(|exchange| exchange.template.as_str()).collect();
+    assert!(routes[1].ends_with("/api/repositories/{link*}"), "{routes:?}");
+    case.holds(&outcome).await;
+
+    // As Microsoft Graph does, and as others write references.
+    for (next, second) in [
+        ("{origin}/api/users/r?$skiptoken=X%27ab", "/api/users/r?$skiptoken=X%27ab"),
+        ("r?page=2", "/api/users/r?page=2"),
+        ("../users/r/?page=2", "/api/users/r/?page=2"),
+        ("?q=a b&amp;page=2", "/api/users/r?q=a%20b&page=2"),
+    ] {
+        let graph = json!({"items": "/items", "next": {"kind": "url", "url": "/@odata.nextLink"}});
+        let (case, outcome) = listed("/users/{repo}", graph, move |request, origin| {
+            let mut body = page(if request.target == "/api/users/r" { 1 } else { 2 });
+            if request.target == "/api/users/r" {
+                body["@odata.nextLink"] = json!(next.replace("{origin}", origin));
+            }
+            Answer::json(&body)
+        })
+        .await;
+        assert_eq!(ids(&outcome), [1, 2], "{next}: {:?}", outcome.result);
+        assert_eq!(case.upstream.received()[1].target, second);
+        case.holds(&outcome).await;
+    }
+}
+
+#[tokio::test]
+async fn a_link_that_leads_elsewhere_gives_what_was_read_and_the_refusal() {
+    for next in ["https://evil.example/api/repositories/2", "/api/admin", "/repositories/2", "../../api/x"] {
+        let paging = json!({"items": "/items", "next": {"kind": "url", "url": "/next", "linksBelow": "/repositories"}});
+        let (case, outcome) = listed("/repos/{repo}", paging, move |_, _| {
+            let mut body = page(1);
+            body["next"] = json!(next);
+            Answer::json(&body)
+        })
+        .await;
+        let output = outcome.result.as_ref().unwrap();
+        assert_eq!((ids(&outcome), &output["more"]), (vec![1], &json!(true)), "{next}");
+        assert_eq!(output["reason"]["code"], "host.denied");
+        assert_eq!((outcome.denials.len(), case.upstream.received().len()), (1, 1), "{next}");
+        case.holds(&outcome).await;
+    }
+}
+
+#[tokio::test]
+async fn a_list_that_breaks_or_ends_by_a_status_gives_what_was_read() {
+    let paging = json!({"items": "/items", "next": {"kind": "page", "field": "page"}});
+    for (status, body, more) in [(404, json!({"detail": "Invalid page."}), false), (500, json!({}), true)] {
+        let (case, outcome) = listed("/repos/{repo}", paging.clone(), move |request, _| {
+            if request.target.ends_with("page=3") { Answer::json(&body).status(status) } else { Answer::json(&page(1)) }
+        })
+        .await;
+        let output = outcome.result.as_ref().unwrap();
+        assert_eq!((ids(&outcome).len(), &output["more"]), (2, &json!(more)));
+        assert_eq!(output["reason"]["code"].as_str(), more.then_some("http.500"));
+        case.holds(&outcome).await;
+    }
 }

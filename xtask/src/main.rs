@@ -94,6 +94,7 @@ const COMMANDS: &[Command] = &[
             "--engine sled|redb",
             "--only kill|power|full|damage",
             "--seed N",
+            "--replay FOLDER",
             "--json",
         ],
         about: "store and ledger under kill -9, power cuts, full disks and damaged files (`test` runs a short form)",

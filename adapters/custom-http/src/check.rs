@@ -7,6 +7,7 @@ mod answer;
 mod auth;
 mod endpoint;
 mod header;
+mod pattern;
 mod schema;
 mod url;
 
@@ -94,7 +95,7 @@ fn refuse<T>(at: impl Into<String>, message: impl Into<String>) -> Checked<T> {
 }
 
 /// The pointer to a member.
-fn pointer(at: &str, name: &str) -> String {
+pub(crate) fn pointer(at: &str, name: &str) -> String {
     format!("{at}/{}", name.replace('~', "~0").replace('/', "~1"))
 }
 

@@ -2,7 +2,7 @@
 
 use std::iter::once;
 
-use portcullis_sdk::{Declared, DescribedOperation, Effect, Method, Place, UntypedRoute, prelude::*, serde_json::Map};
+use portcullis_sdk::{Declared, DescribedOperation, Effect, Map, Method, Place, UntypedRoute, prelude::*};
 
 use crate::{
     auth::Auth,
@@ -20,7 +20,9 @@ pub(crate) fn operations(config: &Config, declared: &mut Declared) -> Result<Vec
         let parts = Parts::new(config, endpoint);
         let input = endpoint.input_schema();
         let route = parts.route();
-        let sent = declared.route(&route, &request(endpoint, &route, &input), &response(config, endpoint));
+        let follows_itself = parts.next_page().is_none();
+        let sent =
+            declared.route(&route, &request(endpoint, &route, &input, follows_itself), &response(config, endpoint));
         DescribedOperation {
             name: endpoint.name.clone(),
             description: endpoint.description.clone(),
@@ -31,10 +33,26 @@ pub(crate) fn operations(config: &Config, declared: &mut Declared) -> Result<Vec
             },
             input: input.to_string(),
             output: endpoint.output_schema().to_string(),
-            routes: once(sent).chain(redirects(config, endpoint, declared)).collect(),
+            routes: once(sent)
+                .chain(next_page(config, endpoint, declared))
+                .chain(redirects(config, endpoint, declared))
+                .collect(),
         }
     };
     Ok(config.endpoints.iter().map(operation).collect())
+}
+
+/// The route for further pages at URLs that the API writes. Returns its id.
+fn next_page(config: &Config, endpoint: &Endpoint, declared: &mut Declared) -> Option<String> {
+    let parts = Parts::new(config, endpoint);
+    let route = parts.next_page()?;
+    // Its query has any parameters, or the input's and those that the config names beside them.
+    let own = parts.route();
+    let mut fields = request(endpoint, &own, &endpoint.input_schema(), true);
+    if let Some(Value::Object(fields)) = fields.get_mut("properties") {
+        fields.retain(|name, _| !route.any_query && own.place(name) == Place::Query);
+    }
+    Some(declared.route(&route, &fields, &response(config, endpoint)))
 }
 
 /// Routes for what the API redirects to. Nothing is ever sent by them but what the host follows. Returns their ids.
@@ -62,7 +80,7 @@ fn redirects(config: &Config, endpoint: &Endpoint, declared: &mut Declared) -> V
             any_query: true,
             ..UntypedRoute::new(method, &id, url)
         };
-        let fields: Map<String, Value> = route.parameters().map(|name| (name.to_owned(), json!({}))).collect();
+        let fields: Map = route.parameters().map(|name| (name.to_owned(), json!({}))).collect();
         declared.route(&route, &json!({ "properties": fields }), &json!({}))
     };
     endpoint.redirects.iter().enumerate().map(declare).collect()
@@ -75,8 +93,8 @@ impl Endpoint {
             Some(Value::Object(members)) => members.clone(),
             _ => Map::new(),
         };
-        members.entry("type").or_insert_with(|| json!("object"));
-        members.entry("additionalProperties").or_insert(Value::Bool(false));
+        members.entry("type".to_owned()).or_insert_with(|| json!("object"));
+        members.entry("additionalProperties".to_owned()).or_insert(Value::Bool(false));
         Value::Object(members)
     }
 
@@ -98,7 +116,18 @@ impl Endpoint {
                 "type": "object",
                 "properties": {
                     "items": {"type": "array", "items": item},
-                    "more": {"type": "boolean", "description": "Whether there are items that were not read."},
+                    "more": {"type": "boolean", "description": "Whether there are items that were not read, or may be."},
+                    "reason": {
+                        "type": "object",
+                        "description": "Why not all of them were read, where a later page failed or there were too many.",
+                        "properties": {
+                            "code": {"type": "string", "description": "A failure's code."},
+                            "message": {"type": "string", "description": "What happened."},
+                            "retryable": {"type": "boolean", "description": "Whether the same call may bring more later."},
+                        },
+                        "required": ["code", "message", "retryable"],
+                        "additionalProperties": false,
+                    },
                 },
                 "required": ["items", "more"],
                 "additionalProperties": false,
@@ -124,12 +153,14 @@ impl Endpoint {
     }
 }
 
-/// The schema of what the route is given: the input's, with the fields of paging, and without references where values go
+/// The schema of what the route is given: the input's, with the fields of paging (those of links only where the route follows
+/// them), and without references where values go
 /// in query and headers, so that what they may be is plain to see.
-fn request(endpoint: &Endpoint, route: &UntypedRoute, input: &Value) -> Value {
+fn request(endpoint: &Endpoint, route: &UntypedRoute, input: &Value, follows: bool) -> Value {
     let mut schema = input.clone();
     let Some(members) = schema.as_object_mut() else { return schema };
-    let Value::Object(fields) = members.entry("properties").or_insert_with(|| Value::Object(Map::new())) else {
+    let Value::Object(fields) = members.entry("properties".to_owned()).or_insert_with(|| Value::Object(Map::new()))
+    else {
         return schema;
     };
     for (_, field) in fields.iter_mut().filter(|(name, _)| route.place(name) != Place::Body) {
@@ -140,11 +171,17 @@ fn request(endpoint: &Endpoint, route: &UntypedRoute, input: &Value) -> Value {
     let number = json!({"type": "integer", "minimum": 0});
     let any = Value::Object(Map::new());
     match endpoint.paging.as_ref().map(|paging| &paging.next) {
-        Some(Next::Cursor { field, .. } | Next::LastId { field, .. }) => drop(fields.entry(field).or_insert(any)),
-        Some(Next::Page { field, .. } | Next::Offset { field, .. }) => drop(fields.entry(field).or_insert(number)),
-        Some(Next::LinkHeader { link_query: Some(names) } | Next::Url { link_query: Some(names), .. }) => {
+        Some(Next::Cursor { field, .. } | Next::LastId { field, .. }) => {
+            fields.entry(field.clone()).or_insert(any);
+        }
+        Some(Next::Page { field, .. } | Next::Offset { field, .. }) => {
+            fields.entry(field.clone()).or_insert(number);
+        }
+        Some(Next::LinkHeader { link_query: Some(names), .. } | Next::Url { link_query: Some(names), .. })
+            if follows =>
+        {
             for name in names {
-                fields.entry(name).or_insert_with(|| any.clone());
+                fields.entry(name.clone()).or_insert_with(|| any.clone());
             }
         }
         _ => {}

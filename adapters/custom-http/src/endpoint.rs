@@ -21,7 +21,8 @@ pub(crate) struct Endpoint {
     /// The method.
     pub(crate) method: Method,
     /// Relative to `baseUrl`. `{id}` stands for the input's field of that name as one segment; `{id:digits(1..9)}` for one
-    /// of that shape (`text`, `word`, `hex`, `digits`, `uuid`, with a length); `{path..}`, at the end, for several segments.
+    /// of that shape (`text`, `word`, `hex`, `digits`, `uuid`, with a length); `{id:escaped}` for one that may hold `/`, sent as
+    /// `%2F`; `{path..}`, at the end, for several segments.
     #[schema(length(max = 2048), example = "/pages/{page_id:uuid}")]
     pub(crate) path: String,
     /// JSON Schema of the input: an object whose fields go in path, headers, query and body. Without it there are no
@@ -250,6 +251,10 @@ pub(crate) struct Paging {
     #[serde(default = "thousand")]
     #[schema(range(min = 1, max = 100_000))]
     pub(crate) max_items: u32,
+    /// Statuses that say of a page after the first that the list has ended. By default 404 with `page`, and none otherwise. An
+    /// answer without a body says so anyway.
+    #[schema(length(max = 16), extend("items" = {"type": "integer", "minimum": 200, "maximum": 499}, "examples" = [[404, 416]]))]
+    pub(crate) ends: Option<Vec<u16>>,
 }
 
 fn ten() -> u32 {
@@ -310,7 +315,11 @@ pub(crate) enum Next {
     /// The header `Link` has the next page's URL, with `rel="next"` (RFC 8288).
     #[serde(rename_all = "camelCase")]
     LinkHeader {
-        /// The query parameters that these URLs carry beside the input's. By default any.
+        /// Below which path, relative to `baseUrl`, these URLs lead; by default below `baseUrl` itself. They are followed as the API
+        /// wrote them, at its own origin and in the same call.
+        #[schema(length(max = 2048), example = "/repositories")]
+        links_below: Option<String>,
+        /// The query parameters that these URLs carry, beside those of the input. By default any.
         link_query: Option<Vec<String>>,
     },
     /// The answer has the next page's URL.
@@ -319,7 +328,11 @@ pub(crate) enum Next {
         /// Where in the answer.
         #[schema(example = "/links/next")]
         url: String,
-        /// The query parameters that these URLs carry beside the input's. By default any.
+        /// Below which path, relative to `baseUrl`, these URLs lead; by default below `baseUrl` itself. They are followed as the API
+        /// wrote them, at its own origin and in the same call.
+        #[schema(length(max = 2048), example = "/repositories")]
+        links_below: Option<String>,
+        /// The query parameters that these URLs carry, beside those of the input. By default any.
         link_query: Option<Vec<String>>,
     },
 }

@@ -10,6 +10,7 @@ mod check;
 mod config;
 mod describe;
 mod endpoint;
+mod integers;
 mod route;
 mod rules;
 mod schema;

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use portcullis_sdk::{Encoding, Method, Repeat, Slot, UntypedRoute};
+use portcullis_sdk::{Encoding, Link, Method, Repeat, Slot, UntypedRoute};
 
 use crate::{
+    auth::Auth,
     config::Config,
     endpoint::{self, Body, Endpoint, HeaderValue, Next, ResponseType},
     rules::Rules,
@@ -20,6 +21,18 @@ pub(crate) struct Parts<'c> {
     query: Vec<&'c str>,
     media_types: Vec<&'c str>,
     rules: Rules<'c>,
+    /// Where the API writes the URL of the next page.
+    next: Option<NextPage<'c>>,
+}
+
+/// The route of links to further pages.
+struct NextPage<'c> {
+    id: String,
+    url: String,
+    description: String,
+    places: [Link<'c>; 1],
+    /// Whether the query parameters are not named.
+    any_query: bool,
 }
 
 impl<'c> Parts<'c> {
@@ -56,7 +69,23 @@ impl<'c> Parts<'c> {
             query: endpoint.query.iter().map(String::as_str).collect(),
             media_types,
             rules: Rules::new(config, endpoint),
+            next: NextPage::new(config, endpoint),
         }
+    }
+
+    /// The route by which further pages are read at URLs that the API wrote; none where pages are found otherwise, and where a
+    /// secret goes into the path: then what the API writes there is no URL any more, and the endpoint's own route is taken.
+    pub(crate) fn next_page(&self) -> Option<UntypedRoute<'_>> {
+        let next = self.next.as_ref()?;
+        Some(UntypedRoute {
+            description: &next.description,
+            slots: carried(self.slots.iter()),
+            headers: &self.headers,
+            any_query: next.any_query,
+            links: &next.places,
+            judge: Some(&self.rules),
+            ..UntypedRoute::new(Method::Get, &next.id, &next.url)
+        })
     }
 
     /// The header fields with the same value in each request.
@@ -76,14 +105,17 @@ impl<'c> Parts<'c> {
             Some(Body::Multipart { field }) => (Encoding::Multipart, field.as_deref()),
             Some(Body::Raw { field, .. }) => (Encoding::Raw(&self.media_types), Some(field.as_str())),
         };
-        let next = endpoint.paging.as_ref().map(|paging| &paging.next);
+        let next = endpoint.paging.as_ref().map(|paging| &paging.next).filter(|_| self.next.is_none());
         UntypedRoute {
             description: &endpoint.description,
             slots: carried(self.slots.iter()),
             headers: &self.headers,
             header_fields: &self.header_fields,
             query: &self.query,
-            any_query: matches!(next, Some(Next::LinkHeader { link_query: None } | Next::Url { link_query: None, .. })),
+            any_query: matches!(
+                next,
+                Some(Next::LinkHeader { link_query: None, .. } | Next::Url { link_query: None, .. })
+            ),
             encoding,
             body_field,
             brackets: endpoint.brackets,
@@ -96,6 +128,33 @@ impl<'c> Parts<'c> {
             },
             ..plain
         }
+    }
+}
+
+impl<'c> NextPage<'c> {
+    fn new(config: &Config, endpoint: &'c Endpoint) -> Option<Self> {
+        let (place, below, names) = match &endpoint.paging.as_ref()?.next {
+            Next::LinkHeader { links_below, link_query } => (Link::Header("next"), links_below, link_query),
+            // What the contract takes for a place.
+            Next::Url { url, links_below, link_query }
+                if url.starts_with('/') && url.len() <= 256 && url.split('/').count() <= 9 && url.is_ascii() =>
+            {
+                (Link::Body(url), links_below, link_query)
+            }
+            _ => return None,
+        };
+        if config.auth.each().any(|(_, auth)| matches!(auth, Auth::Path(_))) {
+            return None;
+        }
+        let below = below.as_deref().unwrap_or_default().trim_end_matches('/');
+        Some(Self {
+            // No endpoint's own: there a hyphen stands before a letter.
+            id: format!("{}-2", id(&endpoint.name)),
+            url: format!("{below}/{{link*}}"),
+            description: format!("Reads a further page of `{}`, at the link that the API wrote.", endpoint.name),
+            places: [place],
+            any_query: names.is_none(),
+        })
     }
 }
 

@@ -51,7 +51,7 @@ impl<'s> Search<'s> {
         let has = |key: &str| schema.get(key).filter(|found| found.is_object());
         let item = || {
             let index: usize = name.parse().ok()?;
-            schema.get("prefixItems").and_then(|items| items.get(index)).or_else(|| has("items"))
+            schema.get("prefixItems").and_then(|items| items.as_array()?.get(index)).or_else(|| has("items"))
         };
         let here = schema.get("properties").and_then(|fields| fields.get(name)).or_else(item);
         let found = here.or_else(|| has("additionalProperties")).and_then(|found| self.at(found, rest));
@@ -67,7 +67,7 @@ impl<'s> Search<'s> {
 pub(crate) fn alone(root: &Value, part: &Value) -> Value {
     let mut part = part.clone();
     if let (Value::Object(members), Some(definitions)) = (&mut part, root.get("$defs")) {
-        members.entry("$defs").or_insert_with(|| definitions.clone());
+        members.entry("$defs".to_owned()).or_insert_with(|| definitions.clone());
     }
     part
 }
@@ -117,7 +117,7 @@ pub(crate) fn with_constant(schema: &mut Value, pointer: &str, value: &Value) {
         if !members.get("properties").is_some_and(|fields| fields.get(&name).is_some_and(Value::is_object)) {
             return;
         }
-        match members.entry("required").or_insert_with(|| Value::Array(Vec::new())) {
+        match members.entry("required".to_owned()).or_insert_with(|| Value::Array(Vec::new())) {
             Value::Array(required) if !required.iter().any(|known| *known == name) => required.push(json!(name)),
             _ => {}
         }

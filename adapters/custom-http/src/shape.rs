@@ -4,7 +4,7 @@
 //! The output's schema is made of the keywords that are checked here ([`checked`]) and of those that only describe. What is
 //! not among them, such as `pattern`, guides sandbox mode and stays in the route's response schema.
 
-use portcullis_sdk::prelude::*;
+use portcullis_sdk::{Map, prelude::*};
 
 use crate::schema::{alone, resolved};
 
@@ -55,7 +55,7 @@ pub(crate) fn checked(root: &Value, part: &Value) -> Value {
 
 fn reduced(schema: &Value) -> Value {
     let Value::Object(members) = schema else { return schema.clone() };
-    let mut kept = portcullis_sdk::serde_json::Map::new();
+    let mut kept = Map::new();
     for (key, value) in members {
         let value = match (key.as_str(), value) {
             ("properties", Value::Object(fields)) => {
@@ -69,7 +69,7 @@ fn reduced(schema: &Value) -> Value {
         };
         // Both at once is all of the two.
         if key == "oneOf" && members.contains_key("anyOf") {
-            match kept.entry("allOf").or_insert_with(|| Value::Array(Vec::new())) {
+            match kept.entry("allOf".to_owned()).or_insert_with(|| Value::Array(Vec::new())) {
                 Value::Array(all) => all.push(json!({ "anyOf": value })),
                 other => *other = json!([{ "anyOf": value }]),
             }
@@ -86,6 +86,13 @@ pub(crate) fn mismatch(schema: &Value, value: &Value) -> Option<String> {
     let mut at = String::new();
     let wrong = walk.check(schema, value, &mut at, 0)?;
     Some(format!("at {}: {wrong}", if at.is_empty() { "the root" } else { &at }))
+}
+
+/// The same of one item of a list, whose place is told as it stands in the output: `list` is the schema of `{"items": […]}`.
+pub(crate) fn item_mismatch(list: &Value, index: usize, item: &Value) -> Option<String> {
+    let mut at = format!("/items/{index}");
+    let wrong = Walk { root: list }.check(list.pointer("/properties/items/items")?, item, &mut at, 0)?;
+    Some(format!("at {at}: {wrong}"))
 }
 
 struct Walk<'s> {
@@ -173,7 +180,7 @@ fn of_type(schema: &Value, value: &Value) -> Option<String> {
         Value::Array(_) => "array",
         Value::Object(_) => "object",
     };
-    let whole = || value.is_i64() || value.is_u64() || value.as_f64().is_some_and(|number| number % 1.0 == 0.0);
+    let whole = || value.as_number().is_some_and(Number::is_integer);
     let wanted = crate::schema::types(schema);
     let fits = wanted.iter().any(|name| *name == found || (*name == "integer" && found == "number" && whole()));
     (!wanted.is_empty() && !fits).then(|| format!("expected {}, found {found}", wanted.join(" or ")))
@@ -187,8 +194,8 @@ fn of_scalar(schema: &Value, value: &Value) -> Option<String> {
     if says("enum").and_then(Value::as_array).is_some_and(|listed| !listed.contains(value)) {
         return Some("it is none of the listed values".to_owned());
     }
-    let number = |key: &str| says(key).and_then(Value::as_f64);
-    if let Some(found) = value.as_f64() {
+    if let Some(found) = value.as_number() {
+        let number = |key: &str| says(key).and_then(Value::as_number);
         let out = number("minimum").is_some_and(|least| found < least)
             || number("maximum").is_some_and(|most| found > most)
             || number("exclusiveMinimum").is_some_and(|least| found <= least)
@@ -200,6 +207,7 @@ fn of_scalar(schema: &Value, value: &Value) -> Option<String> {
         Value::Array(items) => (items.len(), "minItems", "maxItems"),
         _ => return None,
     };
+    let number = |key: &str| says(key).and_then(Value::as_f64);
     let length = length as f64;
     let out = number(least).is_some_and(|least| length < least) || number(most).is_some_and(|most| length > most);
     out.then(|| format!("its length is not within `{least}` and `{most}`"))

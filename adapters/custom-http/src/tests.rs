@@ -6,11 +6,7 @@ mod descriptor;
 mod refusals;
 mod requests;
 
-use portcullis_sdk::{
-    prelude::*,
-    serde_json::{from_str, from_value},
-    testing::Fake,
-};
+use portcullis_sdk::{prelude::*, serde_json::from_str, testing::Fake};
 
 use crate::config::Config;
 
@@ -20,7 +16,7 @@ fn example() -> Value {
 }
 
 fn config(config: Value) -> Config {
-    from_value(config).unwrap()
+    from_str(&config.to_string()).unwrap()
 }
 
 fn fake(value: Value) -> Fake<Config> {

@@ -155,7 +155,7 @@ pub(crate) enum BundleType {
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(crate) struct Entry {
     /// What other entries refer to it by, `urn:uuid:…` for what is created.
-    #[schema(pattern = "^(urn:(uuid|oid):|https?://)[^ ]{1,500}$")]
+    #[schema(pattern = "^(urn:(uuid|oid):|https?://)[^ ]+$", length(max = 510))]
     pub(crate) full_url: Option<String>,
     /// The resource that is created or replaced.
     pub(crate) resource: Option<Json<Resource>>,

@@ -175,7 +175,7 @@ impl Code {
     /// As a CodeableConcept.
     pub(crate) fn concept(self) -> Value {
         let Self { system, code, display, text } = self;
-        let mut concept = portcullis_sdk::serde_json::Map::new();
+        let mut concept = portcullis_sdk::Map::new();
         if let Some(code) = code {
             let mut coding = json!({ "code": code });
             for (name, value) in [("system", system), ("display", display)] {

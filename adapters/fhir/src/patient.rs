@@ -1,6 +1,6 @@
 //! Finding patients.
 
-use portcullis_sdk::prelude::*;
+use portcullis_sdk::{paging::Reason, prelude::*};
 
 use crate::{
     config::Config,
@@ -8,9 +8,8 @@ use crate::{
     forms::{escaped, is_date},
     reading::FHIR_JSON,
     resources::Patient,
-    searching::{BASE_PAGE, SearchMethod, page_size, walk},
+    searching::{NEXT_PAGE, SearchMethod, page_size, walk},
     slots::ACCESS_TOKEN,
-    stored,
 };
 
 pub(crate) const FIND_BY_POST: Route<PatientQuery, Json<PatientSet>> =
@@ -22,13 +21,12 @@ pub(crate) const FIND_BY_POST: Route<PatientQuery, Json<PatientSet>> =
         .describe("Searches patients, with the parameters in the body.");
 
 pub(crate) const FIND: Route<PatientQuery, Json<PatientSet>> = Route::get("find-patients", "/Patient")
-    .any_query()
     .slot(&ACCESS_TOKEN)
     .headers(FHIR_JSON)
     .describe("Searches patients, and reads further pages.");
 
 /// Finds patients by an identifier, or by family name, given name and date of birth.
-#[operation(read, uses(FIND_BY_POST, FIND, BASE_PAGE))]
+#[operation(read, uses(FIND_BY_POST, FIND, NEXT_PAGE))]
 pub(crate) fn find_patient(cx: &Context<Config>, input: PatientInput) -> Result<PatientOutput, Error> {
     let PatientInput { identifier, family, given, birthdate, gender, method, limit } = input;
     if birthdate.as_deref().is_some_and(|date| !is_date(date)) {
@@ -45,13 +43,13 @@ pub(crate) fn find_patient(cx: &Context<Config>, input: PatientInput) -> Result<
     };
     // Names and numbers of patients do not belong in URLs, so POST unless somebody wants it otherwise.
     let found = match method.unwrap_or(SearchMethod::Post) {
-        SearchMethod::Post => walk(cx, &FIND_BY_POST, &query, &FIND, limit)?,
-        SearchMethod::Get => walk(cx, &FIND, &query, &FIND, limit)?,
+        SearchMethod::Post => walk(cx, &FIND_BY_POST, &query, limit, Some("Patient"))?,
+        SearchMethod::Get => walk(cx, &FIND, &query, limit, Some("Patient"))?,
     };
-    found.resources.iter().try_for_each(|found| stored::expect(found, "Patient"))?;
     Ok(PatientOutput {
         total: found.total,
         more: found.more,
+        reason: found.reason,
         patients: found.resources.into_iter().map(Json::new).collect(),
         warnings: found.warnings,
     })
@@ -139,6 +137,8 @@ pub(crate) struct PatientOutput {
     /// Whether there are more than were read.
     #[schema(example = false)]
     more: bool,
+    /// Why not all of them were read, where a later page failed or there were too many pages.
+    reason: Option<Reason>,
     /// The patients.
     #[schema(sensitive)]
     patients: Vec<Json<Patient>>,

@@ -13,7 +13,7 @@ use crate::{
     reading::FHIR_JSON,
     resources::{Appointment, Slot},
     scheduling_types::*,
-    searching::{BASE_PAGE, page_size, walk},
+    searching::{NEXT_PAGE, page_size, walk},
     slots::ACCESS_TOKEN,
     stored::{self, id_of},
     structure,
@@ -21,7 +21,6 @@ use crate::{
 };
 
 pub(crate) const LIST_SLOTS: Route<SlotQuery, Json<SlotSet>> = Route::get("list-slots", "/Slot")
-    .any_query()
     .slot(&ACCESS_TOKEN)
     .headers(FHIR_JSON)
     .describe("Searches slots, and reads further pages.");
@@ -64,7 +63,7 @@ pub(crate) const UPDATE_APPOINTMENT: Route<ChangedAppointment, Json<Appointment>
         .describe("Cancels an appointment.");
 
 /// Lists slots, by default those that are free.
-#[operation(read, uses(LIST_SLOTS, BASE_PAGE))]
+#[operation(read, uses(LIST_SLOTS, NEXT_PAGE))]
 pub(crate) fn list_slots(cx: &Context<Config>, input: SlotInput) -> Result<SlotOutput, Error> {
     let mut start = Vec::new();
     for (name, prefix, moment) in [("from", "ge", input.from), ("until", "lt", input.until)] {
@@ -83,11 +82,11 @@ pub(crate) fn list_slots(cx: &Context<Config>, input: SlotInput) -> Result<SlotO
         service_type: input.service_type,
         count: page_size(limit),
     };
-    let found = walk(cx, &LIST_SLOTS, &query, &LIST_SLOTS, limit)?;
-    found.resources.iter().try_for_each(|found| stored::expect(found, "Slot"))?;
+    let found = walk(cx, &LIST_SLOTS, &query, limit, Some("Slot"))?;
     Ok(SlotOutput {
         total: found.total,
         more: found.more,
+        reason: found.reason,
         slots: found.resources.into_iter().map(Json::new).collect(),
         warnings: found.warnings,
     })

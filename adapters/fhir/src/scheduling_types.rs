@@ -1,6 +1,6 @@
 //! Inputs, outputs and requests of scheduling.
 
-use portcullis_sdk::prelude::*;
+use portcullis_sdk::{paging::Reason, prelude::*};
 
 use crate::{
     errors::Issue,
@@ -64,6 +64,8 @@ pub(crate) struct SlotOutput {
     /// Whether there are more than were read.
     #[schema(example = false)]
     pub(crate) more: bool,
+    /// Why not all of them were read, where a later page failed or there were too many pages.
+    pub(crate) reason: Option<Reason>,
     /// The slots.
     pub(crate) slots: Vec<Json<Slot>>,
     /// What the server has to say about the search.

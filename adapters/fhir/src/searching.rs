@@ -1,13 +1,14 @@
 //! Searching any type, with any parameters, page by page.
 //!
-//! Next pages are the server's own URLs. They are followed where the server writes them, and the gate judges them like any
-//! other: below the base URL they may be the type itself, its `_search`, or the base with parameters alone (HAPI), and
-//! carry whatever parameters the server likes.
+//! Next pages are the server's own URLs and opaque (FHIR R4, http, paging): the base with parameters alone (HAPI), the type
+//! itself or its `_search`, with or without a slash, with whatever parameters the server likes. They go by a route of links, so
+//! what an operator grants is to follow what the server wrote in a Bundle's `link` in this call, below the base URL.
 
 use std::collections::BTreeMap;
 
 use portcullis_sdk::{
-    paging::{Next, Paging},
+    Link,
+    paging::{Next, Paging, Reason},
     prelude::*,
 };
 
@@ -18,14 +19,13 @@ use crate::{
     reading::FHIR_JSON,
     resources::Resource,
     slots::ACCESS_TOKEN,
-    stored::{resource, unexpected},
+    stored::{expect, resource, unexpected},
 };
 
 pub(crate) const SEARCH: Route<Search, Json<SearchSet>> = Route::get("search", "/{resourceType:word(1..64)}")
-    .any_query()
     .slot(&ACCESS_TOKEN)
     .headers(FHIR_JSON)
-    .describe("Searches a type of resource, and reads further pages there.");
+    .describe("Searches a type of resource.");
 
 pub(crate) const SEARCH_BY_POST: Route<Search, Json<SearchSet>> =
     Route::post("search-by-post", "/{resourceType:word(1..64)}/_search")
@@ -35,21 +35,14 @@ pub(crate) const SEARCH_BY_POST: Route<Search, Json<SearchSet>> =
         .headers(FHIR_JSON)
         .describe("Searches a type of resource, with the parameters in the body.");
 
-pub(crate) const SEARCH_PAGE: Route<Page, Json<SearchSet>> =
-    Route::get("search-page", "/{resourceType:word(1..64)}/_search")
-        .any_query()
-        .slot(&ACCESS_TOKEN)
-        .headers(FHIR_JSON)
-        .describe("Reads a further page of a search, where the server puts it there.");
-
-pub(crate) const BASE_PAGE: Route<(), Json<SearchSet>> = Route::get("base-page", "")
-    .any_query()
+pub(crate) const NEXT_PAGE: Route<(), Json<SearchSet>> = Route::get("next-page", "/{link*}")
+    .links(&[Link::Body("/link/*/url")])
     .slot(&ACCESS_TOKEN)
     .headers(FHIR_JSON)
-    .describe("Reads a further page of a search, where the server puts it at the base URL.");
+    .describe("Reads a further page of a search, at the link that the server wrote in the page before.");
 
 /// Searches resources of one type, and reads as many pages as it takes.
-#[operation(read, uses(SEARCH, SEARCH_BY_POST, SEARCH_PAGE, BASE_PAGE))]
+#[operation(read, uses(SEARCH, SEARCH_BY_POST, NEXT_PAGE))]
 pub(crate) fn search(cx: &Context<Config>, input: SearchInput) -> Result<SearchOutput, Error> {
     let SearchInput { resource_type, mut parameters, method, limit } = input;
     if parameters.keys().any(|name| name == TYPE) {
@@ -59,12 +52,13 @@ pub(crate) fn search(cx: &Context<Config>, input: SearchInput) -> Result<SearchO
     parameters.entry("_count".to_owned()).or_insert_with(|| Texts::One(page_size(limit)));
     let request = Search { resource_type, parameters };
     let found = match method.unwrap_or(SearchMethod::Get) {
-        SearchMethod::Get => walk(cx, &SEARCH, &request, &SEARCH, limit)?,
-        SearchMethod::Post => walk(cx, &SEARCH_BY_POST, &request, &SEARCH, limit)?,
+        SearchMethod::Get => walk(cx, &SEARCH, &request, limit, None)?,
+        SearchMethod::Post => walk(cx, &SEARCH_BY_POST, &request, limit, None)?,
     };
     Ok(SearchOutput {
         total: found.total,
         more: found.more,
+        reason: found.reason,
         resources: found.resources.into_iter().map(Json::new).collect(),
         included: found.included.into_iter().map(Json::new).collect(),
         warnings: found.warnings,
@@ -91,33 +85,44 @@ pub(crate) struct Found {
     pub(crate) warnings: Vec<Issue>,
     pub(crate) total: Option<u64>,
     pub(crate) more: bool,
+    pub(crate) reason: Option<Reason>,
 }
 
-/// Searches with `first` and follows the server's links with `next` until there are `limit` matches.
-pub(crate) fn walk<First, Next, Answer>(
+/// Searches with `first` and follows the server's links until there are `limit` matches, which are all of one
+/// type where one is named. Where a later page cannot be had or read, what was found before it is given, with the reason.
+pub(crate) fn walk<First, Answer>(
     cx: &Context<Config>,
     first: &Route<First, Answer>,
     request: &First,
-    next: &Route<Next, Answer>,
     limit: u32,
+    of_type: Option<&str>,
 ) -> Result<Found, Failure>
 where
     First: portcullis_sdk::serde::Serialize,
 {
-    let paging = PAGES.follow(next);
-    let mut pages = cx.pages(first, request, &paging)?;
+    let mut pages = cx.pages(first, request, &PAGES)?;
     let mut found = Found::default();
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
     while found.resources.len() < limit {
         let Some(page) = pages.read()? else { break };
-        found.take(page)?;
+        let mut further = Found::default();
+        let is_good = further.take(page).and_then(|()| {
+            let mut matches = further.resources.iter();
+            of_type.map_or(Ok(()), |kind| matches.try_for_each(|found| expect(found, kind)))
+        });
+        if let Err(failure) = is_good {
+            pages.stop(failure)?;
+            break;
+        }
+        found.append(further);
     }
     found.more = pages.more() || found.resources.len() > limit;
+    found.reason = pages.reason().cloned();
     found.resources.truncate(limit);
     Ok(found)
 }
 
-const PAGES: Paging = Paging::new("/entry", Next::UrlIn(next_link)).max_pages(MAX_PAGES);
+const PAGES: Paging = Paging::new("/entry", Next::UrlIn(next_link)).max_pages(MAX_PAGES).follow(&NEXT_PAGE);
 
 fn next_link(bundle: &Value) -> Option<String> {
     let links = bundle.get("link")?.as_array()?;
@@ -126,6 +131,13 @@ fn next_link(bundle: &Value) -> Option<String> {
 }
 
 impl Found {
+    fn append(&mut self, further: Found) {
+        self.resources.extend(further.resources);
+        self.included.extend(further.included);
+        self.warnings.extend(further.warnings);
+        self.total = self.total.or(further.total);
+    }
+
     /// Takes in a page: a Bundle, or a bare list as some servers write it.
     fn take(&mut self, page: Value) -> Result<(), Failure> {
         let mut bundle = match page {
@@ -230,6 +242,8 @@ pub(crate) struct SearchOutput {
     /// Whether there are more than were read.
     #[schema(example = false)]
     more: bool,
+    /// Why not all of them were read, where a later page failed or there were too many pages.
+    reason: Option<Reason>,
     /// The matches.
     #[schema(sensitive)]
     resources: Vec<Json<Resource>>,
@@ -247,11 +261,4 @@ pub(crate) struct Search {
     resource_type: String,
     #[serde(flatten)]
     parameters: BTreeMap<String, Texts>,
-}
-
-/// The parameters of a further page.
-#[model]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct Page {
-    resource_type: String,
 }

@@ -33,7 +33,8 @@ pub(crate) struct Stored {
 pub(crate) fn created(response: &Response, conditional: bool) -> Result<Stored, Failure> {
     let mut stored = written(response)?;
     if stored.id.is_none() {
-        return Err(unexpected("the answer says neither what was created nor where; it may be there all the same"));
+        let problem = "the answer says neither what was created nor where; it may be there all the same";
+        return Err(told(unexpected(problem), response.status, stored.warnings));
     }
     stored.created |= !conditional;
     Ok(stored)
@@ -55,7 +56,8 @@ pub(crate) fn written(response: &Response) -> Result<Stored, Failure> {
 pub(crate) fn read(response: &Response) -> Result<(Value, Option<String>), Failure> {
     let resource = resource(response.json()?)?;
     if kind(&resource) == Some("OperationOutcome") {
-        return Err(unexpected("the answer is an OperationOutcome without an error, and no resource"));
+        let problem = "the answer is an OperationOutcome without an error, and no resource";
+        return Err(told(unexpected(problem), response.status, errors::issues(&resource)));
     }
     let version = Place::of(Some(&resource), None, response.header("etag")).version;
     Ok((resource, version))
@@ -116,6 +118,11 @@ pub(crate) fn expect(resource: &Value, wanted: &str) -> Result<(), Failure> {
 /// A server that does not keep to FHIR.
 pub(crate) fn unexpected(problem: &str) -> Failure {
     Failure::new("http.unexpected-body", problem)
+}
+
+/// The same failure with what the server said in its own words, which may hold data about a person and stay out of the message.
+pub(crate) fn told(failure: Failure, status: u16, issues: Vec<Issue>) -> Failure {
+    failure.details(json!({ "status": status, "issues": issues }))
 }
 
 /// The id in an input that takes `7` or `Patient/7`.

@@ -1,7 +1,7 @@
 //! Customers: created, read, updated, listed.
 
 use portcullis_sdk::{
-    paging::{Next, Paging},
+    paging::{Next, Paging, Reason},
     prelude::*,
 };
 
@@ -48,7 +48,7 @@ pub(crate) fn update_customer(cx: &Context<Config>, input: Json<CustomerUpdate>)
 pub(crate) fn list_customers(cx: &Context<Config>, mut input: Json<ListCustomers>) -> Result<Customers, Failure> {
     let limit = paged(&mut input.value);
     let found = cx.collect(&LIST, &input, &PAGES, limit)?;
-    Ok(Customers { data: found.items, has_more: found.more })
+    Ok(Customers { data: found.items, has_more: found.more, reason: found.reason })
 }
 
 /// A customer to be.
@@ -219,6 +219,8 @@ pub(crate) struct Customers {
     pub(crate) data: Vec<Json<Customer>>,
     /// Whether there are more: list again, with the last id as `starting_after`.
     pub(crate) has_more: bool,
+    /// Why not all of them were read, where a later page failed.
+    pub(crate) reason: Option<Reason>,
 }
 
 /// A customer.

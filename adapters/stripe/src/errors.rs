@@ -61,7 +61,7 @@ pub(crate) fn failure(response: &Response) -> Failure {
     };
     let message = error.get("message").and_then(Value::as_str);
     let message = message.map_or_else(|| format!("Stripe answered with status {status}"), str::to_owned);
-    let told = TOLD.iter().filter_map(|(theirs, ours)| Some(((*ours).to_owned(), text(error.get(*theirs)?)?)));
+    let told = TOLD.iter().filter_map(|(theirs, ours)| Some(((*ours).to_owned(), text(error.get(theirs)?)?)));
     let mut details: BTreeMap<String, Value> = told.collect();
     details.insert("status".to_owned(), status.into());
     let of_intent = |name: &str| error.get("payment_intent").and_then(|intent| text(intent.get(name)?));

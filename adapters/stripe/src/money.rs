@@ -66,7 +66,8 @@ pub(crate) fn check(currency: &str, amount: u64) -> Result<(), Error> {
 pub(crate) fn amount<T>(input: &Json<T>, pointer: &str) -> Result<Option<u64>, Error> {
     match input.value.pointer(pointer) {
         None | Some(Value::Null) => Ok(None),
-        Some(value) => match value.as_u64() {
+        // By its text: who writes 20.00 may mean another unit.
+        Some(value) => match value.as_number().and_then(|number| number.to_string().parse().ok()) {
             Some(amount) => Ok(Some(amount)),
             None => Err(Error::invalid_input(
                 pointer,

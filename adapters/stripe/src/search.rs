@@ -1,7 +1,7 @@
 //! Customers by a query in Stripe's search language.
 
 use portcullis_sdk::{
-    paging::{Next, Paging},
+    paging::{Next, Paging, Reason},
     prelude::*,
 };
 
@@ -27,7 +27,7 @@ pub(crate) fn search_customers(
     let limit = paged(&mut input.value);
     let found = cx.collect(&SEARCH, &input, &PAGES, limit)?;
     let next_page = found.next.as_ref().and_then(Value::as_str).map(str::to_owned);
-    Ok(FoundCustomers { data: found.items, has_more: found.more, next_page })
+    Ok(FoundCustomers { data: found.items, has_more: found.more, next_page, reason: found.reason })
 }
 
 /// Which customers.
@@ -72,4 +72,6 @@ pub(crate) struct FoundCustomers {
     pub(crate) has_more: bool,
     /// Where the next search goes on. Missing where there are no more, or where a page was cut off in its middle.
     pub(crate) next_page: Option<String>,
+    /// Why not all of them were read, where a later page failed.
+    pub(crate) reason: Option<Reason>,
 }

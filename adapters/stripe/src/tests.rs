@@ -32,7 +32,8 @@ fn form(fake: &Fake<Config>) -> String {
 
 fn failure(status: u16, headers: &[(&str, &str)], body: &str) -> Failure {
     let header = |(name, value): &(&str, &str)| Header { name: (*name).into(), value: value.as_bytes().to_vec() };
-    let response = Response { status, headers: headers.iter().map(header).collect(), body: body.as_bytes().to_vec() };
+    let headers = headers.iter().map(header).collect();
+    let response = Response { status, url: String::new(), headers, body: body.as_bytes().to_vec() };
     let fake = fake().on(&payment_intents::CONFIRM, move |_| response.clone());
     match fake.invoke("confirmPaymentIntent", &json!({"intent": "pi_1"})) {
         Err(Error::Failed(failure)) => failure,

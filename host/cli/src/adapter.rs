@@ -1,27 +1,31 @@
 //! `portcullis adapter`: the adapters that are kept in the data folder.
 
-use portcullis_runtime::{AdapterInfo, Caller, Ceiling};
+use portcullis_runtime::{AdapterInfo, Listed};
 use serde_json::json;
 
 use crate::{
     arguments::{AdapterCommand, Arguments},
-    exit::{Code, DONE, Usage},
+    exit::{self, Code, DONE},
+    interrupt::or_given_up,
     ledger::Kept,
     look,
     progress::Spinner,
-    read::{integration_name, start},
+    read::{integration_name, read_adapter, start_with},
+    who,
 };
 
 pub(crate) async fn run(arguments: &Arguments, command: &AdapterCommand) -> anyhow::Result<Code> {
     match command {
         AdapterCommand::Add { file, name, principal } => {
-            let bytes =
-                std::fs::read(file).map_err(|error| Usage(format!("{} cannot be read: {error}", file.display())))?;
+            let bytes = read_adapter(file)?;
+            let by = who::caller(principal.as_deref())?;
             let name = integration_name(name.as_ref(), file);
             let kept = Kept::open(arguments).await?;
-            let runtime = start(arguments, kept.ledger.clone(), Ceiling::default())?;
+            let credentials = kept.credentials(arguments).await?;
+            let runtime =
+                start_with(arguments, kept.ledger.clone(), Default::default(), Default::default(), credentials)?;
             let spinner = Spinner::start("looking into the adapter, and keeping it");
-            let done = runtime.keep_adapter(&bytes, &name, &Caller::principal(principal)).await;
+            let done = or_given_up(async { Ok(runtime.keep_adapter(&bytes, &name, &by).await?) }).await;
             drop((spinner, runtime));
             kept.close().await;
             let info = done?;
@@ -33,19 +37,22 @@ pub(crate) async fn run(arguments: &Arguments, command: &AdapterCommand) -> anyh
         }
         AdapterCommand::List => {
             let kept = Kept::open(arguments).await?;
-            let runtime = start(arguments, kept.ledger.clone(), Ceiling::default())?;
+            let credentials = kept.credentials(arguments).await?;
+            let runtime =
+                start_with(arguments, kept.ledger.clone(), Default::default(), Default::default(), credentials)?;
             let all = runtime.adapters().await;
             drop(runtime);
             kept.close().await;
-            tell(arguments, &all?);
+            return Ok(tell(arguments, &all?));
         }
     }
     Ok(DONE)
 }
 
-fn tell(arguments: &Arguments, all: &[AdapterInfo]) {
+fn tell(arguments: &Arguments, listed: &Listed<AdapterInfo>) -> Code {
+    let (all, refused) = (&listed.kept, exit::refused(&listed.refused, arguments.json));
     if arguments.json {
-        look::print_json(&json!({ "adapters": all }));
+        look::print_json(&json!({ "adapters": all, "refused": refused }));
     } else if all.is_empty() {
         anstream::println!("No adapter is kept yet; `portcullis adapter add FILE` keeps one.");
     } else {
@@ -55,4 +62,5 @@ fn tell(arguments: &Arguments, all: &[AdapterInfo]) {
         };
         anstream::println!("{}", look::table(&["adapter", "digest", "size", "added", "by"], all.iter().map(row)));
     }
+    if refused.is_empty() { DONE } else { exit::DAMAGED }
 }

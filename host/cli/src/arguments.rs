@@ -12,25 +12,32 @@ const EXIT_CODES: &str = "\
 Exit codes:
   0  done
   1  anything else: a missing credential, an unreadable ledger or cache
-  2  usage: arguments, grant, config or input that are not right, or a file that is no adapter
+  2  usage: arguments, grant, config or input that are not right, or a file
+     that is no adapter
   3  denied, by the grant or by the gate
   4  the adapter failed
   5  a bound was hit
   6  the upstream could not be reached, broke off or was too slow
-  7  the ledger or the store is damaged, and what is wrong is named";
+  7  the ledger or the store is damaged, and what is wrong is named
+  130, 143  interrupted (SIGINT, SIGTERM): what was under way is given up and
+     recorded";
 
 const STORE_EXIT_CODES: &str = "\
 Exit codes:
   0  done
   1  anything else: another process has the store open, the disk is full
-  2  usage: no store in the folder, a file that is no export or a damaged one, a store that is not empty
-  7  the store is damaged: something in it is not as it was written, or missing";
+  2  usage: no store in the folder, a file that is no export or a damaged one,
+     a store that is not empty
+  7  the store is damaged: something in it is not as it was written, or
+     missing";
 
 const AUDIT_EXIT_CODES: &str = "\
 Exit codes:
   0  done
-  1  the store cannot be read or written, or another process has it; there is nothing to export
-  2  usage: arguments that are not right, no store in the folder, or a call or record that is not there
+  1  the store cannot be read or written, or another process has it; there is
+     nothing to export
+  2  usage: arguments that are not right, no store in the folder, or a call or
+     record that is not there
   7  the ledger or the store is damaged, and what is wrong is named";
 
 const DIFF_EXIT_CODES: &str = "\
@@ -113,6 +120,11 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: CredentialCommand,
     },
+    /// Set what holds for the whole host: its ceiling, what is kept of inputs and outputs, where signed heads go.
+    Host {
+        #[command(subcommand)]
+        command: HostCommand,
+    },
     /// Check, back up, restore and shrink the store. The host must not be running.
     #[command(after_help = STORE_EXIT_CODES)]
     Store {
@@ -130,6 +142,58 @@ pub(crate) enum Command {
 }
 
 #[derive(Debug, Subcommand)]
+pub(crate) enum HostCommand {
+    /// Set some of it, once. Every command obeys it from then on; what is said beside it only narrows it.
+    Set(HostSet),
+    /// Show what is set.
+    Show,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct HostSet {
+    /// The host's ceiling, TOML or JSON: what no grant goes beyond.
+    #[arg(long = "ceiling", value_name = "FILE")]
+    pub(crate) new_ceiling: Option<PathBuf>,
+
+    /// What is kept of inputs and outputs, TOML or JSON.
+    #[arg(long = "retention", value_name = "FILE")]
+    pub(crate) new_retention: Option<PathBuf>,
+
+    /// Where signed heads go: a file, an `https://` URL, or `-` for standard output.
+    #[arg(long, value_name = "PLACE")]
+    pub(crate) heads_place: Option<String>,
+
+    /// An address that they may be sent to although it is not public: `10.1.0.0/16:443`.
+    #[arg(long, value_name = "ADDRESS:PORT", requires = "heads_place")]
+    pub(crate) heads_place_carve_out: Vec<String>,
+
+    /// The file of the key that signs heads.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) signing_key_file: Option<PathBuf>,
+
+    /// Set none any more.
+    #[arg(long, value_enum, value_name = "WHAT")]
+    pub(crate) clear: Vec<HostSetting>,
+
+    /// Who asks, for the ledger. The system's user unless given.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) principal: Option<String>,
+}
+
+/// What can be set for the host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum HostSetting {
+    /// The ceiling.
+    Ceiling,
+    /// What is kept of inputs and outputs.
+    Retention,
+    /// Where signed heads go.
+    Heads,
+    /// The key that signs them.
+    SigningKey,
+}
+
+#[derive(Debug, Subcommand)]
 pub(crate) enum AdapterCommand {
     /// Look into an adapter's file, compile it and keep it.
     Add {
@@ -140,9 +204,9 @@ pub(crate) enum AdapterCommand {
         #[arg(long, value_name = "NAME")]
         name: Option<String>,
 
-        /// Who asks, for the ledger.
-        #[arg(long, default_value = "user:local", value_name = "NAME")]
-        principal: String,
+        /// Who asks, for the ledger, recorded as stated. The system's user unless given.
+        #[arg(long, value_name = "NAME")]
+        principal: Option<String>,
     },
     /// List the adapters that are kept.
     List,
@@ -196,9 +260,9 @@ pub(crate) struct IntegrationAdd {
     #[command(flatten)]
     pub(crate) host: HostFiles,
 
-    /// Who grants, for the ledger.
-    #[arg(long, default_value = "user:local", value_name = "NAME")]
-    pub(crate) principal: String,
+    /// Who grants, for the ledger, recorded as stated. The system's user unless given.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) principal: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -254,7 +318,7 @@ pub(crate) enum CredentialCommand {
 }
 
 /// Which credential.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub(crate) struct CredentialNamed {
     /// The integration.
     pub(crate) integration: String,
@@ -266,13 +330,13 @@ pub(crate) struct CredentialNamed {
     #[arg(long, default_value = "local", value_name = "NAME")]
     pub(crate) workspace: String,
 
-    /// Who asks, for the ledger.
-    #[arg(long, default_value = "user:local", value_name = "NAME")]
-    pub(crate) principal: String,
+    /// Who asks, for the ledger, recorded as stated. The system's user unless given.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) principal: Option<String>,
 }
 
 /// What is handed over.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub(crate) struct CredentialGiven {
     #[command(flatten)]
     pub(crate) named: CredentialNamed,
@@ -317,8 +381,17 @@ pub(crate) struct CredentialReconnect {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Store {
     /// Read all of it, and say whether everything that was written is there as it was written.
+    ///
+    /// Of a damaged store it says what holds and what does not, by kind and workspace.
     #[command(after_help = STORE_EXIT_CODES)]
     Verify,
+    /// Write what still holds of a damaged store into one portable file, and say what was left out.
+    #[command(after_help = STORE_EXIT_CODES)]
+    Salvage {
+        /// The file; it must not be there yet.
+        #[arg(long, value_name = "FILE")]
+        to: PathBuf,
+    },
     /// Write all of it into one portable file.
     #[command(after_help = STORE_EXIT_CODES)]
     Export {
@@ -331,9 +404,25 @@ pub(crate) enum Store {
         /// The file.
         file: PathBuf,
 
+        /// Move the store that is there aside, and keep it.
+        #[arg(long)]
+        replace: bool,
+
         /// What keeps the new store.
         #[arg(long, value_enum)]
         engine: Option<EngineName>,
+    },
+    /// Vouch for what a store grants that nothing vouches for: one from before there was a state, or that lost it. Shows all
+    /// that would be adopted; with `--yes` it is.
+    #[command(after_help = STORE_EXIT_CODES)]
+    Adopt {
+        /// Adopt what was shown.
+        #[arg(long)]
+        yes: bool,
+
+        /// Who asks, for the ledger. The system's user unless given.
+        #[arg(long, value_name = "NAME")]
+        principal: Option<String>,
     },
     /// Rewrite it with what is live, and give the rest of its space back.
     #[command(after_help = STORE_EXIT_CODES)]
@@ -384,9 +473,14 @@ pub(crate) struct Inspect {
     #[arg(long, conflicts_with = "grant")]
     pub(crate) config_schema: bool,
 
-    /// Say nothing but what this operation takes and gives, and how it is called.
-    #[arg(long, value_name = "NAME", conflicts_with_all = ["grant", "config_schema", "under"])]
-    pub(crate) operation: Option<String>,
+    /// Say nothing but what this operation takes and gives, and how it is called. With `--grant`: a grant for this one
+    /// alone, or for several.
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["config_schema", "under"])]
+    pub(crate) operation: Vec<String>,
+
+    /// Print nothing but the adapter's digest.
+    #[arg(long, conflicts_with_all = ["json", "grant", "config_schema", "operation", "under"])]
+    pub(crate) digest: bool,
 
     /// Also say what holds under this grant file; without one, under a grant for all of it.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["grant", "config_schema"])]
@@ -510,13 +604,17 @@ pub(crate) struct CallOptions {
     #[arg(long, value_enum, default_value_t = ModeName::Sandbox)]
     pub(crate) mode: ModeName,
 
+    /// Send requests: the same as `--mode live`.
+    #[arg(long, conflicts_with = "mode")]
+    pub(crate) live: bool,
+
     /// In sandbox mode: other numbers give other answers.
     #[arg(long, default_value_t = 1)]
     pub(crate) seed: u64,
 
-    /// Who asks, for the ledger.
-    #[arg(long, default_value = "user:local", value_name = "NAME")]
-    pub(crate) principal: String,
+    /// Who asks, for the ledger, recorded as stated. The system's user unless given.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) principal: Option<String>,
 
     /// Passed to providers that know such keys, so that they do the work once.
     #[arg(long, value_name = "KEY")]

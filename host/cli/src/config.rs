@@ -19,43 +19,44 @@ pub(crate) fn table(schema: &Schema) -> String {
 /// What a schema says about each place in its values, under a heading; `all` says what shows more.
 pub(crate) fn places(heading: &str, schema: &Schema, all: &str) -> String {
     let fields = schema.fields();
-    let mut rows: Vec<Vec<String>> = fields
-        .list
-        .iter()
-        .filter(|field| !field.pointer.is_empty())
-        .map(|field| {
-            let description = field.description.as_deref().unwrap_or_default();
-            let default = field.default.as_ref().map(|value| printable(&value.to_string(), 40));
-            vec![
-                printable(&field.pointer, 200),
-                printable(&field.kind, 60),
-                if field.required { "yes" } else { "no" }.to_owned(),
-                default.unwrap_or_else(|| "none".to_owned()),
-                printable(&look::paragraph(description), 400),
-            ]
-        })
-        .collect();
-    let heading = look::heading(heading);
-    if rows.is_empty() {
-        return format!("{heading}\n Nothing.");
+    let mut text = look::heading(heading);
+    for field in fields.list.iter().filter(|field| !field.pointer.is_empty()) {
+        let required = if field.required { "; required" } else { "" };
+        let default = field.default.as_ref().map(|value| format!("; default {}", printable(&value.to_string(), 80)));
+        let (place, kind) = (printable(&field.pointer, 200), kind(field));
+        let about = format!("{place}: {kind}{required}{}", default.unwrap_or_default());
+        text += &format!("\n{}", look::wrapped(&about, 2));
+        let description = look::paragraph(field.description.as_deref().unwrap_or_default());
+        if !description.is_empty() {
+            text += &format!("\n{}", look::wrapped(&printable(&description, 400), 4));
+        }
+    }
+    if fields.list.iter().all(|field| field.pointer.is_empty()) {
+        text += "\n  Nothing.";
     }
     if fields.more {
-        let more = format!("there is more than is shown: {all}");
-        rows.push(vec!["…".to_owned(), String::new(), String::new(), String::new(), more]);
+        text += &format!("\n{}", look::wrapped(&format!("… there is more than is shown: {all}"), 2));
     }
-    let header = ["place", "type", "required", "default", "what it is"];
-    format!("{heading}\n{}", look::table(&header, rows))
+    text
+}
+
+/// A place's types, and how large or long its values may be.
+fn kind(field: &Field) -> String {
+    let kind = printable(&field.kind, 400);
+    if field.bounds.is_empty() { kind } else { format!("{kind}, {}", printable(&field.bounds, 80)) }
 }
 
 /// Says what is known of an adapter that needs a config before it describes itself.
 pub(crate) fn print_without(path: &Path, adapter: &Adapter, schema: &Schema, why: &str) {
     let path = path.display();
     let mut text = look::heading("What it asks for depends on its config").trim_start().to_owned();
-    text += &format!("\n  None was given: {}\n\n{}", printable(why, 600), look::facts(adapter));
+    let none = look::wrapped(&format!("None was given: {}", printable(why, 600)), 2);
+    text += &format!("\n{none}\n\n{}", look::facts(adapter));
     text += &format!("{}\n{}", table(schema), look::imports(adapter));
     anstream::println!("{text}");
-    anstream::println!("\nWith a config it says the rest:  portcullis inspect {path} --config @config.json");
-    anstream::println!("The schema, for editors:         portcullis inspect {path} --config-schema");
+    anstream::println!("\nWith a config it says the rest; the schema of the config is for editors:");
+    anstream::println!("  portcullis inspect {path} --config @config.json");
+    anstream::println!("  portcullis inspect {path} --config-schema");
 }
 
 /// The same for machines: no descriptor, and why there is none.
@@ -80,7 +81,7 @@ pub(crate) fn changes(old: &Schema, new: &Schema) -> Vec<Change> {
     let told = |field: &Field| {
         let default = field.default.as_ref().map(|value| format!(", default {}", printable(&value.to_string(), 40)));
         let required = if field.required { ", required" } else { "" };
-        format!("{}{required}{}", printable(&field.kind, 60), default.unwrap_or_default())
+        format!("{}{required}{}", kind(field), default.unwrap_or_default())
     };
     let places = |schema: &Schema| -> BTreeMap<String, String> {
         let fields = schema.fields().list.into_iter().filter(|field| !field.pointer.is_empty());

@@ -5,16 +5,19 @@ mod given;
 mod reconnect;
 mod rewrap;
 
-use portcullis_runtime::{Caller, CredentialId, CredentialInfo, NewOptions, Overlap, printable};
+use portcullis_runtime::{Caller, CredentialId, CredentialInfo, NewOptions, Overlap, printable, weak_secrets};
 use serde_json::json;
 
 use crate::{
     arguments::{Arguments, CredentialCommand, CredentialGiven, CredentialNamed},
     audit::when,
     exit::{Code, DONE, Usage},
+    interrupt::or_given_up,
     ledger::Kept,
     look,
+    near::did_you_mean,
     read::start_with,
+    who,
 };
 
 pub(crate) async fn run(arguments: &Arguments, command: &CredentialCommand) -> anyhow::Result<Code> {
@@ -28,15 +31,17 @@ pub(crate) async fn run(arguments: &Arguments, command: &CredentialCommand) -> a
             give(arguments, given, Some(overlap)).await
         }
         CredentialCommand::Revoke { named, reason } => {
+            let by = by(named)?;
             let kept = Kept::existing(arguments).await?;
-            let done = revoke(arguments, &kept, named, reason).await;
+            let done = or_given_up(revoke(arguments, &kept, named, &by, reason)).await;
             kept.close().await;
             done?;
             told(arguments, named, "revoked", "From now on no request goes out with it.")
         }
         CredentialCommand::Remove { named } => {
+            let by = by(named)?;
             let kept = Kept::existing(arguments).await?;
-            let done = kept.credentials_without_key().remove(&id(named), &by(named)).await;
+            let done = kept.credentials_without_key().remove(&id(named), &by).await;
             kept.close().await;
             done?;
             told(arguments, named, "removed", "Its secrets are gone.")
@@ -52,8 +57,8 @@ fn id(named: &CredentialNamed) -> CredentialId {
     CredentialId::new(&named.workspace, &named.integration, &named.slot)
 }
 
-fn by(named: &CredentialNamed) -> Caller {
-    Caller::principal(&named.principal)
+fn by(named: &CredentialNamed) -> Result<Caller, Usage> {
+    who::caller(named.principal.as_deref())
 }
 
 fn told(arguments: &Arguments, named: &CredentialNamed, what: &str, more: &str) -> anyhow::Result<Code> {
@@ -61,13 +66,20 @@ fn told(arguments: &Arguments, named: &CredentialNamed, what: &str, more: &str) 
         look::print_json(&json!({ "credential": id(named), "action": what }));
     } else {
         let (integration, slot) = (printable(&named.integration, 100), printable(&named.slot, 100));
-        anstream::println!("The credential of {integration}, slot {slot}, is {what}. {more}");
+        let told = format!("The credential of {integration}, slot {slot}, is {what}. {more}");
+        anstream::println!("{}", look::wrapped(&told, 0));
     }
     Ok(DONE)
 }
 
 /// Ends one. Where it gets tokens, its authorization server is told as well; that this cannot be done stops nothing.
-async fn revoke(arguments: &Arguments, kept: &Kept, named: &CredentialNamed, reason: &str) -> anyhow::Result<()> {
+async fn revoke(
+    arguments: &Arguments,
+    kept: &Kept,
+    named: &CredentialNamed,
+    by: &Caller,
+    reason: &str,
+) -> anyhow::Result<()> {
     let without_key = kept.credentials_without_key();
     let listing = without_key.list(&named.workspace, Some(&named.integration)).await?;
     let gets_tokens = listing.credentials.iter().any(|info| info.id == id(named) && info.kind.gets_tokens());
@@ -78,21 +90,22 @@ async fn revoke(arguments: &Arguments, kept: &Kept, named: &CredentialNamed, rea
             let runtime = start_with(arguments, kept.ledger.clone(), ceiling, retention, credentials)?;
             // Held until it is done: through it the server is asked.
             let _integration = runtime.open(&named.workspace, &named.integration).await?;
-            anyhow::Ok(runtime.revoke(&id(named), &by(named), reason).await?)
+            anyhow::Ok(runtime.revoke(&id(named), by, reason).await?)
         };
         match with_server.await {
             Ok(()) => return Ok(()),
             Err(error) => tracing::warn!("it is revoked here alone: {error:#}"),
         }
     }
-    Ok(without_key.revoke(&id(named), &by(named), reason).await?)
+    Ok(without_key.revoke(&id(named), by, reason).await?)
 }
 
 /// Adds one, or puts another one in its place.
 async fn give(arguments: &Arguments, wanted: &CredentialGiven, rotate: Option<Overlap>) -> anyhow::Result<Code> {
     let expires = wanted.expires.as_deref().map(|text| when::time("--expires", text)).transpose()?;
+    let by = by(&wanted.named)?;
     let kept = Kept::existing(arguments).await?;
-    let given = async {
+    let given = or_given_up(async {
         let credentials = kept.credentials(arguments).await?;
         let runtime =
             start_with(arguments, kept.ledger.clone(), Default::default(), Default::default(), credentials.clone())?;
@@ -100,38 +113,48 @@ async fn give(arguments: &Arguments, wanted: &CredentialGiven, rotate: Option<Ov
         let integration = runtime.open(&wanted.named.workspace, &wanted.named.integration).await?;
         let slot = integration.descriptor().slot(&wanted.named.slot).cloned().ok_or_else(|| {
             let slots: Vec<&str> = integration.descriptor().slots.iter().map(|slot| slot.name.as_str()).collect();
+            let near = did_you_mean(&wanted.named.slot, slots.iter().copied());
             let slots = if slots.is_empty() { "none".to_owned() } else { slots.join(", ") };
-            Usage(format!("its adapter has no slot `{}`; its slots: {slots}", printable(&wanted.named.slot, 100)))
+            let slot = printable(&wanted.named.slot, 100);
+            Usage(format!("its adapter has no slot `{slot}`{near}; its slots: {slots}"))
         })?;
-        let given = given::read(wanted, &slot)?;
+        // Whoever is asked for a secret may take their time, and may think better of it.
+        let (asked, of) = (wanted.clone(), slot.clone());
+        let given = tokio::task::spawn_blocking(move || given::read(&asked, &of)).await??;
         let checked = portcullis_runtime::check_credential(&given, &slot).map_err(|error| Usage(error.to_string()))?;
-        let (id, by) = (id(&wanted.named), by(&wanted.named));
+        let id = id(&wanted.named);
         let mut options = NewOptions::by(&by);
         if let Some(expires) = expires.or(checked) {
             options = options.expires(expires);
         }
         let kind = given.kind;
+        let weak: Vec<String> = weak_secrets(&given).into_iter().map(str::to_owned).collect();
         let generation = match rotate {
             None => credentials.add(&id, given, options).await?,
             Some(overlap) => credentials.rotate(&id, given, overlap, options).await?,
         };
-        anyhow::Ok((generation, kind))
-    };
+        Ok((generation, kind, weak))
+    });
     let given = given.await;
     kept.close().await;
-    let (generation, kind) = given?;
+    let (generation, kind, weak) = given?;
     if arguments.json {
-        look::print_json(&json!({ "credential": id(&wanted.named), "kind": kind, "generation": generation }));
+        look::print_json(
+            &json!({ "credential": id(&wanted.named), "kind": kind, "generation": generation, "weak": weak }),
+        );
         return Ok(DONE);
     }
     let done = if rotate.is_some() { "rotated" } else { "stored" };
-    anstream::println!(
-        "The credential of {}, slot {}, is {done}: {}, generation {}.",
-        wanted.named.integration,
-        wanted.named.slot,
-        kind.as_str(),
-        generation
-    );
+    let (integration, slot, of) = (&wanted.named.integration, &wanted.named.slot, kind.as_str());
+    let told = format!("The credential of {integration}, slot {slot}, is {done}: {of}, generation {generation}.");
+    anstream::println!("{}", look::wrapped(&told, 0));
+    for name in &weak {
+        anstream::eprintln!(
+            "Warning: `{name}` is weak: it can be guessed by trying. An upstream's answers\n\
+             are searched for it, and a request of the adapter's that holds it as a word\n\
+             ends its call, be that by chance. Give a longer one if the provider has any."
+        );
+    }
     if kind == portcullis_runtime::CredentialKind::OauthAuthorizationCode {
         anstream::println!(
             "A person has to agree: portcullis credential reconnect {} {}",
@@ -173,6 +196,9 @@ pub(crate) fn table(credentials: &[CredentialInfo]) -> String {
         let mut state = info.state.as_str().replace('_', " ");
         if let Some(previous) = info.previous {
             state += &format!(" (and generation {} until {})", previous.generation, time(Some(previous.until)));
+        }
+        if !info.weak.is_empty() {
+            state += ", weak";
         }
         let used_by: Vec<&str> = info.used_by.iter().map(String::as_str).collect();
         vec![

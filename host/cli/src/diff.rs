@@ -1,6 +1,6 @@
 //! `portcullis diff`: what a new version of an adapter asks for that the old one did not.
 
-use portcullis_runtime::{Ceiling, diff};
+use portcullis_runtime::{Ceiling, diff, printable};
 use serde_json::json;
 
 use crate::{
@@ -30,31 +30,46 @@ pub(crate) async fn run(arguments: &Arguments, wanted: &Diff) -> anyhow::Result<
         }));
         return Ok(code);
     }
-    let none = || "-".to_owned();
-    anstream::println!("{} {}, {}", before.name, before.version, old.digest());
-    anstream::println!("{} {}, {}", after.name, after.version, new.digest());
+    for (which, described, digest) in [("old", &before, old.digest()), ("new", &after, new.digest())] {
+        let name = format!("{which}: {} {}", printable(&described.name, 64), printable(&described.version, 64));
+        anstream::println!("{}\n    {digest}", look::wrapped(&name, 0));
+    }
     if !configs.is_empty() {
-        let rows = configs.iter().map(|change| {
-            let [before, after] = [&change.before, &change.after].map(|told| told.clone().unwrap_or_else(none));
-            vec![change.place.clone(), before, after]
-        });
-        let heading = look::heading("Config: gives no power by itself");
-        anstream::println!("{heading}\n{}", look::table(&["place", "before", "now"], rows));
+        anstream::println!("{}", look::heading("Config: gives no power by itself"));
+        for change in &configs {
+            anstream::println!("{}", one_column(&change.place, change.before.as_deref(), change.after.as_deref()));
+        }
     }
     if found.is_empty() {
         anstream::println!("\nBoth ask for the same.");
         return Ok(code);
     }
-    let rows = found.changes.iter().map(|change| {
-        let more = if change.asks_more { "MORE" } else { "less" }.to_owned();
-        let (before, after) = (change.before.clone().unwrap_or_else(none), change.after.clone().unwrap_or_else(none));
-        vec![more, change.kind.as_str().to_owned(), change.subject.clone(), before, after]
-    });
-    anstream::println!("\n{}", look::table(&["asks", "what", "of", "before", "now"], rows));
+    for (asks_more, heading) in [(true, "Asks for more"), (false, "Asks for less")] {
+        let changes: Vec<_> = found.changes.iter().filter(|change| change.asks_more == asks_more).collect();
+        if changes.is_empty() {
+            continue;
+        }
+        anstream::println!("{}", look::heading(heading));
+        for change in changes {
+            let title = format!("{}: {}", change.kind.as_str(), printable(&change.subject, 200));
+            anstream::println!("{}", one_column(&title, change.before.as_deref(), change.after.as_deref()));
+        }
+    }
     if found.asks_more() {
-        anstream::println!(
-            "\nA grant holds for one digest: the new version runs only when somebody grants it what it asks for."
-        );
+        let how = "A grant holds for one digest: the new version runs only when somebody grants it what it asks for.";
+        anstream::println!("\n{}", look::wrapped(how, 0));
     }
     Ok(code)
+}
+
+/// A difference: what it is of, what was before and what is now, one below the other.
+fn one_column(title: &str, before: Option<&str>, after: Option<&str>) -> String {
+    let mut text = look::wrapped(title, 2);
+    for (mark, side) in [("-", before), ("+", after)] {
+        if let Some(side) = side {
+            let broken = look::wrapped(side, 6);
+            text += &format!("\n    {mark} {}", broken.trim_start());
+        }
+    }
+    text
 }

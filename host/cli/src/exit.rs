@@ -3,9 +3,10 @@
 use std::{fmt, process::ExitCode};
 
 use anstyle::{AnsiColor, Style};
+use portcullis_files::FileError;
 use portcullis_runtime::{
     CallError, CredentialError, DescribeError, IntegrateError, LedgerError, LoadError, MasterKeyError, RegistryError,
-    StartError, StoreError, VaultError,
+    SettingsError, SourceError, StartError, StateError, StoreError, VaultError,
     ledger::{
         ExportError,
         heads::{HeadError, KeyError},
@@ -13,11 +14,22 @@ use portcullis_runtime::{
 };
 use serde_json::json;
 
-use crate::look;
+use crate::{arguments::Arguments, interrupt::Interrupted, ledger::NoMasterKey, look};
 
 /// An exit code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Code(u8);
+
+impl Code {
+    pub(crate) const fn of(number: u8) -> Self {
+        Self(number)
+    }
+
+    /// As the process exits with it.
+    pub(crate) fn number(self) -> i32 {
+        self.0.into()
+    }
+}
 
 pub(crate) const DONE: Code = Code(0);
 pub(crate) const OTHER: Code = Code(1);
@@ -27,6 +39,8 @@ const ADAPTER_FAILED: Code = Code(4);
 const BOUND_HIT: Code = Code(5);
 const UPSTREAM_FAILED: Code = Code(6);
 pub(crate) const DAMAGED: Code = Code(7);
+/// Nothing is wrong with what was verified, and no signature vouches for it: of `audit verify` alone.
+pub(crate) const UNSIGNED: Code = Code(8);
 
 impl From<Code> for ExitCode {
     fn from(code: Code) -> Self {
@@ -70,41 +84,75 @@ pub(crate) fn usage(error: &clap::Error) -> ExitCode {
 }
 
 /// Tells an error that came before any call.
-pub(crate) fn report(error: &anyhow::Error, json: bool) -> Code {
+pub(crate) fn report(error: &anyhow::Error, arguments: &Arguments) -> Code {
     let (code, word) = classify(error);
-    if json {
-        look::print_json(&json!({ "error": { "code": word, "message": format!("{error:#}") } }));
+    let mut message = format!("{error:#}");
+    if word == "not-a-store" {
+        // The message names a folder within it.
+        message += &format!("; --data names the data folder, and is {} now", arguments.data.display());
+    }
+    if arguments.json {
+        look::print_json(&json!({ "error": { "code": word, "message": message } }));
     } else {
-        tell(word, &format!("{error:#}"), None);
+        tell(word, &message, None);
         if word == "config" {
-            anstream::eprintln!(
-                "\n  `portcullis inspect ADAPTER` lists what its config holds; `--config @FILE` gives one."
-            );
+            let how = "`portcullis inspect ADAPTER` lists what its config holds; `--config @FILE` gives one.";
+            anstream::eprintln!("\n{}", look::wrapped(how, 2));
         }
     }
     code
+}
+
+/// Tells what is refused among others that are not; each as it is told.
+pub(crate) fn refused(errors: &[RegistryError], json: bool) -> Vec<String> {
+    let told: Vec<String> = errors.iter().map(ToString::to_string).collect();
+    if !json {
+        told.iter().for_each(|error| tell("damaged", error, None));
+    }
+    told
 }
 
 /// Tells an error on standard error, and ends with what to write to allow it.
 pub(crate) fn tell(code: &str, message: &str, allow_with: Option<&str>) {
     let red = Style::new().bold().fg_color(Some(AnsiColor::Red.into()));
     let bold = Style::new().bold();
-    anstream::eprintln!("{red}error[{code}]{red:#}: {bold}{}{bold:#}", look::lines(message));
-    if let Some(lines) = allow_with {
-        anstream::eprintln!(
-            "\n  If it should be allowed, the grant needs (in place of a line that says the same otherwise):\n"
-        );
-        for line in lines.lines() {
-            anstream::eprintln!("    {line}");
+    let broken = look::wrapped(&format!("error[{code}]: {}", look::lines(message)), 0);
+    // Broken as a whole, and coloured then.
+    let text = broken.strip_prefix(&format!("error[{code}]:")).unwrap_or(&broken);
+    let text = text.split('\n').collect::<Vec<_>>().join("\n  ");
+    anstream::eprintln!("{red}error[{code}]{red:#}:{bold}{text}{bold:#}");
+    tell_lines(None, allow_with);
+}
+
+/// Tells which lines to add to the grant: those for the request alone, and those for all that is declared.
+pub(crate) fn tell_lines(for_request: Option<&str>, for_all: Option<&str>) {
+    // To be copied, so never broken to fit.
+    let told = |how: &str, lines: &str| {
+        anstream::eprintln!("\n{}\n", look::wrapped(how, 2));
+        lines.lines().for_each(|line| anstream::eprintln!("{}", format!("    {}", look::lines(line)).trim_end()));
+    };
+    match (for_request, for_all) {
+        (Some(least), all) => {
+            told("To allow this request alone, add to the grant:", least);
+            if let Some(all) = all {
+                told("To allow all that the adapter declares there, add instead:", all);
+            }
         }
-        anstream::eprintln!();
+        (None, Some(all)) => {
+            told("If it should be allowed, the grant needs (in place of a line that says the same otherwise):", all);
+        }
+        (None, None) => return,
     }
+    anstream::eprintln!();
 }
 
 fn classify(error: &anyhow::Error) -> (Code, &'static str) {
     for cause in error.chain() {
         if cause.is::<Usage>() {
             return (USAGE, "usage");
+        }
+        if let Some(interrupted) = cause.downcast_ref::<Interrupted>() {
+            return (interrupted.code(), "interrupted");
         }
         if let Some(error) = cause.downcast_ref::<LoadError>() {
             return match error {
@@ -117,14 +165,30 @@ fn classify(error: &anyhow::Error) -> (Code, &'static str) {
         }
         if let Some(error) = cause.downcast_ref::<IntegrateError>() {
             return match error {
+                IntegrateError::Name(_) => (USAGE, "name"),
                 IntegrateError::Grant(_) => (USAGE, "grant"),
                 IntegrateError::Describe(error) => classify_describe(error),
                 IntegrateError::Ledger(_) => (OTHER, "ledger"),
+                IntegrateError::Settings(SettingsError::State(error)) => classify_state(error),
+                IntegrateError::Settings(_) => (DAMAGED, "damaged"),
                 IntegrateError::Credentials(error) => classify_credential(error),
             };
         }
+        // A file that cannot be read is named by whoever wrote the command, whatever is to be in it.
+        if cause.is::<SourceError>() {
+            return (USAGE, "usage");
+        }
         if let Some(error) = cause.downcast_ref::<CredentialError>() {
             return classify_credential(error);
+        }
+        if cause.is::<NoMasterKey>() {
+            return (OTHER, "master-key");
+        }
+        if let Some(SettingsError::State(error)) = cause.downcast_ref::<SettingsError>() {
+            return classify_state(error);
+        }
+        if let Some(error) = cause.downcast_ref::<StateError>() {
+            return classify_state(error);
         }
         if let Some(error) = cause.downcast_ref::<VaultError>() {
             return match error {
@@ -145,12 +209,17 @@ fn classify(error: &anyhow::Error) -> (Code, &'static str) {
                 | RegistryError::NoIntegration { .. }
                 | RegistryError::Name(_) => return (USAGE, "not-there"),
                 RegistryError::Damaged(_) => return (DAMAGED, "damaged"),
+                RegistryError::State(error) => return classify_state(error),
+                RegistryError::NoMasterKey => return (OTHER, "master-key"),
                 // The cause says more.
                 _ => {}
             }
         }
         if let Some(error) = cause.downcast_ref::<DescribeError>() {
             return classify_describe(error);
+        }
+        if let Some(error) = cause.downcast_ref::<FileError>() {
+            return if matches!(error, FileError::Io { .. }) { (OTHER, "files") } else { (USAGE, "open-to-others") };
         }
         if let Some(error) = cause.downcast_ref::<StoreError>() {
             return classify_store(error);
@@ -161,9 +230,11 @@ fn classify(error: &anyhow::Error) -> (Code, &'static str) {
         if let Some(error) = cause.downcast_ref::<HeadError>() {
             return match error {
                 HeadError::Ledger(error) => classify_ledger(error),
-                HeadError::RolledBack { .. } | HeadError::Rewritten { .. } | HeadError::Damaged { .. } => {
-                    (DAMAGED, "damaged")
-                }
+                HeadError::RolledBack { .. }
+                | HeadError::Rewritten { .. }
+                | HeadError::StateRolledBack { .. }
+                | HeadError::StateRewritten { .. }
+                | HeadError::Damaged { .. } => (DAMAGED, "damaged"),
                 _ => (OTHER, "signed-heads"),
             };
         }
@@ -180,12 +251,23 @@ fn classify(error: &anyhow::Error) -> (Code, &'static str) {
     (OTHER, "other")
 }
 
+fn classify_state(error: &StateError) -> (Code, &'static str) {
+    match error {
+        StateError::Unadopted { .. } => (DAMAGED, "unadopted"),
+        StateError::Key(error) => classify_credential(error),
+        StateError::Ledger(error) => classify_ledger(error),
+        _ => (DAMAGED, "damaged"),
+    }
+}
+
 fn classify_credential(error: &CredentialError) -> (Code, &'static str) {
     match error {
-        CredentialError::Name { .. }
+        CredentialError::State(error) => classify_state(error),
+        CredentialError::Name(_)
         | CredentialError::Exists(_)
         | CredentialError::None(_)
         | CredentialError::TooLarge { .. } => (USAGE, "credential"),
+        CredentialError::Unreadable(error) if error.needs_another_key() => (OTHER, "master-key"),
         CredentialError::Unreadable(_) => (DAMAGED, "damaged"),
         CredentialError::Ledger(error) => classify_ledger(error),
         CredentialError::Key(_) | CredentialError::Rewrapping { .. } => (OTHER, "master-key"),
@@ -196,7 +278,7 @@ fn classify_credential(error: &CredentialError) -> (Code, &'static str) {
 fn classify_ledger(error: &LedgerError) -> (Code, &'static str) {
     match error {
         LedgerError::Store(error) => classify_store(error),
-        LedgerError::Corrupt { .. } => (DAMAGED, "damaged"),
+        LedgerError::Corrupt { .. } | LedgerError::State { .. } => (DAMAGED, "damaged"),
         _ => (OTHER, "ledger"),
     }
 }
@@ -206,6 +288,7 @@ fn classify_store(error: &StoreError) -> (Code, &'static str) {
         StoreError::Corrupt { .. } => (DAMAGED, "damaged"),
         StoreError::NotAStore { .. } => (USAGE, "not-a-store"),
         StoreError::Newer { .. } => (USAGE, "newer-store"),
+        StoreError::Open { .. } => (USAGE, "open-to-others"),
         StoreError::Busy { .. } => (OTHER, "store-busy"),
         StoreError::Full { .. } => (OTHER, "disk-full"),
         StoreError::ReadOnly { .. } => (OTHER, "read-only"),

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use portcullis_runtime::{Adapter, Explained, Explanation, Grant, IntegrateError, explain};
+use portcullis_runtime::{Adapter, Explained, Explanation, Grant, IntegrateError, explain, printable};
 
 use crate::{
     arguments::{Arguments, Explain},
@@ -40,8 +40,12 @@ pub(crate) fn fits(grant: &Grant, grant_file: &Path, adapter: &Adapter, file: &P
     }
     let (granted, actual) = (&grant.adapter, adapter.digest());
     let (file, grant) = (file.display(), grant_file.display());
-    let todo = "read what it asks for (`portcullis diff OLD NEW`), then write the new digest";
-    Err(Usage(format!("{grant} is for adapter {granted}, {file} is {actual}; {todo}")).into())
+    let todo = "If it is a new version of that adapter, read what it asks for (`portcullis diff OLD NEW`) and write its \
+                digest into the grant; else name the grant that is this adapter's.";
+    Err(Usage(format!(
+        "{grant} is another adapter's grant: it is for adapter {granted}, and {file} is {actual}. {todo}"
+    ))
+    .into())
 }
 
 /// Says where the grant is refused as a whole.
@@ -51,46 +55,37 @@ pub(crate) fn tell_refused(told: &Explanation) {
     }
 }
 
-/// What holds, as tables, each with an empty line before it.
+/// What holds, as cards, each section with an empty line before it.
 pub(crate) fn text(told: &Explanation) -> String {
     let mut text = String::new();
-    let mut section = |heading: &str, columns: [&str; 2], rows: Vec<Vec<String>>| {
-        if !rows.is_empty() {
-            let columns = [columns[0], columns[1], "holds", "why not"];
-            text += &format!("{}\n{}\n", look::heading(heading), look::table(&columns, rows));
-        }
-    };
     let operations = told.operations.iter().map(|line| {
-        let effect = line.item.effect.map_or("", |effect| effect.as_str()).to_owned();
-        let mut row = row(line, line.item.operation.clone(), effect);
+        let effect = line.item.effect.map(|effect| format!(" ({})", effect.as_str())).unwrap_or_default();
+        let mut card = card(line, &format!("{}{effect}", printable(&line.item.operation, 100)), &[]);
         if line.effective && !line.item.missing_routes.is_empty() {
-            let missing = format!("yes, but its routes are not open: {}", line.item.missing_routes.join(", "));
-            row.splice(2.., [missing, String::new()]);
+            let missing = format!("but its routes are not open: {}", line.item.missing_routes.join(", "));
+            card += &format!("\n{}", look::wrapped(&missing, 4));
         }
-        row
+        card
     });
-    section("Operations", ["operation", "effect"], operations.collect());
+    section(&mut text, "Operations", operations.collect());
     let routes = told.routes.iter().map(|line| {
         let granted = &line.item.granted;
         let tokens = granted.token_for.as_ref().map(|slot| format!(" for the tokens of {slot}")).unwrap_or_default();
-        let mut row = row(
-            line,
-            line.item.route.clone().unwrap_or_default(),
-            format!("{} {}{tokens}", granted.method, granted.url),
-        );
-        if let (Some(narrowed), Some(why)) = (&line.item.narrowed, row.last_mut()) {
-            why.clone_from(narrowed);
+        let exchange = format!("{} {}{tokens}", granted.method, granted.url);
+        let narrowed = line.item.narrowed.clone().unwrap_or_default();
+        match &line.item.route {
+            Some(route) => card(line, route, &[exchange, narrowed]),
+            None => card(line, &exchange, &[narrowed]),
         }
-        row
     });
-    section("Routes", ["route", "exchange"], routes.collect());
+    section(&mut text, "Routes", routes.collect());
     let slots = told.slots.iter().map(|line| {
-        let issuer = line.item.oauth.as_ref().map(|oauth| issuer(Some(oauth))).unwrap_or_default();
-        row(line, line.item.slot.clone(), issuer)
+        let issuer = line.item.oauth.as_ref().map(|oauth| format!("tokens: {}", issuer(Some(oauth))));
+        card(line, &line.item.slot, &[issuer.unwrap_or_default()])
     });
-    section("Slots", ["slot", "tokens"], slots.collect());
-    let carve_outs = told.carve_outs.iter().map(|line| row(line, line.item.addresses.clone(), String::new()));
-    section("Carve-outs", ["addresses", ""], carve_outs.collect());
+    section(&mut text, "Slots", slots.collect());
+    let carve_outs = told.carve_outs.iter().map(|line| card(line, &line.item.addresses, &[]));
+    section(&mut text, "Carve-outs", carve_outs.collect());
     if !told.limits.is_empty() {
         let rows = told.limits.iter().map(|limit| {
             let ceiling = limit.ceiling.map_or_else(|| "none".to_owned(), |most| most.to_string());
@@ -102,11 +97,19 @@ pub(crate) fn text(told: &Explanation) -> String {
     text
 }
 
-/// Two columns of the item's own, whether it holds, and who took it away.
-fn row<T>(line: &Explained<T>, first: String, second: String) -> Vec<String> {
-    let (holds, why) = match &line.removed {
-        None => ("yes".to_owned(), String::new()),
-        Some(removed) => ("no".to_owned(), format!("{}: {}", removed.by.as_str(), removed.why)),
-    };
-    vec![first, second, holds, why]
+fn section(text: &mut String, heading: &str, cards: Vec<String>) {
+    if !cards.is_empty() {
+        *text += &format!("{}\n{}\n", look::heading(heading), cards.join("\n"));
+    }
+}
+
+/// An item: its name and whether it holds, what it is, and who took it away.
+fn card<T>(line: &Explained<T>, name: &str, about: &[String]) -> String {
+    let holds = if line.removed.is_none() { "holds" } else { "does not hold" };
+    let mut text = look::wrapped(&format!("{name}: {holds}"), 2);
+    let why = line.removed.as_ref().map(|removed| format!("{}: {}", removed.by.as_str(), removed.why));
+    for more in about.iter().chain(&why).filter(|more| !more.is_empty()) {
+        text += &format!("\n{}", look::wrapped(more, 4));
+    }
+    text
 }

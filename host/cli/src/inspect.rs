@@ -2,19 +2,19 @@
 
 use portcullis_runtime::{
     Adapter, Ceiling, DescribeError, Descriptor, Explanation, Grant, IntegrateError, Limits, OAuth, Parameter, Repeat,
-    Route, Schema, Scheme, explain, printable,
+    Route, Schema, Scheme, Slot, explain, printable,
 };
 use serde_json::{Value, json};
 
 use crate::{
     arguments::{Arguments, Inspect},
     config,
-    exit::{Code, DONE, USAGE},
+    exit::{Code, DONE, USAGE, Usage},
     explain::{fits, tell_refused, text as effective},
     ledger::no_ledger,
     look, operation,
     read::{integration_name, load, read_ceiling, read_grant, read_json, start},
-    sensitive,
+    sensitive, verdict,
 };
 
 pub(crate) async fn run(arguments: &Arguments, wanted: &Inspect) -> anyhow::Result<Code> {
@@ -23,6 +23,10 @@ pub(crate) async fn run(arguments: &Arguments, wanted: &Inspect) -> anyhow::Resu
     let runtime = start(arguments, no_ledger().await?, Ceiling::default())?;
     let adapter = load(&runtime, &wanted.adapter).await?;
     let schema = runtime.config_schema(&adapter).await?;
+    if wanted.digest {
+        anstream::println!("{}", adapter.digest());
+        return Ok(DONE);
+    }
     if wanted.config_schema {
         look::print_json(schema.value());
         return Ok(DONE);
@@ -31,7 +35,7 @@ pub(crate) async fn run(arguments: &Arguments, wanted: &Inspect) -> anyhow::Resu
     let descriptor = match described {
         // Nobody said that nothing is its config, so this is no mistake, unless more was asked for.
         Err(DescribeError::Config(why))
-            if given.is_none() && !wanted.grant && wanted.under.is_none() && wanted.operation.is_none() =>
+            if given.is_none() && !wanted.grant && wanted.under.is_none() && wanted.operation.is_empty() =>
         {
             if arguments.json {
                 look::print_json(&config::json_without(&adapter, &schema, &why));
@@ -43,15 +47,19 @@ pub(crate) async fn run(arguments: &Arguments, wanted: &Inspect) -> anyhow::Resu
         described => described?,
     };
     let again = config_again(wanted);
-    if let Some(name) = &wanted.operation {
+    if wanted.grant {
+        let some = only(&descriptor, &wanted.operation)?;
+        anstream::print!("{}", commented(&some, &whole_grant(&adapter, &some)));
+        return Ok(DONE);
+    }
+    if let [name] = &wanted.operation[..] {
         let call = format!("portcullis invoke {}{again} --grant grant.toml", wanted.adapter.display());
         return operation::run(&descriptor, name, &call, arguments.json);
     }
-    let grant = whole_grant(&adapter, &descriptor);
-    if wanted.grant {
-        anstream::print!("{}", commented(&descriptor, &grant));
-        return Ok(DONE);
+    if !wanted.operation.is_empty() {
+        return Err(Usage("--operation: name one, or several with --grant".to_owned()).into());
     }
+    let grant = whole_grant(&adapter, &descriptor);
     let held = holds(wanted, &adapter, &descriptor, &grant, &ceiling)?;
     let code = if held.as_ref().is_some_and(|held| held.refused.is_some()) { USAGE } else { DONE };
     if arguments.json {
@@ -64,8 +72,9 @@ pub(crate) async fn run(arguments: &Arguments, wanted: &Inspect) -> anyhow::Resu
         tell_refused(held);
     }
     let file = wanted.adapter.display();
-    anstream::println!("\nWhat an operation takes and gives:      portcullis inspect {file}{again} --operation NAME");
-    anstream::println!("A grant for all of it, to be cut down:  portcullis inspect {file}{again} --grant");
+    anstream::println!("\nWhat an operation takes and gives, and a grant for all of it, to be cut down:");
+    anstream::println!("  portcullis inspect {file}{again} --operation NAME");
+    anstream::println!("  portcullis inspect {file}{again} --grant");
     Ok(code)
 }
 
@@ -102,26 +111,47 @@ fn holds(
     Ok(Some(held.map_err(IntegrateError::from)?))
 }
 
+/// What is declared for these operations alone; all of it where none is named.
+fn only(descriptor: &Descriptor, names: &[String]) -> anyhow::Result<Descriptor> {
+    let mut some = descriptor.clone();
+    if names.is_empty() {
+        return Ok(some);
+    }
+    for name in names {
+        operation::named(descriptor, name)?;
+    }
+    some.operations.retain(|operation| names.contains(&operation.name));
+    let is_used = |id: &String| some.operations.iter().any(|operation| operation.routes.contains(id));
+    some.routes.retain(|route| is_used(&route.id));
+    // A key that only signs belongs to no route, so any of the operations may use it.
+    let goes_along = |slot: &Slot| {
+        slot.scheme == Scheme::SigningKey || some.routes.iter().any(|route| route.slots.contains(&slot.name))
+    };
+    some.slots.retain(goes_along);
+    Ok(some)
+}
+
 /// A grant for everything that is declared.
 fn whole_grant(adapter: &Adapter, descriptor: &Descriptor) -> Grant {
+    let routes: Vec<_> = descriptor.routes.iter().map(Route::as_granted).chain(descriptor.token_routes()).collect();
     Grant {
         adapter: adapter.digest().to_owned(),
         operations: descriptor.operations.iter().map(|operation| operation.name.clone()).collect(),
-        carve_outs: Vec::new(),
+        carve_outs: Grant::needed_carve_outs(&routes).0,
         signing: descriptor
             .slots
             .iter()
             .filter(|slot| slot.scheme == Scheme::SigningKey)
             .map(|slot| slot.name.clone())
             .collect(),
-        routes: descriptor.routes.iter().map(Route::as_granted).chain(descriptor.token_routes()).collect(),
+        routes,
         limits: Limits::default(),
     }
 }
 
 fn commented(descriptor: &Descriptor, grant: &Grant) -> String {
     let mut text = format!(
-        "# Everything that {} {} asks for. Read it, and cut it down to what it should have.\n\nadapter = \"{}\"\noperations = [\n",
+        "# What {} {} asks for. Read it, and cut it down to what it should have.\n\nadapter = \"{}\"\noperations = [\n",
         printable(&descriptor.name, 64),
         printable(&descriptor.version, 64),
         grant.adapter
@@ -132,6 +162,12 @@ fn commented(descriptor: &Descriptor, grant: &Grant) -> String {
         text += &format!("    \"{}\",{pad} # {}\n", operation.name, operation.effect.as_str());
     }
     text += "]\n";
+    if !grant.carve_outs.is_empty() {
+        text += &format!("carve_outs = {} # addresses that no grant reaches otherwise\n", json!(grant.carve_outs));
+    }
+    for port in Grant::needed_carve_outs(&grant.routes).1 {
+        text += &format!("# carve_outs = [\"ADDRESS:{port}\"] # plain http to a name: write its address here\n");
+    }
     let signing: Vec<&str> = grant.signing.iter().map(String::as_str).collect();
     if !signing.is_empty() {
         text += &format!("signing = {}\n", json!(signing));
@@ -188,50 +224,70 @@ fn as_json(
 
 fn print(adapter: &Adapter, schema: &Schema, descriptor: &Descriptor) {
     let mut text = look::heading(&format!("{} {}", descriptor.name, descriptor.version)).trim_start().to_owned();
-    text += &format!("  {}\n", descriptor.description);
-    text += &look::facts(adapter);
+    text += &format!("\n{}\n\n", look::wrapped(&look::paragraph(&descriptor.description), 2));
+    text += &format!("{}\n\n{}", verdict::text(adapter, descriptor), look::facts(adapter));
 
     text += &format!("{}\n", look::heading("Operations: what callers can ask of it"));
-    text += &look::table(
-        &["operation", "effect", "routes", "what it does"],
-        descriptor.operations.iter().map(|operation| {
-            let does = look::paragraph(&operation.description);
-            vec![operation.name.clone(), operation.effect.as_str().to_owned(), operation.routes.join(", "), does]
-        }),
-    );
-    text += &sensitive::section(&descriptor.operations);
-    text += &format!("\n{}\n", look::heading("Routes: what it asks to send, and nothing else"));
-    text += &look::table(
-        &["route", "method", "url", "slots", "body", "headers", "query parameters"],
-        descriptor.routes.iter().map(|route| {
-            let slots = if route.slots.is_empty() { "none".to_owned() } else { route.slots.join(", ") };
-            let key = match &route.repeat {
-                Repeat::WithKey(name) => vec![Parameter::any(name)],
-                Repeat::Never | Repeat::Idempotent => Vec::new(),
-            };
-            let (query, headers) = (parameters(&route.query), parameters(&[&route.headers[..], &key].concat()));
-            vec![route.id.clone(), route.method.to_string(), route.url.clone(), slots, body(route), headers, query]
-        }),
-    );
-    text += &format!("\n{}\n", look::heading("Slots: secrets it can use and cannot read"));
-    text += &look::table(
-        &["slot", "on the wire", "tokens", "what it is"],
-        descriptor.slots.iter().map(|slot| {
-            let (wire, issuer) = (wire(&slot.scheme), issuer(slot.oauth.as_ref()));
-            vec![slot.name.clone(), wire, issuer, look::paragraph(&slot.description)]
-        }),
-    );
-    text += &format!("\n{}\n{}", config::table(schema), look::imports(adapter));
+    for operation in &descriptor.operations {
+        let does = look::paragraph(&operation.description);
+        let (name, effect) = (printable(&operation.name, 64), operation.effect.as_str());
+        text += &format!("{}\n{}\n", look::wrapped(&format!("{name} ({effect})"), 2), look::wrapped(&does, 4));
+        // Most operations have one route of nearly their own name; of the others it is told.
+        if operation.routes.len() > 1 {
+            text += &format!("{}\n", look::wrapped(&format!("routes: {}", operation.routes.join(", ")), 4));
+        }
+    }
+    text += &format!("\n{}\n", look::wrapped(verdict::EFFECTS, 2));
+    let about_people = sensitive::section(&descriptor.operations);
+    if !about_people.is_empty() {
+        text += &format!("{about_people}\n");
+    }
+    text += &format!("{}\n", look::heading("Routes: what it asks to send, and nothing else"));
+    for route in &descriptor.routes {
+        text += &format!("{}\n", look::wrapped(&format!("{}: {} {}", route.id, route.method, route.url), 2));
+        let about = about(route);
+        if !about.is_empty() {
+            text += &format!("{}\n", look::wrapped(&about, 4));
+        }
+    }
+    text += &format!("{}\n", look::heading("Slots: secrets it can use and cannot read"));
+    if descriptor.slots.is_empty() {
+        text += "  None.\n";
+    }
+    for slot in &descriptor.slots {
+        text += &format!("{}\n", look::wrapped(&format!("{}: {}", slot.name, wire(&slot.scheme)), 2));
+        text += &format!("{}\n", look::wrapped(&look::paragraph(&slot.description), 4));
+        if slot.oauth.is_some() {
+            text += &format!("{}\n", look::wrapped(&format!("tokens: {}", issuer(slot.oauth.as_ref())), 4));
+        }
+    }
+    text += &format!("{}\n{}", config::table(schema), look::imports(adapter));
     anstream::println!("{text}");
 }
 
-fn parameters(parameters: &[Parameter]) -> String {
-    let told = parameters.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
-    if told.is_empty() { "none".to_owned() } else { told }
-}
-
-fn body(route: &Route) -> String {
-    route.request.as_ref().map_or_else(|| "none".to_owned(), |body| body.kind.told())
+/// What goes with a route's requests, in a line; empty where nothing does.
+fn about(route: &Route) -> String {
+    let mut told = Vec::new();
+    if !route.slots.is_empty() {
+        told.push(format!("secrets: {}", route.slots.join(", ")));
+    }
+    if let Some(body) = &route.request {
+        told.push(format!("body: {}", body.kind.told()));
+    }
+    let key = match &route.repeat {
+        Repeat::WithKey(name) => vec![Parameter::any(name)],
+        Repeat::Never | Repeat::Idempotent => Vec::new(),
+    };
+    let headers = [&route.headers[..], &key].concat();
+    for (what, parameters) in [("headers", &headers), ("query", &route.query)] {
+        if !parameters.is_empty() {
+            // Between its values a list may be broken.
+            let name = |parameter: &Parameter| parameter.to_string().replace('|', " | ");
+            let names = parameters.iter().map(name).collect::<Vec<_>>().join(", ");
+            told.push(format!("{what}: {names}"));
+        }
+    }
+    told.join("; ")
 }
 
 /// Which routes the operator has to name, and the lines to fill in.

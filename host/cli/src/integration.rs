@@ -1,17 +1,20 @@
 //! `portcullis integration`: the integrations that are kept in the data folder.
 
-use portcullis_runtime::{Caller, CredentialInfo, Integration, IntegrationInfo, Runtime};
+use portcullis_runtime::{CredentialInfo, Integration, IntegrationInfo, RegistryError, Runtime};
 use serde_json::json;
 
 use crate::{
     arguments::{Arguments, HostFiles, IntegrationAdd, IntegrationCommand},
     credential,
-    exit::{Code, DONE},
+    exit::{self, Code, DONE, Usage},
     explain,
+    interrupt::or_given_up,
     ledger::Kept,
     look,
+    near::did_you_mean,
     progress::Spinner,
-    read::{read_ceiling, read_grant, read_json, read_retention, start_with},
+    read::{read_ceiling, read_grant, read_json, retention_beside, start_with},
+    who,
 };
 
 pub(crate) async fn run(arguments: &Arguments, command: &IntegrationCommand) -> anyhow::Result<Code> {
@@ -25,7 +28,7 @@ pub(crate) async fn run(arguments: &Arguments, command: &IntegrationCommand) -> 
 /// A runtime on the store of the data folder.
 async fn start(arguments: &Arguments, kept: &Kept, host: &HostFiles) -> anyhow::Result<Runtime> {
     let ceiling = read_ceiling(host.ceiling.as_deref())?;
-    let retention = read_retention(host.retention.as_deref())?;
+    let retention = retention_beside(&kept.settings, host.retention.as_deref())?;
     let credentials = kept.credentials(arguments).await?;
     start_with(arguments, kept.ledger.clone(), ceiling, retention, credentials)
 }
@@ -33,11 +36,22 @@ async fn start(arguments: &Arguments, kept: &Kept, host: &HostFiles) -> anyhow::
 async fn add(arguments: &Arguments, wanted: &IntegrationAdd) -> anyhow::Result<Code> {
     let grant = read_grant(&wanted.grant)?;
     let config = read_json("config", &wanted.config)?;
+    let by = who::caller(wanted.principal.as_deref())?;
     let kept = Kept::existing(arguments).await?;
     let runtime = start(arguments, &kept, &wanted.host).await?;
     let spinner = Spinner::start("asking the adapter what it needs");
-    let by = Caller::principal(&wanted.principal);
-    let made = runtime.keep_integration([&wanted.workspace, &wanted.name], &wanted.adapter, config, grant, &by).await;
+    let made = or_given_up(async {
+        let of = [wanted.workspace.as_str(), wanted.name.as_str()];
+        match runtime.keep_integration(of, &wanted.adapter, config, grant, &by).await {
+            Err(error @ RegistryError::NoAdapter(_)) => {
+                let names = runtime.adapters().await.map(|all| all.kept).unwrap_or_default();
+                let near = did_you_mean(&wanted.adapter, names.iter().map(|info| info.name.as_str()));
+                Err(Usage(format!("{error}{near}")).into())
+            }
+            made => Ok(made?),
+        }
+    })
+    .await;
     drop(spinner);
     let told = match &made {
         Ok(integration) => Some(credentials(&runtime, integration).await?),
@@ -49,7 +63,7 @@ async fn add(arguments: &Arguments, wanted: &IntegrationAdd) -> anyhow::Result<C
         Ok(integration) => integration,
         Err(error) => {
             kept.close().await;
-            return Err(error.into());
+            return Err(error);
         }
     };
     let (name, version) = (integration.name().to_owned(), integration.version());
@@ -85,13 +99,16 @@ async fn credentials(runtime: &Runtime, integration: &Integration) -> anyhow::Re
 
 async fn list(arguments: &Arguments, workspace: &str) -> anyhow::Result<Code> {
     let kept = Kept::open(arguments).await?;
-    let runtime = crate::read::start(arguments, kept.ledger.clone(), Default::default())?;
+    let credentials = kept.credentials(arguments).await?;
+    let runtime = start_with(arguments, kept.ledger.clone(), Default::default(), Default::default(), credentials)?;
     let all = async { anyhow::Ok((runtime.integrations(workspace).await?, runtime.adapters().await?)) }.await;
     drop(runtime);
     kept.close().await;
-    let (all, adapters) = all?;
+    let (listed, adapters) = all?;
+    let (all, adapters) = (listed.kept, adapters.kept);
+    let refused = exit::refused(&listed.refused, arguments.json);
     if arguments.json {
-        look::print_json(&json!({ "integrations": all }));
+        look::print_json(&json!({ "integrations": all, "refused": refused }));
     } else if all.is_empty() {
         anstream::println!("No integration is kept yet; `portcullis integration add` makes one.");
     } else {
@@ -111,7 +128,7 @@ async fn list(arguments: &Arguments, workspace: &str) -> anyhow::Result<Code> {
         let columns = ["integration", "adapter", "digest", "version", "granted by", "operations"];
         anstream::println!("{}", look::table(&columns, all.iter().map(row)));
     }
-    Ok(DONE)
+    Ok(if refused.is_empty() { DONE } else { exit::DAMAGED })
 }
 
 async fn show(arguments: &Arguments, [workspace, name]: [&str; 2], host: &HostFiles) -> anyhow::Result<Code> {

@@ -3,42 +3,46 @@
 use std::sync::Arc;
 
 use anyhow::Context;
-use portcullis_runtime::{Caller, Descriptor, MemoryVault, NewIntegration, Secret, Source};
+use portcullis_runtime::{Descriptor, MemoryVault, NewIntegration, Secret, Source};
 
 use crate::{
     arguments::{Arguments, Invoke},
     exit::{Code, Usage},
     ledger::Kept,
+    near::did_you_mean,
     outcome,
-    read::{integration_name, load, read_ceiling, read_grant, read_json, read_retention, start_keeping},
+    read::{integration_name, load, read_ceiling, read_grant, read_json, retention_beside, start_with},
+    underway, who,
 };
 
 pub(crate) async fn run(arguments: &Arguments, wanted: &Invoke) -> anyhow::Result<Code> {
     let grant = read_grant(&wanted.grant)?;
     let ceiling = read_ceiling(wanted.host.ceiling.as_deref())?;
-    let retention = read_retention(wanted.host.retention.as_deref())?;
     let config = read_json("config", &wanted.config)?;
     let call = outcome::call(&wanted.call, &wanted.operation)?;
     let credentials = read_credentials(wanted)?;
+    let caller = who::caller(wanted.call.principal.as_deref())?;
 
     let kept = Kept::open(arguments).await?;
-    let runtime = start_keeping(arguments, kept.ledger.clone(), ceiling, retention)?;
-    let adapter = load(&runtime, &wanted.adapter).await?;
-    let caller = Caller::principal(&wanted.call.principal);
-    let vault = Arc::new(MemoryVault::new());
-    let name = integration_name(wanted.integration.as_ref(), &wanted.adapter);
-    let integration = runtime
-        .integrate(
-            NewIntegration::new("local", name, adapter, grant).config(config).vault(vault.clone()).granted_by(caller),
-        )
-        .await?;
-
-    fill(&vault, credentials, integration.descriptor())?;
-
-    let outcome = integration.call(call).await;
-    drop((integration, runtime));
-    kept.close().await;
-    Ok(outcome::tell(arguments, &outcome, "; give one with --credential SLOT=env:NAME or SLOT=file:PATH"))
+    let ledger = kept.ledger.clone();
+    let retention = retention_beside(&kept.settings, wanted.host.retention.as_deref());
+    let keys = kept.credentials(arguments).await;
+    let work = async {
+        let runtime = start_with(arguments, ledger, ceiling, retention?, keys?)?;
+        let adapter = load(&runtime, &wanted.adapter).await?;
+        let vault = Arc::new(MemoryVault::new());
+        let name = integration_name(wanted.integration.as_ref(), &wanted.adapter);
+        let new = NewIntegration::new("local", name, adapter, grant).config(config).vault(vault.clone());
+        let integration = runtime.integrate(new.granted_by(caller)).await?;
+        fill(&vault, credentials, integration.descriptor())?;
+        let meant = outcome::meant(&integration, &wanted.operation);
+        Ok((integration.call(call).await, meant))
+    };
+    let hint = |problem: &portcullis_runtime::CredentialProblem| {
+        let slot = portcullis_runtime::printable(&problem.slot, 100);
+        problem.helps.map(|_| format!("; give one with --credential {slot}=env:NAME or {slot}=file:PATH"))
+    };
+    underway::carry_out(arguments, kept, "local", &hint, work).await
 }
 
 /// Reads the secrets. What was written is never repeated: it may be a secret that should not be there.
@@ -65,8 +69,11 @@ fn fill(vault: &MemoryVault, credentials: Vec<(String, Secret)>, descriptor: &De
     for (slot, secret) in credentials {
         if descriptor.slot(&slot).is_none() {
             let slots: Vec<&str> = descriptor.slots.iter().map(|slot| slot.name.as_str()).collect();
+            let near = did_you_mean(&slot, slots.iter().copied());
             let slots = if slots.is_empty() { "none".to_owned() } else { slots.join(", ") };
-            return Err(Usage(format!("--credential: the adapter has no slot `{slot}`; its slots: {slots}")).into());
+            return Err(
+                Usage(format!("--credential: the adapter has no slot `{slot}`{near}; its slots: {slots}")).into()
+            );
         }
         vault.put(slot, secret);
     }

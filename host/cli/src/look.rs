@@ -1,7 +1,6 @@
 //! How things look: tables that line up, JSON that is one object, colour only on a terminal.
 
 use anstyle::{AnsiColor, Style};
-use comfy_table::{ColumnConstraint, ContentArrangement, Table, presets::NOTHING};
 use portcullis_runtime::{Adapter, Receipt, is_plain, printable};
 use serde::Serialize;
 
@@ -48,20 +47,46 @@ pub(crate) fn lines(text: &str) -> String {
     text.split('\n').map(|line| printable(line, usize::MAX)).collect::<Vec<_>>().join("\n")
 }
 
-/// A text as lines that fit the terminal, and no longer than is good to read; each moved in.
+/// Widest that running text is set: longer lines are hard to read.
+const MOST_TEXT: usize = 100;
+/// Narrowest that anything is set.
+const LEAST: usize = 40;
+/// Narrowest that the last column of a table is set; below that a table is set as cards.
+const LEAST_COLUMN: usize = 24;
+
+/// A text as lines that fit the terminal, and no longer than is good to read; each moved in. Lines are broken between words
+/// alone: a URL or a digest that is longer than a line stays whole, for it is copied.
 pub(crate) fn wrapped(text: &str, indent: usize) -> String {
-    let most = usize::from(width().min(100)).saturating_sub(indent).max(40);
+    let most = text_width().saturating_sub(indent);
+    fill(text, most)
+        .iter()
+        .map(|line| format!("{:indent$}{line}", "").trim_end().to_owned())
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+/// The lines of a text, each of at most so many characters where its words allow that. Lines of its own stay.
+fn fill(text: &str, most: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
-    for word in text.split(' ').filter(|word| !word.is_empty()) {
-        match lines.last_mut() {
-            Some(line) if line.chars().count() + 1 + word.chars().count() <= most => {
-                line.push(' ');
-                line.push_str(word);
+    for own in text.split('\n') {
+        let mut line = String::new();
+        let mut used = 0;
+        for word in own.split(' ').filter(|word| !word.is_empty()) {
+            let length = word.chars().count();
+            if used > 0 && used + 1 + length > most {
+                lines.push(std::mem::take(&mut line));
+                used = 0;
             }
-            _ => lines.push(word.to_owned()),
+            if used > 0 {
+                line.push(' ');
+                used += 1;
+            }
+            line.push_str(word);
+            used += length;
         }
+        lines.push(line);
     }
-    lines.iter().map(|line| format!("{:indent$}{line}", "")).collect::<Vec<_>>().join("\n")
+    lines
 }
 
 /// Names and values, one below the other. A value is broken between words, never within one: digests are copied.
@@ -70,13 +95,14 @@ pub(crate) fn pairs(rows: &[(String, String)]) -> String {
     let mut text = String::new();
     for (name, value) in rows {
         let indent = widest + 4;
-        let broken: Vec<String> = match value.contains('\n') {
-            // Lines of their own stay as they are.
-            true => value.lines().map(|line| format!("{:indent$}{line}", "")).collect(),
-            false => vec![wrapped(value, indent)],
-        };
-        let broken = broken.join("\n");
-        text += &format!("  {name:<widest$}  {}\n", broken.get(indent..).unwrap_or_default());
+        let own = || value.lines().map(|line| format!("{:indent$}{line}", "")).collect::<Vec<_>>().join("\n");
+        // Lines of their own stay as they are. Beside a long name a value would be a ribbon of words.
+        let broken = if value.contains('\n') { own() } else { wrapped(value, indent) };
+        if indent > width() / 2 || (broken.lines().any(|line| line.chars().count() > width()) && indent > 8) {
+            text += &format!("  {name}\n{}\n", wrapped(value, 6));
+        } else {
+            text += &format!("  {name:<widest$}  {}\n", broken.get(indent..).unwrap_or_default());
+        }
     }
     text.trim_end().to_owned()
 }
@@ -84,29 +110,62 @@ pub(crate) fn pairs(rows: &[(String, String)]) -> String {
 /// A heading over a table.
 pub(crate) fn heading(text: &str) -> String {
     let style = Style::new().bold().fg_color(Some(AnsiColor::Cyan.into()));
-    format!("\n{style}{text}{style:#}")
+    let lines = fill(text, text_width());
+    let lines: Vec<String> = lines.iter().map(|line| format!("{style}{line}{style:#}")).collect();
+    format!("\n{}", lines.join("\n"))
 }
 
-/// A table without lines. Only its last column is broken to fit the terminal: what stands in the others is copied.
+/// A table without lines, where it fits the terminal; cards where it does not. Only its last column is broken, between words:
+/// what stands in the others is copied.
 pub(crate) fn table(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
-    let mut table = Table::new();
-    table.load_style(NOTHING).set_content_arrangement(ContentArrangement::Dynamic).set_width(width());
-    if !header.is_empty() {
-        table.set_header(header.iter().map(|name| (*name).to_uppercase()));
+    let rows: Vec<Vec<String>> = rows.into_iter().collect();
+    let names: Vec<String> = header.iter().map(|name| name.to_uppercase()).collect();
+    let columns = rows.iter().map(Vec::len).chain([names.len()]).max().unwrap_or(0);
+    let length = |row: &Vec<String>, at: usize| row.get(at).map_or(0, |cell| cell.chars().count());
+    let widest = |at: usize| rows.iter().chain([&names]).map(|row| length(row, at)).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..columns).map(widest).collect();
+    let before: usize = 2 + widths.iter().rev().skip(1).map(|width| width + 2).sum::<usize>();
+    let last = widths.last().copied().unwrap_or(0);
+    let word = |row: &Vec<String>| {
+        let cell = row.get(columns.saturating_sub(1)).filter(|_| row.len() == columns);
+        cell.map_or(0, |cell| cell.split([' ', '\n']).map(|word| word.chars().count()).max().unwrap_or(0))
+    };
+    let longest_word = rows.iter().map(word).max().unwrap_or(0);
+    let room = width().saturating_sub(before);
+    if room < last.min(longest_word.max(LEAST_COLUMN)) {
+        return cards(header, &rows);
     }
-    for row in rows {
-        table.add_row(row);
-    }
-    // Where the last column would be a ribbon of letters, a long line is the lesser evil.
-    let others: u16 = table.column_max_content_widths().iter().rev().skip(1).map(|width| width + 2).sum();
-    if width() < others + 24 {
-        table.set_content_arrangement(ContentArrangement::Disabled);
-    }
-    let last = table.column_count().saturating_sub(1);
-    for column in table.column_iter_mut().take(last) {
-        column.set_constraint(ColumnConstraint::ContentWidth);
-    }
-    table.lines().map(|line| format!(" {}", line.trim_end())).collect::<Vec<_>>().join("\n")
+    let line = |row: &Vec<String>| {
+        let mut text = " ".to_owned();
+        for (at, cell) in row.iter().enumerate() {
+            if at + 1 < columns {
+                let width = widths.get(at).copied().unwrap_or(0);
+                text += &format!(" {cell:<width$} ");
+                continue;
+            }
+            let broken = fill(cell, room);
+            text += &format!(" {}", broken.join(&format!("\n{:before$}", "")));
+        }
+        text.lines().map(str::trim_end).collect::<Vec<_>>().join("\n")
+    };
+    let head = names.iter().any(|name| !name.is_empty()).then_some(&names);
+    head.into_iter().chain(&rows).map(line).collect::<Vec<_>>().join("\n")
+}
+
+/// Rows one below the other, each with its first cell as its name.
+fn cards(header: &[&str], rows: &[Vec<String>]) -> String {
+    let card = |row: &Vec<String>| {
+        let mut cells = row.iter().enumerate();
+        let title = cells.next().map(|(_, title)| wrapped(title, 2)).unwrap_or_default();
+        let facts: Vec<(String, String)> = cells
+            .filter(|(_, cell)| !["", "-", "none"].contains(&cell.as_str()))
+            .map(|(at, cell)| (header.get(at).map_or("", |name| *name).to_owned(), cell.clone()))
+            .collect();
+        let facts = pairs(&facts);
+        let facts: Vec<String> = facts.lines().map(|line| format!("  {line}")).collect();
+        [vec![title], facts].concat().join("\n")
+    };
+    rows.iter().map(card).collect::<Vec<_>>().join("\n")
 }
 
 /// The first paragraph of a description on one line: authors break their lines anywhere, also within a sentence.
@@ -119,21 +178,48 @@ pub(crate) fn paragraph(text: &str) -> String {
 pub(crate) fn facts(adapter: &Adapter) -> String {
     let upload = adapter.upload();
     let size = bytes(upload.bytes as u64);
-    format!("  digest    {}\n  size      {size}\n  contract  portcullis:adapter@{}\n", upload.digest, upload.contract)
+    let rows = [
+        ("digest", upload.digest.clone()),
+        ("size", size),
+        ("contract", format!("portcullis:adapter@{}", upload.contract)),
+    ];
+    pairs(&rows.map(|(name, value)| (name.to_owned(), value))) + "\n"
 }
 
-/// What an adapter's file imports.
+/// What an adapter's file imports, by what it can do with it.
 pub(crate) fn imports(adapter: &Adapter) -> String {
-    let rows = adapter.upload().imports.iter().map(|import| vec![import.name.clone(), import.power.to_owned()]);
-    format!("{}\n{}", heading("Imports: what it can call at all"), table(&["import", "power"], rows))
+    let mut powers: Vec<(&str, Vec<&str>)> = Vec::new();
+    for import in &adapter.upload().imports {
+        match powers.iter_mut().find(|(power, _)| *power == import.power) {
+            Some((_, names)) => names.push(&import.name),
+            None => powers.push((import.power, vec![&import.name])),
+        }
+    }
+    let mut text = heading("Imports: what it can call at all");
+    for (power, names) in powers {
+        text += &format!("\n{}\n{}", wrapped(power, 2), wrapped(&names.join(" "), 4));
+    }
+    text
 }
 
-/// The terminal's width, or COLUMNS, or 120.
-pub(crate) fn width() -> u16 {
-    let terminal =
-        rustix::termios::tcgetwinsize(std::io::stdout()).ok().map(|size| size.ws_col).filter(|width| *width > 0);
-    let columns = || std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
-    terminal.or_else(columns).unwrap_or(120).max(60)
+/// The width that running text is set in.
+pub(crate) fn text_width() -> usize {
+    let width = width();
+    if width == usize::MAX { width } else { width.min(MOST_TEXT) }
+}
+
+/// The width that output is made for: COLUMNS where it is set, the terminal's, or 80. With `COLUMNS=0` no line is broken.
+pub(crate) fn width() -> usize {
+    let columns: Option<usize> = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
+    let terminal = || {
+        let size = rustix::termios::tcgetwinsize(std::io::stdout())
+            .or_else(|_| rustix::termios::tcgetwinsize(std::io::stderr()));
+        size.ok().map(|size| usize::from(size.ws_col)).filter(|width| *width > 0)
+    };
+    match columns {
+        Some(0) => usize::MAX,
+        columns => columns.or_else(terminal).unwrap_or(80).max(LEAST),
+    }
 }
 
 /// What a call used; `passed` says what became of its requests.

@@ -9,22 +9,31 @@ mod credential;
 mod diff;
 mod exit;
 mod explain;
+mod file;
+mod host;
 mod inspect;
 mod integration;
+mod interrupt;
 mod invoke;
 mod ledger;
 mod look;
+mod near;
 mod operation;
 mod outcome;
 mod progress;
 mod prompt;
 mod read;
+mod recovery;
 mod sensitive;
+mod sent;
 mod store;
+mod underway;
+mod verdict;
+mod who;
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory, FromArgMatches};
 
 use crate::arguments::{Arguments, Command, Document};
 
@@ -33,10 +42,13 @@ fn main() -> ExitCode {
     if let Some(code) = portcullis_runtime::compile_if_asked() {
         return code;
     }
-    let arguments = match Arguments::try_parse() {
+    let parsed = Arguments::command().term_width(look::width().min(100)).try_get_matches();
+    let arguments = match parsed.and_then(|matches| Arguments::from_arg_matches(&matches)) {
         Ok(arguments) => arguments,
         Err(error) => return exit::usage(&error),
     };
+    // Each file has a mode of its own besides; this is for what libraries make.
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     log_to_standard_error();
     let tokio = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(tokio) => tokio,
@@ -46,6 +58,7 @@ fn main() -> ExitCode {
         }
     };
     let done = tokio.block_on(async {
+        interrupt::listen()?;
         match &arguments.command {
             Command::Inspect(wanted) => inspect::run(&arguments, wanted).await,
             Command::Invoke(wanted) => invoke::run(&arguments, wanted).await,
@@ -55,6 +68,7 @@ fn main() -> ExitCode {
             Command::Credential { command } => credential::run(&arguments, command).await,
             Command::Explain(wanted) => explain::run(&arguments, wanted).await,
             Command::Diff(wanted) => diff::run(&arguments, wanted).await,
+            Command::Host { command } => host::run(&arguments, command).await,
             Command::Store { command } => store::run(&arguments, command).await,
             Command::Audit(wanted) => audit::run(&arguments, wanted).await,
             Command::Schema { document } => {
@@ -67,9 +81,11 @@ fn main() -> ExitCode {
             }
         }
     });
+    // A thread that waits for standard input is not waited for.
+    tokio.shutdown_background();
     match done {
         Ok(code) => code.into(),
-        Err(error) => exit::report(&error, arguments.json).into(),
+        Err(error) => exit::report(&error, &arguments).into(),
     }
 }
 

@@ -1,22 +1,28 @@
 //! One operation of an adapter, as `portcullis inspect --operation` tells it: what it takes, what it gives, how to call it.
 
-use portcullis_runtime::{Descriptor, Schema, is_plain, printable};
+use portcullis_runtime::{Descriptor, Operation, Schema, is_plain, printable};
 use serde_json::{Value, json};
 
 use crate::{
     config,
     exit::{Code, DONE, Usage},
     look,
+    near::did_you_mean,
 };
+
+/// The operation of this name.
+pub(crate) fn named<'a>(descriptor: &'a Descriptor, name: &str) -> Result<&'a Operation, Usage> {
+    descriptor.operation(name).ok_or_else(|| {
+        let names = || descriptor.operations.iter().map(|operation| operation.name.as_str());
+        let near = did_you_mean(name, names());
+        let all = names().collect::<Vec<_>>().join(", ");
+        Usage(format!("--operation: there is no `{}`{near}; the operations are {all}", printable(name, 64)))
+    })
+}
 
 /// Tells of the operation of this name; `call` is how a call of the adapter begins.
 pub(crate) fn run(descriptor: &Descriptor, name: &str, call: &str, as_json: bool) -> anyhow::Result<Code> {
-    let Some(operation) = descriptor.operations.iter().find(|operation| operation.name == name) else {
-        let names: Vec<&str> = descriptor.operations.iter().map(|operation| operation.name.as_str()).collect();
-        let message =
-            format!("--operation: there is no `{}`; the operations are {}", printable(name, 64), names.join(", "));
-        return Err(Usage(message).into());
-    };
+    let operation = named(descriptor, name)?;
     let input = Schema::compile(&operation.input)?;
     let output = Schema::compile(&operation.output)?;
     if as_json {
@@ -28,13 +34,14 @@ pub(crate) fn run(descriptor: &Descriptor, name: &str, call: &str, as_json: bool
     }
     let mut text =
         look::heading(&format!("{} ({})", operation.name, operation.effect.as_str())).trim_start().to_owned();
-    text += &format!("\n  {}\n", printable(&look::paragraph(&operation.description), 600));
+    text += &format!("\n{}\n", look::wrapped(&printable(&look::paragraph(&operation.description), 600), 2));
     for (heading, schema) in [("Input: what a caller gives", &input), ("Output: what a caller gets", &output)] {
         text += &format!("{}\n", config::places(heading, schema, "--json prints the schemas"));
     }
     anstream::println!("{text}");
     let example = example(input.value());
-    anstream::println!("\nIn sandbox mode:  {call} --operation {name} --input '{example}'");
+    // To be pasted, so never broken to fit.
+    anstream::println!("\nIn sandbox mode:\n  {call} --operation {name} --input '{example}'");
     Ok(DONE)
 }
 

@@ -1,6 +1,9 @@
 //! Asks for a secret at a terminal, which does not show it.
 
-use std::io::{BufRead, stdin};
+use std::{
+    io::{BufRead, stdin},
+    sync::{Mutex, PoisonError},
+};
 
 use portcullis_runtime::Secret;
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
@@ -9,8 +12,11 @@ use zeroize::Zeroizing;
 /// Longest secret that is typed or pasted, in bytes. Longer ones are files.
 const MOST: usize = 16 * 1024;
 
+/// How the terminal was, while it does not show what is typed.
+static BEFORE: Mutex<Option<Termios>> = Mutex::new(None);
+
 /// Shows what is typed again when it is dropped.
-struct Hidden(Termios);
+struct Hidden;
 
 impl Hidden {
     fn new() -> std::io::Result<Self> {
@@ -18,14 +24,23 @@ impl Hidden {
         let mut hidden = before.clone();
         hidden.local_modes.remove(LocalModes::ECHO);
         hidden.local_modes.insert(LocalModes::ECHONL);
+        *BEFORE.lock().unwrap_or_else(PoisonError::into_inner) = Some(before);
         tcsetattr(stdin(), OptionalActions::Flush, &hidden)?;
-        Ok(Self(before))
+        Ok(Self)
     }
 }
 
 impl Drop for Hidden {
     fn drop(&mut self) {
-        let _ = tcsetattr(stdin(), OptionalActions::Flush, &self.0);
+        show_again();
+    }
+}
+
+/// Shows what is typed again, if it is hidden. For whoever ends the command while a prompt waits.
+pub(crate) fn show_again() {
+    let before = BEFORE.lock().unwrap_or_else(PoisonError::into_inner).take();
+    if let Some(before) = before {
+        let _ = tcsetattr(stdin(), OptionalActions::Flush, &before);
     }
 }
 

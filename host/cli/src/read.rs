@@ -4,26 +4,22 @@ use std::{path::Path, sync::Arc};
 
 use anyhow::Context;
 use portcullis_runtime::{
-    Adapter, Ceiling, Credentials, Grant, Ledger, Runtime, SystemResolver, ledger::RetentionPolicy,
+    Adapter, Ceiling, Credentials, Grant, HostSettings, Json, JsonError, Ledger, MAX_UPLOAD, Runtime, SystemResolver,
+    ledger::RetentionPolicy,
+    strict::{self, MAX_RULES_BYTES},
 };
 use serde_json::Value;
 
-use crate::{arguments::Arguments, exit::Usage, progress::Spinner};
+use crate::{
+    arguments::Arguments,
+    exit::Usage,
+    file::{self, MAX_JSON},
+    progress::Spinner,
+};
 
 /// A runtime with its cache in the data folder, for commands that make no calls.
 pub(crate) fn start(arguments: &Arguments, ledger: Ledger, ceiling: Ceiling) -> anyhow::Result<Runtime> {
-    start_keeping(arguments, ledger, ceiling, RetentionPolicy::default())
-}
-
-/// One that keeps of inputs and outputs what this policy says.
-pub(crate) fn start_keeping(
-    arguments: &Arguments,
-    ledger: Ledger,
-    ceiling: Ceiling,
-    retention: RetentionPolicy,
-) -> anyhow::Result<Runtime> {
-    let builder = Runtime::builder(ledger).cache(arguments.data.join("cache")).calls_at_once(8);
-    let builder = builder.ceiling(ceiling).retention(retention);
+    let builder = Runtime::builder(ledger).cache(arguments.data.join("cache")).calls_at_once(8).ceiling(ceiling);
     Ok(builder.resolver(Arc::new(SystemResolver::default())).build()?)
 }
 
@@ -42,32 +38,48 @@ pub(crate) fn start_with(
 
 /// Reads and loads an adapter.
 pub(crate) async fn load(runtime: &Runtime, path: &Path) -> anyhow::Result<Adapter> {
-    let bytes = std::fs::read(path).map_err(|error| Usage(format!("{} cannot be read: {error}", path.display())))?;
+    let bytes = read_adapter(path)?;
     let _spinner = Spinner::start("loading the adapter");
     runtime.load(&bytes).await.with_context(|| path.display().to_string())
 }
 
+/// Reads an adapter's file. What is larger than an adapter may be is not read to its end.
+pub(crate) fn read_adapter(path: &Path) -> Result<Vec<u8>, Usage> {
+    file::bytes("the adapter", path, MAX_UPLOAD)
+}
+
 /// Reads a grant file.
 pub(crate) fn read_grant(path: &Path) -> anyhow::Result<Grant> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| Usage(format!("the grant {} cannot be read: {error}", path.display())))?;
+    let text = file::text("the grant", path, MAX_RULES_BYTES)?;
     Ok(Grant::parse(&text).map_err(|error| Usage(format!("{}: {error}", path.display())))?)
 }
 
 /// Reads the ceiling's file; without one there is no ceiling.
 pub(crate) fn read_ceiling(path: Option<&Path>) -> anyhow::Result<Ceiling> {
     let Some(path) = path else { return Ok(Ceiling::default()) };
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| Usage(format!("the ceiling {} cannot be read: {error}", path.display())))?;
+    let text = file::text("the ceiling", path, MAX_RULES_BYTES)?;
     Ok(Ceiling::parse(&text).map_err(|error| Usage(format!("{}: {error}", path.display())))?)
 }
 
 /// Reads the retention policy's file; without one what holds without rules.
 pub(crate) fn read_retention(path: Option<&Path>) -> anyhow::Result<RetentionPolicy> {
     let Some(path) = path else { return Ok(RetentionPolicy::default()) };
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| Usage(format!("the retention policy {} cannot be read: {error}", path.display())))?;
+    let text = file::text("the retention policy", path, MAX_RULES_BYTES)?;
     Ok(RetentionPolicy::parse(&text).map_err(|error| Usage(format!("{}: {error}", path.display())))?)
+}
+
+/// The retention policy that is said beside the host's: of two, nobody could tell which one keeps less.
+pub(crate) fn retention_beside(settings: &HostSettings, path: Option<&Path>) -> anyhow::Result<RetentionPolicy> {
+    let said = read_retention(path)?;
+    match &settings.retention {
+        Some(set) if path.is_some() && said != *set => Err(Usage(
+            "--retention: what is kept of inputs and outputs is set for this host (`portcullis host show`); leave the option away, \
+             or change it with `portcullis host set`"
+                .to_owned(),
+        )
+        .into()),
+        _ => Ok(said),
+    }
 }
 
 /// The integration's name: as given, or the adapter's file name.
@@ -76,15 +88,21 @@ pub(crate) fn integration_name(given: Option<&String>, adapter: &Path) -> String
     given.cloned().or_else(stem).unwrap_or_else(|| "adapter".to_owned())
 }
 
-/// JSON as it was written after an option: itself, `@FILE`, or `-`.
+/// JSON as it was written after an option: itself, `@FILE`, or `-`. No object of it has two members of one name.
 pub(crate) fn read_json(what: &str, text: &str) -> anyhow::Result<Value> {
+    Ok(read_document(what, text)?.into_value())
+}
+
+/// The same, its numbers as they were written.
+pub(crate) fn read_document(what: &str, text: &str) -> anyhow::Result<Json> {
     let text = match text.strip_prefix('@') {
-        Some(path) => {
-            std::fs::read_to_string(path).map_err(|error| Usage(format!("{what}: {path} cannot be read: {error}")))?
-        }
-        None if text == "-" => std::io::read_to_string(std::io::stdin())
-            .map_err(|error| Usage(format!("{what}: standard input cannot be read: {error}")))?,
+        Some(path) => file::text(what, Path::new(path), MAX_JSON)?,
+        None if text == "-" => file::standard_input(what, MAX_JSON)?,
         None => text.to_owned(),
     };
-    Ok(serde_json::from_str(&text).map_err(|error| Usage(format!("{what} is not JSON: {error}")))?)
+    strict::check_names(&text).map_err(|error| Usage(format!("{what}: {error}")))?;
+    Ok(text.parse().map_err(|error: JsonError| match error {
+        JsonError::Number { .. } => Usage(format!("{what}: {error}")),
+        _ => Usage(format!("{what} is not JSON: {error}")),
+    })?)
 }

@@ -21,6 +21,11 @@ fn of(operation: &Operation) -> [(&'static str, Result<Vec<String>, String>); 2]
     [("input", places(&operation.input)), ("output", places(&operation.output))]
 }
 
+/// Whether anything that an operation takes or gives is marked; also where nobody can say.
+pub(crate) fn is_marked(operation: &Operation) -> bool {
+    of(operation).iter().any(|(_, places)| places.as_ref().map_or(true, |places| !places.is_empty()))
+}
+
 /// A section for all operations; empty where nothing is marked.
 pub(crate) fn section(operations: &[Operation]) -> String {
     let mut rows = Vec::new();
@@ -38,7 +43,7 @@ pub(crate) fn section(operations: &[Operation]) -> String {
         return String::new();
     }
     let heading = look::heading("Sensitive: data about people in what it takes and gives");
-    format!("\n{heading}\n{}", look::table(&["operation", "in its", "sensitive"], rows))
+    format!("{heading}\n{}", look::table(&["operation", "in its", "sensitive"], rows))
 }
 
 fn told(places: &[String]) -> String {

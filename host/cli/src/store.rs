@@ -1,34 +1,50 @@
 //! `portcullis store`: what operators do with the store as a whole.
 
 use std::{
-    fs::{self, File, OpenOptions},
+    fs::{self, File},
     io::{self, BufReader, BufWriter, Write},
     path::{Path, PathBuf},
 };
 
 use anyhow::Context;
-use portcullis_store::{Embedded, Options, StoreError, compact, export, import};
+use portcullis_files::FileError;
+use portcullis_store::{Embedded, Options, Replaced, Store as _, StoreError, compact, export, import, replace};
 use serde_json::{Value, json};
 
 use crate::{
     arguments::{Arguments, Store},
     exit::{self, Code, Usage},
+    file,
+    ledger::close_data,
     look,
     progress::Spinner,
+    recovery,
 };
 
 /// The store's folder below the data folder.
 const FOLDER: &str = "store";
 
 pub(crate) async fn run(arguments: &Arguments, command: &Store) -> anyhow::Result<Code> {
+    close_data(arguments)?;
     let folder = arguments.data.join(FOLDER);
     let (value, text) = match command {
-        Store::Verify => verify(&folder).await?,
+        Store::Verify => match verify(&folder).await {
+            Err(error) => match error.downcast::<StoreError>() {
+                Ok(error @ StoreError::Corrupt { .. }) => {
+                    return recovery::verify(&folder, &error, arguments.json).await;
+                }
+                Ok(error) => return Err(error.into()),
+                Err(error) => return Err(error),
+            },
+            Ok(done) => done,
+        },
+        Store::Salvage { to } => recovery::salvage_to(&folder, to).await?,
         Store::Export { file } => export_to(&folder, file).await?,
-        Store::Import { file, engine } => {
+        Store::Import { file, replace, engine } => {
             let options = Options { engine: engine.map(Into::into), ..Options::default() };
-            import_from(&folder, file.clone(), options).await?
+            import_from(&folder, file.clone(), options, *replace).await?
         }
+        Store::Adopt { yes, principal } => return crate::host::adopt(arguments, *yes, principal.as_deref()).await,
         Store::Compact => compact_in(folder.clone()).await?,
     };
     if arguments.json {
@@ -49,11 +65,22 @@ async fn verify(folder: &Path) -> anyhow::Result<(Value, String)> {
     let store = open(folder).await?;
     let engine = store.engine();
     let done = store.verify(move |entries| spinner.tell(format!("verified {entries} entries"))).await?;
+    let salvaged = store.salvaged().await?;
     store.close().await?;
     let (entries, bytes, commits) = (done.entries, done.bytes, done.commits);
+    let bytes_shown = look::bytes(bytes);
+    let mut text =
+        format!("All {entries} entries ({bytes_shown}) of {commits} commits are there, as they were written.");
+    if let Some(note) = &salvaged {
+        text.push('\n');
+        text.push_str(&recovery::told_of(note));
+    }
+    let engine = engine.name();
     Ok((
-        json!({ "verified": { "engine": engine.name(), "entries": entries, "bytes": bytes, "commits": commits } }),
-        format!("All {entries} entries ({}) of {commits} commits are there, as they were written.", look::bytes(bytes)),
+        json!({ "verified": {
+            "engine": engine, "entries": entries, "bytes": bytes, "commits": commits, "salvaged": salvaged,
+        } }),
+        text,
     ))
 }
 
@@ -80,29 +107,40 @@ async fn export_to(folder: &Path, file: &Path) -> anyhow::Result<(Value, String)
     ))
 }
 
-fn create(file: &Path) -> anyhow::Result<File> {
-    OpenOptions::new().write(true).create_new(true).open(file).map_err(|error| match error.kind() {
-        io::ErrorKind::AlreadyExists => {
+pub(crate) fn create(file: &Path) -> anyhow::Result<File> {
+    portcullis_files::create_new(file).map_err(|error| match error {
+        FileError::Io { error, .. } if error.kind() == io::ErrorKind::AlreadyExists => {
             Usage(format!("{} is there already; name another file, or remove it", file.display())).into()
         }
-        _ => anyhow::Error::from(error).context(format!("making {}", file.display())),
+        other => anyhow::Error::from(other),
     })
 }
 
-async fn import_from(folder: &Path, file: PathBuf, options: Options) -> anyhow::Result<(Value, String)> {
+async fn import_from(
+    folder: &Path,
+    file: PathBuf,
+    options: Options,
+    in_place: bool,
+) -> anyhow::Result<(Value, String)> {
     let spinner = Spinner::start("importing");
-    let input = File::open(&file).map_err(|error| Usage(format!("{} cannot be read: {error}", file.display())))?;
-    let (into, shown) = (folder.to_owned(), folder.display());
+    let input = file::open("the export", &file)?;
+    let into = folder.to_owned();
     let done = tokio::task::spawn_blocking(move || {
         let mut tell = |entries| spinner.tell(format!("imported {entries} entries"));
-        import(&into, &options, BufReader::new(input), &mut tell)
+        let input = BufReader::new(input);
+        match in_place {
+            true => replace(&into, &options, input, &mut tell),
+            false => import(&into, &options, input, &mut tell).map(|imported| Replaced { imported, aside: None }),
+        }
     })
     .await??;
-    let (entries, bytes) = (done.entries, done.bytes);
-    Ok((
-        json!({ "imported": { "folder": folder, "entries": entries, "bytes": bytes } }),
-        format!("{shown} has all {entries} entries ({}).", look::bytes(bytes)),
-    ))
+    let (entries, bytes) = (done.imported.entries, done.imported.bytes);
+    let shown = folder.display();
+    let mut text = format!("{shown} has all {entries} entries ({}).", look::bytes(bytes));
+    if let Some(aside) = &done.aside {
+        text.push_str(&format!("\nThe store that was there is now {}.", aside.display()));
+    }
+    Ok((json!({ "imported": { "folder": folder, "entries": entries, "bytes": bytes, "aside": done.aside } }), text))
 }
 
 async fn compact_in(folder: PathBuf) -> anyhow::Result<(Value, String)> {

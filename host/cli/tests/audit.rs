@@ -235,11 +235,13 @@ async fn why_tells_each_other_end_as_well() {
     let place = Place::new();
     let history = History::of(&place).await;
     for (status, told) in [
-        (Status::Done, "was not refused"),
+        (Status::Done, "`user:ada` called `changeThing` of `things`, and it was done."),
         (Status::Refused, "Its input is not what the operation takes"),
         (Status::AdapterFailed, "The adapter reported the failure `card_declined`"),
         (Status::BoundHit, "requests = 40"),
-        (Status::UpstreamFailed, "no answer (timeout) after"),
+        (Status::UpstreamFailed, "no answer came, and it may have been carried out. "),
+        (Status::UpstreamFailed, "The upstream did not answer in time"),
+        (Status::UpstreamFailed, "Look at the upstream before you call again."),
         (Status::Abandoned, "may have been carried out"),
         (Status::Unknown, "Nobody knows how"),
     ] {
@@ -250,6 +252,9 @@ async fn why_tells_each_other_end_as_well() {
         let value = place.run(&["audit", "why", &history.call(status).to_string(), "--json"]).json();
         assert_eq!(value["refused"], false, "{status:?}");
     }
+    // What would be wrong where something may have been carried out.
+    let timed_out = place.run(&["audit", "why", &history.call(Status::UpstreamFailed).to_string()]);
+    assert!(!timed_out.out.contains("then call again"), "{}", timed_out.out);
     // What was refused before there was a call has a story, too.
     let refusal =
         place.run(&["audit", "list", "--json", "--where", "kind=refusal"]).json()["records"][0]["seq"].to_string();
@@ -373,7 +378,7 @@ async fn verify_names_what_is_wrong_in_a_store_or_a_file_and_how_far_all_before_
     let path = |name: &str| place.folder.path().join(name).display().to_string();
     let (key, public, file) = (path("signing.pem"), path("public.pem"), path("export.jsonl"));
     let ran = place.run(&["audit", "verify"]);
-    assert_eq!(ran.code, 0, "{}{}", ran.out, ran.err);
+    assert_eq!(ran.code, 8, "{}{}", ran.out, ran.err);
     assert!(ran.out.contains("No signature was checked"), "{}", ran.out);
     // The public key is printed, and its key made, where there was none.
     let ran = place.run(&["audit", "key", "--signing-key", &key]);
@@ -400,6 +405,30 @@ async fn verify_names_what_is_wrong_in_a_store_or_a_file_and_how_far_all_before_
     let short = place.write("short.jsonl", text.rsplit_once("{\"end\"").unwrap().0);
     let ran = elsewhere.run(&["audit", "verify", "--file", &short, "--key", &public]);
     assert!(ran.code == 7 && ran.err.contains("error[damaged]"), "{}{}", ran.out, ran.err);
+    // Against the signed heads of the host, which went on meanwhile; cut, with what takes no key to make.
+    let kept = place.folder.path().join("data/heads.jsonl").display().to_string();
+    let against = |file: &str, more: &[&str]| {
+        let arguments = ["audit", "verify", "--file", file, "--key", &public, "--heads", &kept];
+        elsewhere.run(&[&arguments, more].concat())
+    };
+    let ran = against(&file, &[]);
+    assert!(ran.code == 0 && ran.out.contains("All of it is signed."), "{}{}", ran.out, ran.err);
+    let cut: String = text.lines().take(3).map(|line| line.to_owned() + "\n").collect();
+    let cut = cut.replace(&format!("\"to\":{}", history.records), "\"to\":2");
+    let end = json!({"end": {"records": 2, "sha256": Hash::of(cut.as_bytes()).to_string()}});
+    let cut = place.write("cut.jsonl", &format!("{cut}{end}\n"));
+    let ran = against(&cut, &[]);
+    assert!(ran.code == 7 && ran.err.contains("shortened") && ran.err.contains("--to 2"), "{}{}", ran.out, ran.err);
+    assert_eq!(against(&cut, &["--to", "2"]).code, 8, "no signature vouches for it as a part either");
+    assert_eq!(verify(&cut).code, 8);
+    let empty = place.write("empty.jsonl", "");
+    for (heads, told) in
+        [("-", "cannot be read from there"), ("https://a.example/", "give the file"), (&empty, "empty")]
+    {
+        fails(&place, &["audit", "verify", "--file", &file, "--heads", heads], 2, &["--heads", told]);
+        fails(&place, &["audit", "verify", "--heads", heads], 2, &["--heads", told]);
+    }
+    fails(&place, &["audit", "verify", "--to", "2"], 2, &["--file"]);
     // The store, with its key, and against signed heads that are kept elsewhere.
     let heads =
         place.write("heads.jsonl", &format!("{}\n", text.lines().find(|line| line.contains("signature")).unwrap()));

@@ -31,9 +31,7 @@ fn mail(address: &str) -> Place {
     let place = Place::new();
     let postmark = built("postmark");
     let config = json!({"baseUrl": format!("http://{address}")}).to_string();
-    let grant = place.grant(&postmark, &config, |grant| {
-        grant.replace("operations = [", &format!("carve_outs = [\"{address}\"]\noperations = ["))
-    });
+    let grant = place.grant(&postmark, &config, |grant| grant);
     ok(place.run(&["adapter", "add", &postmark]));
     let added = ok(place.run(&[
         "integration",
@@ -169,9 +167,7 @@ fn tokens_are_asked_for_by_the_route_that_the_grant_names() {
     });
     let config = place.write("tasks.json", &config.to_string());
     let config = format!("@{config}");
-    let grant = place.grant(&custom, &config, |grant| {
-        grant.replace("operations = [", &format!("carve_outs = [\"{address}\"]\noperations = ["))
-    });
+    let grant = place.grant(&custom, &config, |grant| grant);
     let granted = std::fs::read_to_string(&grant).unwrap();
     assert!(granted.contains("token_for = \"credential\""), "{granted}");
     ok(place.run(&["adapter", "add", &custom, "--name", "tasks"]));

@@ -4,7 +4,7 @@
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use portcullis_gate::{Header, OpenRoute, OpenSlot, RequestUrl, Scheme};
-use portcullis_schema::Schema;
+use portcullis_schema::{Json, Schema};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -39,8 +39,8 @@ pub struct WouldSend {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Body {
-    /// JSON.
-    Json(Value),
+    /// JSON, its numbers as they were written.
+    Json(Json),
     /// Other UTF-8 text.
     Text(String),
     /// Anything else, in base64 (RFC 4648, section 4).
@@ -63,7 +63,7 @@ impl Body {
         *room -= bytes.len();
         match std::str::from_utf8(bytes) {
             Ok(text) if text.len() > PARSED => Body::Text(text.to_owned()),
-            Ok(text) => serde_json::from_str(text).map_or_else(|_| Body::Text(text.to_owned()), Body::Json),
+            Ok(text) => text.parse().map_or_else(|_| Body::Text(text.to_owned()), Body::Json),
             Err(_) => Body::Base64(BASE64_STANDARD.encode(bytes)),
         }
     }
@@ -127,7 +127,13 @@ fn credential(slot: &OpenSlot, headers: &mut Vec<(String, String)>, url: &mut St
             }
         }
         Scheme::Body { name } => match body {
-            Some(Body::Json(Value::Object(members))) => drop(members.insert(name.clone(), Value::String(shown))),
+            Some(Body::Json(json)) if json.is_object() => {
+                let mut value = json.value().clone();
+                if let Value::Object(members) = &mut value {
+                    members.insert(name.clone(), Value::String(shown));
+                }
+                *json = json.with_value(value);
+            }
             Some(Body::Text(form)) => {
                 let and = if form.is_empty() { "" } else { "&" };
                 *form += &format!("{and}{name}={shown}");
@@ -173,7 +179,7 @@ pub(crate) fn answer(url: &RequestUrl, schema: &Schema, seed: u64) -> Result<Htt
     // The status of a success, where that is not 200.
     let status = schema.value().get("x-status").and_then(Value::as_u64).and_then(|status| u16::try_from(status).ok());
     let status = status.filter(|status| (100..600).contains(status)).unwrap_or(200);
-    Ok(HttpResponse { status, headers: vec![content_type], body })
+    Ok(HttpResponse { status, url: url.to_string(), headers: vec![content_type], body })
 }
 
 /// The body of an answer that is no JSON: a string whose schema names the media type (JSON Schema 2020-12, validation,
@@ -199,7 +205,7 @@ mod tests {
         let shown = |scheme: Scheme, segment: Option<usize>, body: Value| {
             let (mut headers, mut url) =
                 (Vec::new(), "https://a.example/v1/-credential-/send/-credential-?q=1".to_owned());
-            let mut body = Some(Body::Json(body));
+            let mut body = Some(Body::Json(body.into()));
             let slot = OpenSlot { name: "key".to_owned(), scheme, segment };
             credential(&slot, &mut headers, &mut url, &mut body);
             credential(&OpenSlot { name: "other".to_owned(), ..slot }, &mut headers, &mut url, &mut body);
@@ -263,11 +269,11 @@ mod tests {
     #[test]
     fn bodies_are_shown_up_to_a_bound_and_long_ones_are_not_taken_apart() {
         let mut room = 100_000;
-        assert_eq!(Body::new(b"[1]", &mut room), Body::Json(serde_json::json!([1])));
+        assert_eq!(Body::new(b"[1]", &mut room), Body::Json(serde_json::json!([1]).into()));
         let long = format!("[{}1]", "1,".repeat(PARSED));
         assert!(matches!(Body::new(long.as_bytes(), &mut room), Body::Text(_)));
         assert_eq!(room, 100_000 - 3 - long.len());
         assert_eq!(Body::new(&[0; 70_000], &mut room), Body::Omitted(70_000));
-        assert_eq!(Body::new(b"2", &mut room), Body::Json(serde_json::json!(2)));
+        assert_eq!(Body::new(b"2", &mut room), Body::Json(serde_json::json!(2).into()));
     }
 }

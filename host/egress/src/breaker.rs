@@ -216,7 +216,7 @@ mod tests {
 
     #[test]
     fn answers_are_answers_and_only_what_is_broken_counts() {
-        let answer = |status| Ok(HttpResponse { status, headers: Vec::new(), body: Vec::new() });
+        let answer = |status| Ok(HttpResponse { status, url: String::new(), headers: Vec::new(), body: Vec::new() });
         for status in [200, 302, 400, 401, 404, 408, 429, 500, 501, 505] {
             assert_eq!(Sign::of(&answer(status)), Sign::Alive, "{status}");
         }

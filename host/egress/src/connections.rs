@@ -36,15 +36,14 @@ pub struct Connections {
     pools: Mutex<Vec<(Key, Client)>>,
 }
 
-#[derive(PartialEq, Eq)]
 struct Key {
     generation: u64,
     origin: String,
     address: IpAddr,
     connect_ms: u32,
     header_count: u32,
-    /// The slot of the client certificate that connections are made with.
-    identity: Option<String>,
+    /// The client certificate that connections are made with, and its slot.
+    identity: Option<(String, Arc<Identity>)>,
 }
 
 impl Connections {
@@ -65,7 +64,7 @@ impl Connections {
     ) -> Result<Client, reqwest::Error> {
         let matches = |key: &Key| {
             key.generation == generation
-                && key.identity.as_deref() == identity.map(|(slot, _)| slot)
+                && is_same_identity(key.identity.as_ref(), identity)
                 && key.address == address
                 && key.origin == url.origin()
                 && key.connect_ms == limits.connect_ms
@@ -93,7 +92,7 @@ impl Connections {
             address,
             connect_ms: limits.connect_ms,
             header_count: limits.header_count,
-            identity: identity.map(|(slot, _)| slot.to_owned()),
+            identity: identity.map(|(slot, identity)| (slot.to_owned(), identity.clone())),
         };
         pools.push((key, client.clone()));
         Ok(client)
@@ -143,10 +142,21 @@ impl Connections {
             .redirect(Policy::none())
             .retry(reqwest::retry::never())
             .referer(false)
+            // A field that is folded over several lines is one line with spaces (RFC 9112, section 5.2).
+            .http1_allow_obsolete_multiline_headers_in_responses(true)
             .connect_timeout(Duration::from_millis(limits.connect_ms.into()))
             .pool_idle_timeout(IDLE)
             .pool_max_idle_per_host(MAX_IDLE)
             .build()
+    }
+}
+
+/// Of a slot there may be two certificates, while both are good.
+fn is_same_identity(known: Option<&(String, Arc<Identity>)>, wanted: Option<(&str, &Arc<Identity>)>) -> bool {
+    match (known, wanted) {
+        (None, None) => true,
+        (Some((slot, known)), Some((wanted_slot, wanted))) => slot == wanted_slot && Arc::ptr_eq(known, wanted),
+        _ => false,
     }
 }
 

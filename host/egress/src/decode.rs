@@ -1,8 +1,9 @@
 //! A response's body, put together piece by piece under its caps, and unpacked on the way where it is gzip.
 //!
 //! Every cap is asked before a byte is kept, on the wire and again after unpacking, so that a bomb costs no more than the
-//! body it may be. gzip is one member (RFC 1952): who sends several, or something behind it, is refused, because a hundred
-//! thousand empty members fit into a small body and each costs the making of a decoder.
+//! body it may be. gzip may have several members, one body each after the other (RFC 1952, section 2.2), and zero bytes
+//! behind the last, as `tar` and tape blocks leave them. Members are counted: a hundred thousand empty ones fit into a
+//! small body, and each costs the making of a decoder.
 
 use std::{
     io::{self, Write},
@@ -10,11 +11,16 @@ use std::{
 };
 
 use flate2::write::GzDecoder;
-use http::{HeaderMap, header::CONTENT_ENCODING};
-use portcullis_gate::Limits;
+use http::{HeaderMap, HeaderValue, header::CONTENT_ENCODING};
+use portcullis_gate::{Limits, printable};
 use zeroize::Zeroizing;
 
 use crate::error::SendError;
+
+/// Longest name of an unknown coding that is repeated, in characters.
+const MAX_NAME: usize = 64;
+/// Most members of one gzip body.
+const MAX_MEMBERS: u32 = 1_024;
 
 /// What the host says it can unpack.
 pub(crate) const ACCEPTED: &str = "gzip";
@@ -27,22 +33,29 @@ pub(crate) enum Coding {
 }
 
 impl Coding {
-    /// The coding of a response; none if it is one that cannot be unpacked, so that secrets in it would not be found.
-    pub(crate) fn of(headers: &HeaderMap) -> Option<Self> {
-        let mut values = headers.get_all(CONTENT_ENCODING).iter();
-        let coding = match values.next() {
-            None => return Some(Coding::Identity),
-            Some(value) => value.as_bytes().trim_ascii(),
-        };
-        if values.next().is_some() {
-            None
-        } else if coding.eq_ignore_ascii_case(b"identity") {
-            Some(Coding::Identity)
-        } else if coding.eq_ignore_ascii_case(b"gzip") || coding.eq_ignore_ascii_case(b"x-gzip") {
-            Some(Coding::Gzip)
-        } else {
-            None
+    /// The coding that all fields together name (RFC 9110, section 8.4): a list, of which `identity` and empty items say
+    /// nothing. The error is the name of what cannot be unpacked, so that secrets in it would not be found.
+    pub(crate) fn of<'a>(fields: impl Iterator<Item = &'a [u8]>) -> Result<Self, String> {
+        let mut coding = Coding::Identity;
+        for name in fields.flat_map(|field| field.split(|byte| *byte == b',')).map(<[u8]>::trim_ascii) {
+            if name.is_empty() || name.eq_ignore_ascii_case(b"identity") {
+                continue;
+            }
+            let gzip = name.eq_ignore_ascii_case(b"gzip") || name.eq_ignore_ascii_case(b"x-gzip");
+            if !gzip {
+                return Err(printable(&String::from_utf8_lossy(name), MAX_NAME));
+            }
+            if coding == Coding::Gzip {
+                return Err("gzip, gzip".to_owned());
+            }
+            coding = Coding::Gzip;
         }
+        Ok(coding)
+    }
+
+    /// The coding of a response.
+    pub(crate) fn of_response(headers: &HeaderMap) -> Result<Self, String> {
+        Self::of(headers.get_all(CONTENT_ENCODING).iter().map(HeaderValue::as_bytes))
     }
 }
 
@@ -62,6 +75,8 @@ pub(crate) enum Refusal {
     TooMuch,
     /// Not gzip, though it says so, or it ends in the middle.
     Malformed,
+    /// More members than a gzip body may have.
+    Members,
 }
 
 impl Refusal {
@@ -70,6 +85,7 @@ impl Refusal {
         match self {
             Refusal::TooLarge => Some(SendError::Bound { name: "response_bytes", limit: limits.response_bytes.into() }),
             Refusal::TooMuch => Some(SendError::Bound { name: "bytes_in", limit: limits.bytes_in.into() }),
+            Refusal::Members => Some(SendError::Bound { name: "gzip_members", limit: MAX_MEMBERS.into() }),
             Refusal::Malformed => None,
         }
     }
@@ -86,7 +102,7 @@ pub(crate) struct Body<'a> {
 
 enum Form<'a> {
     Plain(Capped<'a>),
-    Gzip(Box<GzDecoder<Capped<'a>>>),
+    Gzip(Box<Members<'a>>),
 }
 
 impl<'a> Body<'a> {
@@ -95,7 +111,7 @@ impl<'a> Body<'a> {
         let kept = Capped { bytes: Zeroizing::default(), most, held: &intake.held, most_in, refusal: None };
         let form = match coding {
             Coding::Identity => Form::Plain(kept),
-            Coding::Gzip => Form::Gzip(Box::new(GzDecoder::new(kept))),
+            Coding::Gzip => Form::Gzip(Box::new(Members { decoder: GzDecoder::new(kept), members: 1, padding: false })),
         };
         Self { form, wire: 0, most, intake, most_in }
     }
@@ -111,10 +127,7 @@ impl<'a> Body<'a> {
         }
         match &mut self.form {
             Form::Plain(kept) => kept.keep(piece),
-            Form::Gzip(decoder) => {
-                let written = decoder.write_all(piece);
-                written.map_err(|_| decoder.get_ref().refusal.unwrap_or(Refusal::Malformed))
-            }
+            Form::Gzip(members) => members.push(piece),
         }
     }
 
@@ -124,11 +137,62 @@ impl<'a> Body<'a> {
         match self.form {
             Form::Plain(kept) => Ok(kept.bytes),
             Form::Gzip(_) if self.wire == 0 => Ok(Zeroizing::default()),
-            Form::Gzip(mut decoder) => match decoder.try_finish() {
-                Ok(()) => Ok(std::mem::take(&mut decoder.get_mut().bytes)),
-                Err(_) => Err(decoder.get_ref().refusal.unwrap_or(Refusal::Malformed)),
-            },
+            Form::Gzip(mut members) => {
+                members.end()?;
+                Ok(std::mem::take(&mut members.decoder.get_mut().bytes))
+            }
         }
+    }
+}
+
+/// The members of a gzip body, unpacked one after the other.
+struct Members<'a> {
+    decoder: GzDecoder<Capped<'a>>,
+    members: u32,
+    /// Only zero bytes may follow.
+    padding: bool,
+}
+
+impl Members<'_> {
+    fn push(&mut self, mut piece: &[u8]) -> Result<(), Refusal> {
+        let mut ended = false;
+        while let Some(first) = piece.first() {
+            if self.padding {
+                return if piece.iter().all(|byte| *byte == 0) { Ok(()) } else { Err(Refusal::Malformed) };
+            }
+            let taken = self.decoder.write(piece).map_err(|_| self.refusal())?;
+            piece = piece.get(taken..).unwrap_or_default();
+            if taken > 0 {
+                ended = false;
+                continue;
+            }
+            // The member is at its end: nothing is taken any more.
+            if ended {
+                return Err(Refusal::Malformed);
+            }
+            ended = true;
+            self.end()?;
+            if *first == 0 {
+                self.padding = true;
+                continue;
+            }
+            self.members += 1;
+            if self.members > MAX_MEMBERS {
+                return Err(Refusal::Members);
+            }
+            let kept = self.decoder.get_mut().take();
+            self.decoder = GzDecoder::new(kept);
+        }
+        Ok(())
+    }
+
+    /// Whether the member is whole: its checksum and its length are right.
+    fn end(&mut self) -> Result<(), Refusal> {
+        self.decoder.try_finish().map_err(|_| self.refusal())
+    }
+
+    fn refusal(&self) -> Refusal {
+        self.decoder.get_ref().refusal.unwrap_or(Refusal::Malformed)
     }
 }
 
@@ -139,6 +203,13 @@ struct Capped<'a> {
     held: &'a AtomicU64,
     most_in: u64,
     refusal: Option<Refusal>,
+}
+
+impl<'a> Capped<'a> {
+    /// What is kept so far, out of a decoder that is not needed any more.
+    fn take(&mut self) -> Capped<'a> {
+        Capped { bytes: std::mem::take(&mut self.bytes), ..*self }
+    }
 }
 
 impl Capped<'_> {
@@ -188,7 +259,6 @@ fn within(sum: &AtomicU64, more: usize, most: u64) -> bool {
 #[cfg(test)]
 mod tests {
     use flate2::{Compression, write::GzEncoder};
-    use http::HeaderValue;
 
     use super::*;
 
@@ -222,8 +292,9 @@ mod tests {
         let intake = Intake::default();
         let mut body = Body::new(Coding::Gzip, &limits, &intake);
         assert_eq!(body.push(&bomb), Err(Refusal::TooLarge));
-        let Form::Gzip(decoder) = &body.form else { panic!("not gzip") };
-        assert!(decoder.get_ref().bytes.capacity() <= 100_000, "{}", decoder.get_ref().bytes.capacity());
+        let Form::Gzip(members) = &body.form else { panic!("not gzip") };
+        let held = members.decoder.get_ref().bytes.capacity();
+        assert!(held <= 100_000, "{held}");
     }
 
     #[test]
@@ -255,12 +326,14 @@ mod tests {
     }
 
     #[test]
-    fn gzip_that_breaks_off_or_goes_on_is_malformed() {
+    fn gzip_that_breaks_off_or_goes_on_as_something_else_is_malformed() {
         let whole = gzip(b"hello hello hello");
         for end in 1..whole.len() {
             assert_eq!(unpack(&whole[..end], &Limits::default(), &Intake::default()), Err(Refusal::Malformed), "{end}");
+            let second = [&whole, &whole[..end]].concat();
+            assert_eq!(unpack(&second, &Limits::default(), &Intake::default()), Err(Refusal::Malformed), "{end}");
         }
-        for more in [&b"x"[..], &whole] {
+        for more in [&b"x"[..], b"\0x", b"\0\0\0\0\0\0\0\0\0x"] {
             let long = [&whole, more].concat();
             assert_eq!(unpack(&long, &Limits::default(), &Intake::default()), Err(Refusal::Malformed));
         }
@@ -272,18 +345,36 @@ mod tests {
     }
 
     #[test]
-    fn only_gzip_and_nothing_twice_can_be_unpacked() {
-        let of = |values: &[&str]| {
-            let mut headers = HeaderMap::new();
-            for value in values {
-                headers.append(CONTENT_ENCODING, HeaderValue::from_str(value).unwrap());
-            }
-            Coding::of(&headers)
-        };
-        assert_eq!(of(&[]), Some(Coding::Identity));
-        assert_eq!((of(&["GZIP"]), of(&["x-gzip"])), (Some(Coding::Gzip), Some(Coding::Gzip)));
-        for values in [&["br"][..], &["deflate"], &["gzip, gzip"], &["gzip", "gzip"], &["identity", "br"], &[""]] {
-            assert_eq!(of(values), None, "{values:?}");
+    fn members_are_one_body_and_zero_bytes_may_follow() {
+        let (limits, intake) = (Limits::default(), Intake::default());
+        for zeros in [0, 1, 7, 600] {
+            let long = [gzip(b"{\"ok\":"), gzip(b""), gzip(b" true}"), vec![0; zeros]].concat();
+            assert_eq!(unpack(&long, &limits, &intake).unwrap(), b"{\"ok\": true}", "{zeros}");
+        }
+        let many = |count: usize| gzip(b"x").repeat(count);
+        assert_eq!(unpack(&many(MAX_MEMBERS as usize), &limits, &intake).unwrap(), vec![b'x'; MAX_MEMBERS as usize]);
+        assert_eq!(unpack(&many(MAX_MEMBERS as usize + 1), &limits, &intake), Err(Refusal::Members));
+        let small = Limits { response_bytes: 150, ..Limits::default() };
+        assert_eq!(unpack(&[gzip(&[0; 100]), gzip(&[0; 51])].concat(), &small, &intake), Err(Refusal::TooLarge));
+    }
+
+    #[test]
+    fn only_gzip_and_nothing_twice_can_be_unpacked_and_what_cannot_is_named() {
+        let of = |values: &[&str]| Coding::of(values.iter().map(|value| value.as_bytes()));
+        for identity in [&[][..], &[""], &["identity"], &[" , ,", "Identity"]] {
+            assert_eq!(of(identity), Ok(Coding::Identity), "{identity:?}");
+        }
+        for gzip in [&["GZIP"][..], &["x-gzip"], &["gzip, identity"], &["gzip", "identity"], &[", gzip ,"]] {
+            assert_eq!(of(gzip), Ok(Coding::Gzip), "{gzip:?}");
+        }
+        for (values, named) in [
+            (&["br"][..], "br"),
+            (&["deflate"], "deflate"),
+            (&["gzip, gzip"], "gzip, gzip"),
+            (&["gzip", "x-gzip"], "gzip, gzip"),
+            (&["identity", "utf-8"], "utf-8"),
+        ] {
+            assert_eq!(of(values), Err(named.to_owned()), "{values:?}");
         }
     }
 }

@@ -19,6 +19,28 @@ pub enum Phase {
     Total,
 }
 
+impl std::fmt::Display for Phase {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Phase::Dns => "resolving the name",
+            Phase::Connect => "connecting",
+            Phase::FirstByte => "the answer's first byte, with connecting,",
+            Phase::Idle => "the next piece of the answer",
+            Phase::Total => "the whole request",
+        })
+    }
+}
+
+impl Phase {
+    /// What is not known where it was too slow.
+    fn aftermath(self) -> &'static str {
+        match self {
+            Phase::Dns | Phase::Connect => "; nothing was sent",
+            Phase::FirstByte | Phase::Idle | Phase::Total => "; the request may have been carried out",
+        }
+    }
+}
+
 /// The exchange failed below HTTP.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
@@ -87,6 +109,9 @@ pub enum SendError {
     /// The gate refused.
     #[error("denied by the rule {}: {}", .0.rule, .0.message)]
     Denied(Denial),
+    /// It holds a secret, which its sender cannot know. The call ends here, and the guest is not told.
+    #[error("denied by the rule {}: {}", .0.rule, .0.message)]
+    SecretSent(Denial),
     /// A bound was hit.
     #[error("the bound {name} was hit: at most {limit}")]
     Bound {
@@ -111,7 +136,7 @@ pub enum SendError {
     #[error("{}: {}", .0.origin, .0.message)]
     Tls(Fault),
     /// Too slow.
-    #[error("too slow: {phase:?} took longer than {limit_ms} ms")]
+    #[error("too slow: {phase} took longer than {limit_ms} ms{}", .phase.aftermath())]
     Timeout {
         /// Which part.
         phase: Phase,
@@ -133,7 +158,7 @@ impl SendError {
     /// How the ledger names it.
     pub(crate) fn code(&self) -> Cow<'static, str> {
         Cow::Borrowed(match self {
-            SendError::Denied(denial) => return Cow::Owned(denial.rule.clone()),
+            SendError::Denied(denial) | SendError::SecretSent(denial) => return Cow::Owned(denial.rule.clone()),
             SendError::Bound { name, .. } => name,
             SendError::Credential(_) => "credential",
             SendError::CredentialCut(_) => "credential-revoked",
@@ -165,6 +190,12 @@ pub(crate) fn classify(origin: &str, error: &reqwest::Error, connect_ms: u32, he
         }
         return SendError::Connect(fault(io_words(error).unwrap_or("no connection")));
     }
+    if let Some(rustls::Error::AlertReceived(alert)) = find::<rustls::Error>(error)
+        && is_of_certificate(*alert)
+    {
+        // Since TLS 1.3 a server says so after the client has ended its handshake, and reads no request before.
+        return SendError::Tls(fault(&format!("it does not take the client certificate: {alert:?}")));
+    }
     if let Some(tls) = find::<rustls::Error>(error) {
         return SendError::Protocol(fault(&format!("the secure connection broke: {}", tls_words(tls))));
     }
@@ -188,6 +219,22 @@ pub(crate) fn classify(origin: &str, error: &reqwest::Error, connect_ms: u32, he
     })))
 }
 
+/// Whether a server refuses a client's certificate by this alert (RFC 8446, section 6.2).
+fn is_of_certificate(alert: rustls::AlertDescription) -> bool {
+    use rustls::AlertDescription as Alert;
+    matches!(
+        alert,
+        Alert::BadCertificate
+            | Alert::UnsupportedCertificate
+            | Alert::CertificateRevoked
+            | Alert::CertificateExpired
+            | Alert::CertificateUnknown
+            | Alert::UnknownCA
+            | Alert::CertificateRequired
+            | Alert::AccessDenied
+    )
+}
+
 /// Whether nothing came at all, or not the whole of a response's head.
 fn went_away(error: &hyper::Error) -> bool {
     error.is_incomplete_message() || error.is_closed() || error.is_canceled()
@@ -206,7 +253,7 @@ fn tls_words(error: &rustls::Error) -> String {
             "its certificate is not signed by an authority that this host trusts".to_owned()
         }
         Error::InvalidCertificate(_) => "its certificate is not valid".to_owned(),
-        Error::AlertReceived(alert) => format!("it ended the handshake with the alert {alert:?}"),
+        Error::AlertReceived(alert) => format!("it ended the connection with the alert {alert:?}"),
         _ => "it does not speak TLS as it should".to_owned(),
     }
 }

@@ -7,16 +7,19 @@ use std::{
 };
 
 use http::{HeaderMap, HeaderName, HeaderValue};
-use portcullis_gate::{Denial, Header, Limits, Method, OpenRoute, RequestUrl, embedded_address, judge_address};
-use portcullis_vault::{Outgoing, Ready, Scrubber};
+use portcullis_gate::{Denial, Header, Limits, Method, OpenRoute, RequestUrl, Scheme, embedded_address, judge_address};
+use portcullis_vault::{Outgoing, Ready};
 use reqwest::{Body, Response};
 use tokio::time::{timeout, timeout_at};
 use zeroize::Zeroizing;
 
 use crate::{
     decode::{self, Coding, Refusal},
+    derived,
     error::{Fault, Phase, SendError, classify},
+    honest,
     outbound::{HttpRequest, HttpResponse, Outbound},
+    wanted::{LONG_SEARCH, Signatures, Wanted, in_lines, search_request},
 };
 
 /// What the host calls itself where the guest does not say.
@@ -24,9 +27,8 @@ const USER_AGENT: &str = concat!("portcullis/", env!("CARGO_PKG_VERSION"));
 
 /// The status by which an upstream refuses a credential (RFC 9110, section 15.5.2).
 const UNAUTHORIZED: u16 = 401;
-
-/// Longest body that is searched for secrets on the spot, in bytes: at the worst that takes three milliseconds.
-const LONG_SEARCH: usize = 64 * 1024;
+/// The status by which AWS does (Amazon S3, "Error responses": `InvalidAccessKeyId`, `SignatureDoesNotMatch`).
+const FORBIDDEN: u16 = 403;
 
 /// Carries out one exchange within the limits.
 pub(crate) async fn run(
@@ -95,18 +97,35 @@ async fn steps(
 ) -> Result<HttpResponse, SendError> {
     let vault = &outbound.parts.vault;
     let ready = vault.ready(&route.slots, &outbound.parts.powers.operation).await.map_err(SendError::Credential)?;
+    let wanted = Wanted::new(ready.scrubber().clone(), &outbound.signatures);
+    search_request(request, url, route, &outbound.parts.limits, &wanted).await?;
     if route.slots.is_empty() {
         return send(outbound, request, url, route, &ready, found).await;
     }
-    let response = tokio::select! {
+    let answer = tokio::select! {
         biased;
         slot = ready.cut() => return Err(SendError::CredentialCut(slot)),
-        response = send(outbound, request, url, route, &ready, found) => response?,
+        answer = send(outbound, request, url, route, &ready, found) => answer,
     };
-    if response.status == UNAUTHORIZED {
+    if is_refused(&answer, route) {
         found.renewed = vault.refused(&ready).await;
     }
-    Ok(response)
+    answer
+}
+
+/// Whether the upstream does not take the credential. AWS says that a key or a signature is not known with 403; a client
+/// certificate is refused in the handshake, before the request is read.
+fn is_refused(answer: &Result<HttpResponse, SendError>, route: &OpenRoute) -> bool {
+    let any = |is: fn(&Scheme) -> bool| route.slots.iter().any(|slot| is(&slot.scheme));
+    match answer {
+        Ok(response) => match response.status {
+            UNAUTHORIZED => true,
+            FORBIDDEN => any(|scheme| matches!(scheme, Scheme::Sigv4 { .. })),
+            _ => false,
+        },
+        Err(SendError::Tls(_)) => any(|scheme| matches!(scheme, Scheme::ClientCertificate)),
+        Err(_) => false,
+    }
 }
 
 async fn send(
@@ -121,7 +140,7 @@ async fn send(
     let connections = &outbound.parts.connections;
     let generation = ready.generation();
     let addresses = resolve(outbound, url, generation).await?;
-    let mut sendable = request_for(request, url, ready)?;
+    let mut sendable = request_for(request, url, ready, &outbound.signatures)?;
     outbound.tally(|tally| tally.bytes_out += wire_bytes(&sendable));
 
     // One that there is a connection to, if any; then in the resolver's order.
@@ -142,11 +161,13 @@ async fn send(
             Ok(answer) => {
                 answer.map_err(|error| classify(url.origin(), &error, limits.connect_ms, limits.header_count))
             }
-            Err(_) => Err(SendError::Timeout { phase: Phase::FirstByte, limit_ms: limits.first_byte_ms }),
+            // How much of it the connection took is not known: it is what was waited that is told.
+            Err(_) => Err(SendError::Timeout { phase: Phase::FirstByte, limit_ms: wait }),
         };
         match (answer, again) {
             (Ok(response), _) => {
-                return receive(outbound, response, (url, route), ready.scrubber(), &mut found.redactions).await;
+                let wanted = Wanted::new(ready.scrubber().clone(), &outbound.signatures);
+                return receive(outbound, response, (url, route), &wanted, &mut found.redactions).await;
             }
             (Err(error), Some(next)) if error.nothing_was_sent() => {
                 sendable = next;
@@ -195,7 +216,22 @@ async fn resolve(outbound: &Outbound, url: &RequestUrl, generation: u64) -> Resu
 }
 
 /// The request that goes on the wire: the very URL that was judged, and the secrets.
-fn request_for(request: &HttpRequest, url: &RequestUrl, ready: &Ready) -> Result<reqwest::Request, SendError> {
+fn request_for(
+    request: &HttpRequest,
+    url: &RequestUrl,
+    ready: &Ready,
+    signatures: &Signatures,
+) -> Result<reqwest::Request, SendError> {
+    let mut outgoing = outgoing(request, url)?;
+    signatures.add(ready.attach(&mut outgoing).map_err(SendError::Credential)?);
+    let mut sendable = reqwest::Request::new(outgoing.method, outgoing.url);
+    *sendable.headers_mut() = outgoing.headers;
+    *sendable.body_mut() = outgoing.body.map(Body::from);
+    Ok(sendable)
+}
+
+/// The request as it goes on the wire, without its secrets.
+pub(crate) fn outgoing(request: &HttpRequest, url: &RequestUrl) -> Result<Outgoing, SendError> {
     let method = match request.method {
         Method::Get => reqwest::Method::GET,
         Method::Head => reqwest::Method::HEAD,
@@ -221,12 +257,7 @@ fn request_for(request: &HttpRequest, url: &RequestUrl, ready: &Ready) -> Result
             headers.append(name, value);
         }
     }
-    let mut outgoing = Outgoing { method, url: url.as_url().clone(), headers, body: request.body.clone() };
-    ready.attach(&mut outgoing).map_err(SendError::Credential)?;
-    let mut sendable = reqwest::Request::new(outgoing.method, outgoing.url);
-    *sendable.headers_mut() = outgoing.headers;
-    *sendable.body_mut() = outgoing.body.map(Body::from);
-    Ok(sendable)
+    Ok(Outgoing { method, url: url.as_url().clone(), headers, body: request.body.clone() })
 }
 
 /// Reads a response within its caps, and takes out what secrets it echoes.
@@ -234,7 +265,7 @@ async fn receive(
     outbound: &Outbound,
     mut response: Response,
     (url, route): (&RequestUrl, &OpenRoute),
-    scrubber: &Arc<Scrubber>,
+    wanted: &Wanted,
     redactions: &mut u32,
 ) -> Result<HttpResponse, SendError> {
     let limits: &Limits = &route.limits.below(&outbound.parts.limits);
@@ -249,11 +280,16 @@ async fn receive(
     let refused = |refusal: Refusal| {
         refusal
             .bound(limits)
-            .unwrap_or_else(|| protocol(url, "the response says that it is gzip, and is not or breaks off"))
+            .unwrap_or_else(|| protocol(url, "its Content-Encoding says gzip, and the body is none or breaks off"))
     };
+    if let Some(problem) = honest::problem(response.status().as_u16(), response.headers()) {
+        return Err(protocol(url, &problem));
+    }
     // Nobody asked for another coding, and a secret in it would not be found.
-    let coding = Coding::of(response.headers())
-        .ok_or_else(|| protocol(url, "the response is compressed in a way that was not asked for"))?;
+    let coding = Coding::of_response(response.headers()).map_err(|unknown| {
+        let asked = decode::ACCEPTED;
+        protocol(url, &format!("its Content-Encoding is `{unknown}`, which was not asked for; only {asked} was"))
+    })?;
     if response.content_length().is_some_and(|announced| announced > limits.response_bytes.into()) {
         return Err(refused(Refusal::TooLarge));
     }
@@ -266,19 +302,22 @@ async fn receive(
         body.push(&piece).map_err(refused)?;
     }
     let body = body.finish().map_err(refused)?;
+    if let Some(problem) = honest::body_problem(response.headers(), &body) {
+        return Err(protocol(url, &problem));
+    }
     if coding == Coding::Gzip {
         // They tell of a body that the guest does not get.
         response.headers_mut().remove(http::header::CONTENT_ENCODING);
         response.headers_mut().remove(http::header::CONTENT_LENGTH);
     }
-    let headers = receive_headers(response.headers(), header_bytes, scrubber, redactions);
+    let mut headers = receive_headers(response.headers(), header_bytes, wanted, redactions);
     let body = if body.len() > LONG_SEARCH {
         // A body made to be slow to search takes a quarter of a second, which nobody else's call should wait for.
         let search = tokio::task::spawn_blocking({
-            let scrubber = scrubber.clone();
+            let wanted = wanted.clone();
             move || {
                 let mut found = 0;
-                (clean(&scrubber, body, &mut found), found)
+                (clean(&wanted, body, &mut found), found)
             }
         });
         let (body, found) =
@@ -286,24 +325,22 @@ async fn receive(
         *redactions += found;
         body
     } else {
-        clean(scrubber, body, redactions)
+        clean(wanted, body, redactions)
     };
-    Ok(HttpResponse { status: response.status().as_u16(), headers, body })
+    if *redactions > 0 {
+        derived::remove(&mut headers, body.len());
+    }
+    Ok(HttpResponse { status: response.status().as_u16(), url: url.to_string(), headers, body })
 }
 
 /// The header fields, without what secrets they echo. Names are searched as well: they are the upstream's text too.
-fn receive_headers(received: &HeaderMap, bytes: usize, scrubber: &Scrubber, redactions: &mut u32) -> Vec<Header> {
+fn receive_headers(received: &HeaderMap, bytes: usize, wanted: &Wanted, redactions: &mut u32) -> Vec<Header> {
     // One search over all of them first; no secret holds the newline between two.
-    let mut all = Zeroizing::new(Vec::with_capacity(bytes + 2 * received.len()));
-    for (name, value) in received {
-        for text in [name.as_str().as_bytes(), value.as_bytes()] {
-            all.extend_from_slice(text);
-            all.push(b'\n');
-        }
-    }
-    let echoes = scrubber.scrub(&all).is_some();
+    let fields = received.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
+    let all = in_lines(bytes + 2 * received.len(), fields);
+    let echoes = wanted.scrub(&all).is_some();
     let mut searched = |text: &[u8]| match echoes {
-        true => clean(scrubber, Zeroizing::new(text.to_vec()), redactions),
+        true => clean(wanted, Zeroizing::new(text.to_vec()), redactions),
         false => text.to_vec(),
     };
     received
@@ -316,8 +353,8 @@ fn receive_headers(received: &HeaderMap, bytes: usize, scrubber: &Scrubber, reda
 }
 
 /// What may be handed on. Where that is not all of it, what it was taken from is wiped.
-fn clean(scrubber: &Scrubber, mut bytes: Zeroizing<Vec<u8>>, redactions: &mut u32) -> Vec<u8> {
-    match scrubber.scrub(&bytes) {
+fn clean(wanted: &Wanted, mut bytes: Zeroizing<Vec<u8>>, redactions: &mut u32) -> Vec<u8> {
+    match wanted.scrub(&bytes) {
         None => std::mem::take(&mut *bytes),
         Some(scrubbed) => {
             *redactions += scrubbed.found;

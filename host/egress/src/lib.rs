@@ -10,7 +10,10 @@
 //! | `traffic.rs` | what an integration remembers of its traffic |
 //! | `exchange.rs` | one try: resolve, judge, attach, send, cap, scrub |
 //! | `token.rs` | a request to an authorization server |
+//! | `wanted.rs` | what requests and answers are searched for, and the search of a request |
+//! | `derived.rs` | fields that tell of a body that a guest does not get |
 //! | `record.rs` | what a try leaves behind for receipt and ledger |
+//! | `honest.rs` | what no honest peer answers |
 //! | `decode.rs` | a response's body under its caps, unpacked where it is gzip |
 //! | `head_sink.rs` | signed heads of the ledger to a server that keeps them |
 //! | `resolve.rs` | names to addresses |
@@ -29,9 +32,11 @@ mod breaker;
 mod connections;
 mod curl;
 mod decode;
+mod derived;
 mod error;
 mod exchange;
 mod head_sink;
+mod honest;
 mod outbound;
 mod rate;
 mod record;
@@ -40,6 +45,8 @@ mod resolve;
 mod retry;
 mod token;
 mod traffic;
+mod wanted;
+mod written;
 
 pub use answer::{Body, WouldSend};
 pub use connections::Connections;

@@ -3,7 +3,7 @@
 use std::{
     collections::{BTreeMap, HashMap},
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, OnceLock, PoisonError,
         atomic::{AtomicU32, Ordering},
     },
 };
@@ -11,11 +11,12 @@ use std::{
 use bytes::Bytes;
 use futures::{StreamExt, stream};
 use portcullis_gate::{
-    Decision, Denial, Header, Limits, Method, OpenRoute, OperationPowers, Reason, Request, RequestUrl, decide,
+    Decision, Denial, Header, Limits, LinkPlace, Method, OpenRoute, OperationPowers, Reason, Request, RequestUrl,
+    Scheme, decide,
 };
 use portcullis_ledger::{Exchange, Mode};
 use portcullis_schema::Schema;
-use portcullis_vault::Vault;
+use portcullis_vault::{Vault, body_fits};
 
 use crate::{
     answer::{SHOWN, WouldSend, answer, would_send},
@@ -26,6 +27,8 @@ use crate::{
     record::UnderWay,
     redirect, retry,
     traffic::Traffic,
+    wanted::{self, Signatures},
+    written::Written,
 };
 
 /// Most header fields that are left behind one by one on a hop; where there are more, all but the common ones are.
@@ -51,6 +54,8 @@ pub struct HttpRequest {
 pub struct HttpResponse {
     /// The status.
     pub status: u16,
+    /// The URL that it came from, as the gate judged it: after redirects, the last of them.
+    pub url: String,
     /// Header fields, without what secrets they echoed.
     pub headers: Vec<Header>,
     /// The whole body, without what secrets it echoed.
@@ -91,10 +96,16 @@ pub struct OutboundParts {
 pub struct Outbound {
     pub(crate) parts: OutboundParts,
     pub(crate) intake: Intake,
+    /// What was made with secrets for this call's requests.
+    pub(crate) signatures: Signatures,
+    /// A request held a secret: nothing more is sent.
+    over: OnceLock<Denial>,
     started: AtomicU32,
     /// Requests by method and granted template, for granted routes with a limit of their own.
     by_route: Mutex<HashMap<(Method, String), u32>>,
     tally: Mutex<Tally>,
+    /// Links that answers of this call held.
+    written: Written,
 }
 
 /// What went out during a call, for its receipt and its record.
@@ -152,9 +163,12 @@ impl Outbound {
         Self {
             parts,
             intake: Intake::default(),
+            signatures: Signatures::default(),
+            over: OnceLock::new(),
             started: AtomicU32::new(0),
             by_route: Mutex::default(),
             tally: Mutex::default(),
+            written: Written::default(),
         }
     }
 
@@ -201,10 +215,15 @@ impl Outbound {
     }
 
     async fn send_numbered(&self, request: HttpRequest, number: u32) -> Result<HttpResponse, SendError> {
-        let result = match self.parts.mode {
-            Mode::Sandbox => self.answer(&request, number).await,
-            Mode::Live => self.follow(request, number).await,
+        let result = match (self.over.get(), self.parts.mode) {
+            (Some(denial), _) => Err(SendError::SecretSent(denial.clone())),
+            (None, Mode::Sandbox) => self.answer(&request, number).await,
+            (None, Mode::Live) => self.follow(request, number).await,
         };
+        if let Err(SendError::SecretSent(denial)) = &result {
+            // Another one may have been first.
+            let _ = self.over.set(denial.clone());
+        }
         let bound = match &result {
             Err(SendError::Bound { name, .. }) => Some(*name),
             Err(SendError::Unavailable(at)) => Some(at.limit.unwrap_or(at.reason.code())),
@@ -230,9 +249,10 @@ impl Outbound {
         let mut whence: Option<String> = None;
         let mut hops = 0;
         loop {
-            let response = retry::run(self, &request, &url, route, deadline)
+            let mut response = retry::run(self, &request, &url, route, deadline)
                 .await
                 .map_err(|error| redirect::tell(error, whence.as_deref()))?;
+            self.written.note(&mut response, &url, &self.parts.powers, limits.url_bytes).await;
             if limits.redirects == 0 {
                 return Ok(response);
             }
@@ -261,7 +281,9 @@ impl Outbound {
     fn parse(&self, request: &HttpRequest, number: u32) -> Result<RequestUrl, SendError> {
         let limits = &self.parts.limits;
         check_sizes(request, number, limits)?;
-        RequestUrl::parse(&request.url, limits.url_bytes as usize)
+        self.parts
+            .powers
+            .parse_url(&request.url, limits.url_bytes as usize)
             .map_err(|refusal| SendError::Denied(Denial::url(&request.url, &refusal)))
     }
 
@@ -286,7 +308,8 @@ impl Outbound {
     /// Asks the gate.
     fn judge(&self, request: &HttpRequest, url: &RequestUrl) -> Result<&OpenRoute, Reason> {
         let powers = &self.parts.powers;
-        match decide(&as_judged(request, url), powers) {
+        let written = self.written.places(url, powers);
+        match decide(&as_judged(request, url, written.as_deref().unwrap_or_default()), powers) {
             // `decide` gives numbers of open routes only; were it ever to give another, nothing would leave.
             Decision::Allow(number) => powers.route(number).ok_or(Reason::Path),
             Decision::Deny(reason) => Err(reason),
@@ -295,7 +318,9 @@ impl Outbound {
 
     /// Tells why the gate said no.
     fn denied(&self, reason: Reason, request: &HttpRequest, url: &RequestUrl) -> SendError {
-        SendError::Denied(Denial::new(reason, &as_judged(request, url), &self.parts.powers))
+        let written = self.written.places(url, &self.parts.powers);
+        let request = as_judged(request, url, written.as_deref().unwrap_or_default());
+        SendError::Denied(Denial::new(reason, &request, &self.parts.powers))
     }
 
     /// Asks the gate about a hop. The credential, and the guest's own header fields, go on only where the hop's own route
@@ -322,6 +347,12 @@ impl Outbound {
         let url = self.parse(request, number)?;
         let route = self.judge(request, &url).map_err(|reason| self.denied(reason, request, &url))?;
         self.take_turn(request, route)?;
+        // What live mode would not send is not answered: neither of both asks for a secret.
+        wanted::check_coding(request, route, &self.parts.limits)?;
+        if route.slots.iter().any(|slot| matches!(slot.scheme, Scheme::Body { .. })) {
+            let mut outgoing = exchange::outgoing(request, &url)?;
+            body_fits(&route.slots, &mut outgoing).map_err(SendError::Credential)?;
+        }
         // Nothing here waits: without this, ten thousand answers would keep a thread from everybody else.
         tokio::task::yield_now().await;
         self.tally(|tally| {
@@ -330,11 +361,14 @@ impl Outbound {
         });
         let under_way = UnderWay::start(self, request, &url, route, 1);
         let seed = self.parts.seed.wrapping_add(number.into());
-        let response = match self.parts.responses.get(&route.id) {
+        let mut response = match self.parts.responses.get(&route.id) {
             Some(schema) => answer(&url, schema, seed),
             None => answer_missing(&url, route),
         };
         under_way.end(&response);
+        if let Ok(response) = &mut response {
+            self.written.note(response, &url, &self.parts.powers, self.parts.limits.url_bytes).await;
+        }
         response
     }
 
@@ -355,14 +389,15 @@ impl Outbound {
     }
 }
 
-/// A request as the gate judges it.
-fn as_judged<'a>(request: &'a HttpRequest, url: &'a RequestUrl) -> Request<'a> {
+/// A request as the gate judges it. `written` says where its URL was found in answers.
+fn as_judged<'a>(request: &'a HttpRequest, url: &'a RequestUrl, written: &'a [LinkPlace]) -> Request<'a> {
     Request {
         method: request.method,
         url,
         headers: &request.headers,
         body: request.body.is_some(),
         slots: &request.slots,
+        written,
     }
 }
 

@@ -157,7 +157,7 @@ mod tests {
     fn answer(status: u16, fields: &[(&str, &str)]) -> HttpResponse {
         let headers =
             fields.iter().map(|(name, value)| Header { name: (*name).to_owned(), value: value.as_bytes().to_vec() });
-        HttpResponse { status, headers: headers.collect(), body: Vec::new() }
+        HttpResponse { status, url: String::new(), headers: headers.collect(), body: Vec::new() }
     }
 
     type Case<'a> = (u16, &'a [(&'a str, &'a str)], Option<u64>);

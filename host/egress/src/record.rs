@@ -41,7 +41,7 @@ impl<'a> UnderWay<'a> {
         self.ended = true;
         match end {
             Ok(response) => self.record(Some(response.status), None),
-            Err(SendError::Denied(_)) => {}
+            Err(SendError::Denied(_) | SendError::SecretSent(_)) => {}
             Err(error) => self.record(None, Some(error.code())),
         }
         self.found.renewed

@@ -4,10 +4,11 @@
 //! only what it is. Methods and bodies follow the Fetch standard, section 4.4 ("HTTP-redirect fetch"): 303 asks with GET,
 //! 301 and 302 turn POST into GET, 307 and 308 change nothing.
 //!
-//! A location is joined to the URL it came from as text, never resolved by a URL library: that would repair what the gate
-//! is to refuse. So `..` in a location is refused like `..` in a guest's URL.
+//! A location is resolved by the algorithm of RFC 3986 (`portcullis-reference`), never by a URL library, which would repair
+//! what the gate is to refuse. Its dot segments are legal and lead where the RFC says; the gate judges the result.
 
 use portcullis_gate::{Denial, Header, Method, RequestUrl, UrlRefusal, printable};
+use portcullis_reference::resolve;
 
 use crate::{
     error::SendError,
@@ -19,7 +20,7 @@ const FOR_ANYBODY: [&str; 4] = ["accept", "accept-language", "content-type", "us
 /// Longest piece of a URL that is repeated in a denial, in characters.
 const QUOTE: usize = 200;
 
-/// Where this response sends the request, joined to where it came from; none if it is no redirect.
+/// Where this response sends the request, resolved against where it came from; none if it is no redirect.
 pub(crate) fn location(response: &HttpResponse, from: &RequestUrl) -> Option<Result<String, Denial>> {
     if !matches!(response.status, 301 | 302 | 303 | 307 | 308) {
         return None;
@@ -31,34 +32,11 @@ pub(crate) fn location(response: &HttpResponse, from: &RequestUrl) -> Option<Res
         let refusal = UrlRefusal::Ambiguous { what: "there are several Location fields", canonical: None };
         return Some(Err(Denial::url(&text, &refusal)));
     }
-    Some(Ok(join(from, &text)))
-}
-
-/// The reference as an absolute URL, by RFC 3986, section 5.2, but for the dot segments. The fragment is never sent.
-fn join(from: &RequestUrl, reference: &str) -> String {
-    let reference = reference.split('#').next().unwrap_or_default();
-    let origin = from.origin();
-    if has_scheme(reference) {
-        reference.to_owned()
-    } else if reference.is_empty() {
-        from.to_string()
-    } else if reference.starts_with("//") {
-        format!("{}:{reference}", from.scheme())
-    } else if reference.starts_with('/') {
-        format!("{origin}{reference}")
-    } else if reference.starts_with('?') {
-        format!("{origin}{}{reference}", from.path())
-    } else {
-        let folder = from.path().rsplit_once('/').map_or("", |(folder, _)| folder);
-        format!("{origin}{folder}/{reference}")
+    if std::str::from_utf8(value).is_err() {
+        let refusal = UrlRefusal::Ambiguous { what: "the Location field is not UTF-8", canonical: None };
+        return Some(Err(Denial::url(&text, &refusal)));
     }
-}
-
-/// Whether it begins with a scheme (RFC 3986, section 3.1).
-fn has_scheme(reference: &str) -> bool {
-    let Some((scheme, _)) = reference.split_once(':') else { return false };
-    scheme.starts_with(|c: char| c.is_ascii_alphabetic())
-        && scheme.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b))
+    Some(Ok(resolve(from.as_url().as_str(), &text)))
 }
 
 /// The request that a redirect with this status asks for. Its headers still are those of the first.
@@ -93,10 +71,10 @@ pub(crate) fn whence(status: u16, method: Method, url: &RequestUrl) -> String {
 
 /// The same error; a denial says that it was of a redirect, and whence.
 pub(crate) fn tell(error: SendError, whence: Option<&str>) -> SendError {
+    let from = |denial: Denial, whence| Denial { message: format!("{whence}: {}", denial.message), ..denial };
     match (error, whence) {
-        (SendError::Denied(denial), Some(whence)) => {
-            SendError::Denied(Denial { message: format!("{whence}: {}", denial.message), ..denial })
-        }
+        (SendError::Denied(denial), Some(whence)) => SendError::Denied(from(denial, whence)),
+        (SendError::SecretSent(denial), Some(whence)) => SendError::SecretSent(from(denial, whence)),
         (error, _) => error,
     }
 }
@@ -120,47 +98,56 @@ mod tests {
         headers.iter().map(|header| header.name.as_str()).collect()
     }
 
+    fn led_to(from: &str, reference: &str) -> String {
+        let header = Header { name: "Location".to_owned(), value: reference.into() };
+        let response = HttpResponse { status: 302, url: from.to_owned(), headers: vec![header], body: Vec::new() };
+        location(&response, &url(from)).unwrap().unwrap()
+    }
+
     #[test]
-    fn a_reference_is_joined_as_rfc_3986_says() {
-        let from = url("https://a.example:8443/b/c?q=1");
+    fn a_location_is_resolved_as_rfc_3986_says() {
+        let from = "https://a.example:8443/b/c?q=1";
         for (reference, to) in [
             ("https://b.example/x", "https://b.example/x"),
-            ("HTTP://b.example/x#top", "HTTP://b.example/x"),
+            ("HTTP://b.example/x#top", "http://b.example/x"),
             ("//b.example/x", "https://b.example/x"),
             ("/x?y", "https://a.example:8443/x?y"),
             ("x", "https://a.example:8443/b/x"),
             ("?r=2", "https://a.example:8443/b/c?r=2"),
             ("#top", "https://a.example:8443/b/c?q=1"),
             ("a/b:c", "https://a.example:8443/b/a/b:c"),
+            ("../x", "https://a.example:8443/x"),
+            ("/x/../y/.", "https://a.example:8443/y/"),
+            ("../../../x", "https://a.example:8443/x"),
+            ("/a b?ü", "https://a.example:8443/a%20b?%C3%BC"),
         ] {
-            assert_eq!(join(&from, reference), to);
+            assert_eq!(led_to(from, reference), to);
         }
     }
 
     #[test]
     fn what_a_library_would_repair_stays_as_it_is_and_is_refused() {
-        let from = url("https://a.example/b/c");
+        let from = "https://a.example/b/c";
         for reference in [
-            "../x",
-            "/x/../y",
             "/\\b.example/",
             "\\\\b.example/x",
             "///b.example/",
             "https:/b.example/x",
+            "https:/..//b.example/x",
             "https:b.example",
             "https://a.example@b.example/",
             "https://2130706433/",
             "/a\tb",
-            "/a b",
             "https://ä.example/",
             "/%2e%2e/x",
+            "/a%2F../x",
         ] {
-            let joined = join(&from, reference);
-            let refusal = RequestUrl::parse(&joined, 8192).expect_err(reference);
-            assert_eq!(refusal.rule(), "url-ambiguous", "{reference} became {joined}");
+            let resolved = led_to(from, reference);
+            let refusal = RequestUrl::parse(&resolved, 8192).expect_err(reference);
+            assert_eq!(refusal.rule(), "url-ambiguous", "{reference} became {resolved}");
         }
         for other in ["javascript:alert(1)", "file:///etc/passwd", "data:text/plain,x"] {
-            assert_eq!(RequestUrl::parse(&join(&from, other), 8192).unwrap_err().rule(), "scheme-not-https");
+            assert_eq!(RequestUrl::parse(&led_to(from, other), 8192).unwrap_err().rule(), "scheme-not-https");
         }
     }
 
@@ -203,11 +190,13 @@ mod tests {
     #[test]
     fn two_locations_are_one_too_many() {
         let header = |value: &str| Header { name: "location".to_owned(), value: value.into() };
-        let response = |headers| HttpResponse { status: 302, headers, body: Vec::new() };
+        let response = |headers| HttpResponse { status: 302, url: String::new(), headers, body: Vec::new() };
         let from = url("https://a.example/");
         assert_eq!(location(&response(vec![header("/x")]), &from).unwrap().unwrap(), "https://a.example/x");
         let denial = location(&response(vec![header("/x"), header("/y")]), &from).unwrap().unwrap_err();
         assert_eq!(denial.rule, "url-ambiguous");
+        let latin = Header { name: "location".to_owned(), value: b"/\xfc".to_vec() };
+        assert_eq!(location(&response(vec![latin]), &from).unwrap().unwrap_err().rule, "url-ambiguous");
         assert!(location(&response(Vec::new()), &from).is_none());
         let ok = HttpResponse { status: 200, ..response(vec![header("/x")]) };
         assert!(location(&ok, &from).is_none());

@@ -138,7 +138,8 @@ mod tests {
 
     fn answer(status: u16, retry_after: Option<&str>) -> HttpResponse {
         let header = |value: &str| Header { name: "Retry-After".to_owned(), value: value.into() };
-        HttpResponse { status, headers: retry_after.map(header).into_iter().collect(), body: Vec::new() }
+        let headers = retry_after.map(header).into_iter().collect();
+        HttpResponse { status, url: String::new(), headers, body: Vec::new() }
     }
 
     #[test]

@@ -260,7 +260,7 @@ mod tests {
     }
 
     async fn fail(traffic: &Traffic, times: usize) {
-        let bad = Ok(HttpResponse { status: 503, headers: Vec::new(), body: Vec::new() });
+        let bad = Ok(HttpResponse { status: 503, url: String::new(), headers: Vec::new(), body: Vec::new() });
         for _ in 0..times {
             admit(traffic).await.unwrap().end(&bad);
         }
@@ -287,7 +287,7 @@ mod tests {
         permits.clear();
         let probe = admit(&traffic).await.unwrap();
         assert!(admit(&traffic).await.is_err());
-        probe.end(&Ok(HttpResponse { status: 200, headers: Vec::new(), body: Vec::new() }));
+        probe.end(&Ok(HttpResponse { status: 200, url: String::new(), headers: Vec::new(), body: Vec::new() }));
         assert!(join_all((0..8).map(|_| admit(&traffic))).await.iter().all(Result::is_ok));
     }
 
@@ -308,7 +308,8 @@ mod tests {
         let traffic = Traffic::default();
         let limits = Limits { requests_per_second: 10, ..Limits::default() };
         let header = portcullis_gate::Header { name: "retry-after".to_owned(), value: b"30".to_vec() };
-        traffic.learn(ORIGIN, &HttpResponse { status: 429, headers: vec![header], body: Vec::new() });
+        traffic
+            .learn(ORIGIN, &HttpResponse { status: 429, url: String::new(), headers: vec![header], body: Vec::new() });
         let blocked = traffic.admit(ORIGIN, &limits, Deadline::new(60_000));
         let soon = Duration::from_millis(20);
         assert!(tokio::time::timeout(soon, blocked).await.is_err(), "it waits");

@@ -31,8 +31,12 @@ impl BodyKind {
         }
     }
 
-    /// Whether a `Content-Type` is one of this kind; its parameters, such as `charset` and `boundary`, do not matter.
+    /// Whether a `Content-Type` is one of this kind. Of its parameters only `charset` matters: JSON and forms are UTF-8
+    /// (RFC 8259, section 8.1; the URL standard), and a secret in UTF-16 would not be found in them.
     fn allows(&self, value: &[u8]) -> bool {
+        if matches!(self, BodyKind::Json | BodyKind::Form) && !is_utf8(value) {
+            return false;
+        }
         // Of a list, servers take the first or the last.
         if value.contains(&b',') {
             return false;
@@ -80,6 +84,21 @@ impl BodyKind {
     }
 }
 
+/// Whether a media type names no character set, or UTF-8 or its subset ASCII.
+fn is_utf8(value: &[u8]) -> bool {
+    let parameters = value.split(|byte| *byte == b';').skip(1);
+    let named = parameters.filter_map(|parameter| {
+        let at = parameter.iter().position(|byte| *byte == b'=')?;
+        let (name, charset) = (parameter.get(..at)?.trim_ascii(), parameter.get(at + 1..)?.trim_ascii());
+        let charset = charset.strip_prefix(b"\"").unwrap_or(charset);
+        let charset = charset.strip_suffix(b"\"").unwrap_or(charset);
+        name.eq_ignore_ascii_case(b"charset").then_some(charset)
+    });
+    named.into_iter().all(|charset| {
+        [&b"utf-8"[..], b"utf8", b"us-ascii", b"ascii"].iter().any(|known| charset.eq_ignore_ascii_case(known))
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -93,10 +112,20 @@ mod tests {
     #[test]
     fn a_kind_is_said_by_its_media_type_and_no_other() {
         let json = BodyKind::Json;
-        for value in ["application/json", "Application/JSON; charset=utf-8", "application/fhir+json", " text/x+JSON "] {
+        for value in [
+            "application/json",
+            "Application/JSON; charset=utf-8",
+            "application/fhir+json",
+            " text/x+JSON ",
+            "application/json;charset=\"UTF-8\"",
+            "application/json; charset=us-ascii",
+        ] {
             assert!(said(&json, &[value]), "{value}");
         }
         for value in [
+            "application/json; charset=utf-16",
+            "application/json;Charset=\"UTF-16LE\"",
+            "application/json; a=b; charset = utf-7",
             "",
             "json",
             "application/jsonp",

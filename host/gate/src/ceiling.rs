@@ -13,13 +13,12 @@ use crate::{
     address::CarveOut,
     limits::{Limits, LimitsError},
     method::Method,
+    name::{NameError, check_full_name},
     printable,
+    strict::{self, MAX_RULES_BYTES},
     template::Template,
     url::RequestUrl,
 };
-
-/// Largest ceiling file, in bytes.
-const MAX_BYTES: usize = 1024 * 1024;
 
 /// What no grant goes beyond.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -41,6 +40,9 @@ pub struct Ceiling {
     /// The most that a limit may be, by its name in a grant's `[limits]`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub limits: BTreeMap<String, u64>,
+    /// Another one that holds as well. No file says so: see [`Ceiling::and`].
+    #[serde(skip)]
+    also: Option<Box<Ceiling>>,
 }
 
 /// Addresses that grants may carve out.
@@ -72,13 +74,21 @@ pub enum CeilingError {
     #[error("the ceiling cannot be read: {0}")]
     Syntax(String),
     /// Too large.
-    #[error("the ceiling has {0} bytes; at most {MAX_BYTES}")]
+    #[error("the ceiling has {0} bytes; at most {MAX_RULES_BYTES}")]
     TooLong(usize),
     /// Not an origin.
     #[error(
         "`{0}` is not an origin; write `https://api.example.com`, `https://api.example.com:8443` or `https://*.example.com`"
     )]
     Origin(String),
+    /// No integration can be called that.
+    #[error("`carve_outs[{index}].integrations`: {error}")]
+    Integration {
+        /// Which carve-out, from 0.
+        index: usize,
+        /// What is wrong.
+        error: NameError,
+    },
     /// No such limit.
     #[error("there is no limit `{0}`; the limits: {known}", known = Limits::NAMES.join(", "))]
     UnknownLimit(String),
@@ -90,20 +100,21 @@ pub enum CeilingError {
 impl Ceiling {
     /// Reads a ceiling from TOML, or from JSON where the text starts with `{`, and checks it.
     pub fn parse(text: &str) -> Result<Self, CeilingError> {
-        if text.len() > MAX_BYTES {
+        if text.len() > MAX_RULES_BYTES {
             return Err(CeilingError::TooLong(text.len()));
         }
-        let ceiling: Ceiling = if text.trim_start().starts_with('{') {
-            serde_json::from_str(text).map_err(|error| CeilingError::Syntax(error.to_string()))?
-        } else {
-            toml::from_str(text).map_err(|error| CeilingError::Syntax(error.to_string()))?
-        };
+        let ceiling: Ceiling = strict::parse(text).map_err(|error| CeilingError::Syntax(error.to_string()))?;
         ceiling.check()?;
         Ok(ceiling)
     }
 
     /// Checks what the shape alone cannot say.
     pub fn check(&self) -> Result<(), CeilingError> {
+        for (index, allowed) in self.carve_outs.iter().flatten().enumerate() {
+            for full in allowed.integrations.iter().flatten() {
+                check_full_name(full).map_err(|error| CeilingError::Integration { index, error })?;
+            }
+        }
         for (name, most) in &self.limits {
             if Limits::range(name).is_none() {
                 return Err(CeilingError::UnknownLimit(printable(name, 80)));
@@ -113,8 +124,36 @@ impl Ceiling {
         Ok(())
     }
 
+    /// This one and another one: nothing goes beyond either.
+    #[must_use]
+    pub fn and(mut self, other: Self) -> Self {
+        self.also = Some(Box::new(match self.also.take() {
+            Some(also) => also.and(other),
+            None => other,
+        }));
+        self
+    }
+
+    /// Whether it restricts nothing.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// The most that a limit may be by all that hold.
+    pub(crate) fn most(&self, name: &str) -> Option<u64> {
+        let also = self.also.as_ref().and_then(|also| also.most(name));
+        // 0 is no limit at all.
+        let low = |most: &u64| if *most == 0 { u64::MAX } else { *most };
+        self.limits.get(name).copied().into_iter().chain(also).min_by_key(low)
+    }
+
     /// Why no route of this method and template is open, if none is.
     pub(crate) fn forbids(&self, method: Method, template: &Template) -> Option<String> {
+        self.forbids_itself(method, template)
+            .or_else(|| self.also.as_ref().and_then(|also| also.forbids(method, template)))
+    }
+
+    fn forbids_itself(&self, method: Method, template: &Template) -> Option<String> {
         let origin = template.origin();
         if let Some(pattern) = self.forbidden_origins.iter().find(|pattern| pattern.matches(origin)) {
             return Some(format!("`forbidden_origins` has {pattern}"));
@@ -139,10 +178,13 @@ impl Ceiling {
     }
 
     fn leaves(&self, integration: &str, is_it: impl Fn(&CarveOut) -> bool) -> bool {
-        let Some(allowed) = &self.carve_outs else { return true };
-        allowed.iter().any(|allowed| {
-            let names = allowed.integrations.as_ref();
-            names.is_none_or(|names| names.iter().any(|name| name == integration)) && is_it(&allowed.addresses)
+        let mut all = std::iter::successors(Some(self), |ceiling| ceiling.also.as_deref());
+        all.all(|ceiling| {
+            let Some(allowed) = &ceiling.carve_outs else { return true };
+            allowed.iter().any(|allowed| {
+                let names = allowed.integrations.as_ref();
+                names.is_none_or(|names| names.iter().any(|name| name == integration)) && is_it(&allowed.addresses)
+            })
         })
     }
 
@@ -150,7 +192,10 @@ impl Ceiling {
     pub(crate) fn lower(&self, limits: &Limits) -> Limits {
         let mut lowered = limits.clone();
         self.limits.iter().for_each(|(name, most)| lowered.lower(name, *most));
-        lowered
+        match &self.also {
+            Some(also) => also.lower(&lowered),
+            None => lowered,
+        }
     }
 
     /// The JSON Schema of ceiling files.
@@ -219,11 +264,20 @@ impl fmt::Display for OriginPattern {
 mod tests {
     use super::*;
 
+    #[test]
+    fn a_name_that_stands_twice_is_refused_and_not_the_last_one_taken() {
+        let told = Ceiling::parse(r#"{"limits": {"requests": 4, "requests": 1000}}"#).unwrap_err().to_string();
+        assert!(told.contains("`/limits` has `requests` twice"), "{told}");
+        let told = Ceiling::parse(r#"{"methods": ["GET"], "methods": ["GET", "POST"]}"#).unwrap_err().to_string();
+        assert!(told.contains("has `methods` twice"), "{told}");
+        assert!(Ceiling::parse("[limits]\nrequests = 4\nrequests = 1000\n").is_err());
+    }
+
     const FULL: &str = r#"
         origins = ["https://api.example.com", "https://*.example.org:8443"]
         forbidden_origins = ["https://*.corp.example.org:8443"]
         methods = ["GET", "POST"]
-        carve_outs = [{ addresses = "127.0.0.1:8025", integrations = ["mail"] }, { addresses = "10.0.0.1:443" }]
+        carve_outs = [{ addresses = "127.0.0.1:8025", integrations = ["acme/mail"] }, { addresses = "10.0.0.1:443" }]
         [limits]
         fuel = 5_000_000
     "#;
@@ -311,9 +365,30 @@ mod tests {
     fn carve_outs_are_for_the_integrations_it_names() {
         let ceiling = Ceiling::parse(FULL).unwrap();
         let allows = |text: &str, integration| ceiling.allows_carve_out(&text.parse().unwrap(), integration);
-        assert!(allows("127.0.0.1:8025", "mail") && !allows("127.0.0.1:8025", "other"));
+        assert!(allows("127.0.0.1:8025", "acme/mail") && !allows("127.0.0.1:8025", "acme/other"));
         assert!(allows("10.0.0.1:443", "other") && !allows("10.0.0.1:80", "other") && !allows("10.0.0.2:443", "other"));
         assert!(!Ceiling::parse("carve_outs = []").unwrap().allows_carve_out(&"10.0.0.1:443".parse().unwrap(), "mail"));
+    }
+
+    #[test]
+    fn of_two_ceilings_both_hold_whichever_comes_first() {
+        let two = [
+            FULL,
+            "forbidden_origins = [\"https://api.example.com\"]\nmethods = [\"GET\"]\ncarve_outs = [{ addresses = \
+             \"10.0.0.0/8:443\" }]\n[limits]\nfuel = 1_000_000\nrequests_per_second = 0",
+        ];
+        for (one, other) in [(two[0], two[1]), (two[1], two[0])] {
+            let both = Ceiling::parse(one).unwrap().and(Ceiling::default()).and(Ceiling::parse(other).unwrap());
+            assert!(forbids(&both, Method::Get, "https://api.example.com/x").is_some());
+            assert!(forbids(&both, Method::Post, "https://a.example.org:8443/").is_some());
+            assert_eq!(forbids(&both, Method::Get, "https://a.example.org:8443/"), None);
+            let allows = |text: &str| both.allows_carve_out(&text.parse().unwrap(), "acme/mail");
+            assert!(allows("10.0.0.1:443") && !allows("10.0.0.2:443") && !allows("127.0.0.1:8025"));
+            assert_eq!((both.lower(&Limits::default()).fuel, both.most("fuel")), (1_000_000, Some(1_000_000)));
+            assert_eq!((both.most("requests_per_second"), both.most("wall_ms")), (Some(0), None));
+        }
+        let hidden = serde_json::json!({"also": {"methods": []}}).to_string();
+        assert!(Ceiling::parse(&hidden).unwrap_err().to_string().contains("also"), "no file says so");
     }
 
     #[test]
@@ -351,6 +426,8 @@ mod tests {
             ("https://api.example.com", "https://*.*.example.com", "is not an origin"),
             ("https://api.example.com", "https://*.127.0.0.1", "is not an origin"),
             ("https://api.example.com", "https://a*.example.com", "is not an origin"),
+            ("acme/mail", "mail", "`carve_outs[0].integrations`: `mail` is no name"),
+            ("acme/mail", "@host/mail", "begin with `@`"),
         ] {
             let error = Ceiling::parse(&FULL.replacen(from, to, 1)).unwrap_err().to_string();
             assert!(error.contains(names), "{error}");

@@ -9,6 +9,7 @@ use crate::{
     body::BodyKind,
     descriptor::{Descriptor, DescriptorError, RequestBody},
     header::{is_always_granted, is_reserved, is_same, is_token},
+    link::{self, LinkPlace},
     method::Method,
     parameter::{Parameter, Values},
     printable::{is_plain, printable},
@@ -16,7 +17,7 @@ use crate::{
     repeat::Repeat,
     scheme::OpenSlot,
     slots,
-    template::{Template, TemplateError},
+    template::{Tail, Template, TemplateError},
 };
 
 /// Largest descriptor: all its text together, in bytes.
@@ -72,6 +73,14 @@ pub(crate) fn check(descriptor: &Descriptor) -> Result<(), DescriptorError> {
         })?;
         let slots = slots::of_route(descriptor, route)
             .map_err(|(at, problem)| DescriptorError { at: format!("routes[{i}]{at}"), problem })?;
+        let is_prefix = Template::parse(&route.url).is_ok_and(|template| template.segments().1 == Tail::Any);
+        if let Some(problem) = link::problem(&route.links, route.method, is_prefix) {
+            return err(&format!("routes[{i}].links"), problem);
+        }
+        if !route.links.is_empty() && slots.iter().any(|slot| slot.segment.is_some()) {
+            let problem = "no secret goes into the path of a link: the host would change what the provider wrote";
+            return err(&format!("routes[{i}].slots"), problem.to_owned());
+        }
         check_parameters(
             &format!("routes[{i}].query"),
             &route.query,
@@ -152,6 +161,7 @@ fn text_bytes(descriptor: &Descriptor) -> usize {
             + r.url.len()
             + r.response.len()
             + r.slots.iter().map(String::len).sum::<usize>()
+            + r.links.iter().map(link_bytes).sum::<usize>()
             + r.request.as_ref().and_then(|body| body.schema.as_ref()).map_or(0, String::len)
             + r.query.iter().chain(&r.headers).map(parameter_bytes).sum::<usize>()
             + match r.request.as_ref().map(|body| &body.kind) {
@@ -167,6 +177,12 @@ fn text_bytes(descriptor: &Descriptor) -> usize {
             + o.routes.iter().map(String::len).sum::<usize>()
     });
     descriptor.description.len() + slots.chain(routes).chain(operations).sum::<usize>()
+}
+
+fn link_bytes(place: &LinkPlace) -> usize {
+    match place {
+        LinkPlace::Header(text) | LinkPlace::Body(text) => text.len(),
+    }
 }
 
 fn parameter_bytes(parameter: &Parameter) -> usize {

@@ -12,6 +12,7 @@ use std::net::IpAddr;
 use crate::{
     address::{AddressRefusal, judge_address},
     header::{Header, HeaderRefusal, is_always_granted, judge_header},
+    link::LinkPlace,
     method::Method,
     parameter::Parameter,
     powers::{OpenRoute, OperationPowers, RouteId},
@@ -32,6 +33,8 @@ pub struct Request<'a> {
     pub body: bool,
     /// The slots of the credentials the guest attached, in any order.
     pub slots: &'a [String],
+    /// Where this very URL was found in answers that its own origin gave in this call.
+    pub written: &'a [LinkPlace],
 }
 
 /// What the gate says.
@@ -52,6 +55,8 @@ pub enum Reason {
     Method,
     /// Routes at this origin with this method, none for this path.
     Path,
+    /// Only routes of links lead there, and nobody wrote this URL where they want it.
+    Link,
     /// A credential (the one of this number) that is none of the route's.
     Slot(usize),
     /// Not every credential of the route.
@@ -81,6 +86,7 @@ impl Reason {
             Reason::Origin => "origin-not-granted",
             Reason::Method => "method-not-granted",
             Reason::Path => "path-not-granted",
+            Reason::Link => "link-not-written",
             Reason::Slot(_) => "slot-not-granted",
             Reason::SlotMissing => "slot-missing",
             Reason::Query(_) => "query-not-granted",
@@ -101,11 +107,12 @@ impl Reason {
             Reason::Origin => 0,
             Reason::Method => 1,
             Reason::Path => 2,
-            Reason::Slot(_) | Reason::SlotMissing => 3,
-            Reason::Query(_) | Reason::QueryValue(_) => 4,
-            Reason::Body | Reason::BodyKind => 5,
-            Reason::Header(..) | Reason::HeaderName(_) | Reason::HeaderValue(_) => 6,
-            Reason::Address(_) => 7,
+            Reason::Link => 3,
+            Reason::Slot(_) | Reason::SlotMissing => 4,
+            Reason::Query(_) | Reason::QueryValue(_) => 5,
+            Reason::Body | Reason::BodyKind => 6,
+            Reason::Header(..) | Reason::HeaderName(_) | Reason::HeaderValue(_) => 7,
+            Reason::Address(_) => 8,
         }
     }
 }
@@ -146,6 +153,9 @@ pub fn decide(request: &Request<'_>, powers: &OperationPowers) -> Decision {
 
 /// The first respect in which a request falls short of a route to its path; none if it agrees in all.
 pub(crate) fn shortfall(request: &Request<'_>, route: &OpenRoute) -> Option<Reason> {
+    if !route.links.is_empty() && !route.links.iter().any(|place| request.written.contains(place)) {
+        return Some(Reason::Link);
+    }
     let is_own = |asked: &&String| route.slots.iter().any(|own| own.name == **asked);
     if let Some(position) = request.slots.iter().position(|asked| !is_own(&asked)) {
         return Some(Reason::Slot(position));

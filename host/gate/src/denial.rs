@@ -3,6 +3,8 @@
 //! The text reaches the guest, the caller and the ledger, so it names nothing that the guest did not name itself: no
 //! resolved address, no secret, no route of another operation.
 
+mod least;
+
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -13,14 +15,18 @@ use crate::{
     decide::{Reason, Request, shortfall},
     grant::GrantedRoute,
     header::HeaderRefusal,
-    intersect::MAX_COVERING,
+    intersect::{Declared, MAX_COVERING},
+    link,
     method::Method,
     powers::{OpenRoute, OperationPowers},
     printable::printable,
     query::{Decoded, is_slots, pairs, rules_for},
     scheme::Scheme,
+    template::Template,
     url::{RequestUrl, UrlRefusal},
 };
+
+use least::least;
 
 /// Longest piece of guest text repeated in a denial, in characters.
 const QUOTE: usize = 200;
@@ -35,7 +41,12 @@ const MAX_LINES: usize = 4 * 1024;
 /// A refusal. Its fields stand in the order of their names, which is how the ledger writes it (RFC 8785).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Denial {
-    /// The lines to add to the grant; none where no grant would help.
+    /// The least that would allow this request and no other: lines to add to the grant, with the request's own path and its own
+    /// query names. None where `allow_with` is the least, or where there is nothing to add. Like `asked` these are a guest's
+    /// words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub allow_request: Option<String>,
+    /// All that the adapter declares of this kind: the lines to add to the grant; none where no grant would help.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub allow_with: Option<String>,
     /// What was asked, as far as it was judged: method and URL without its query, or an operation's name.
@@ -67,13 +78,16 @@ impl Denial {
         };
         // What would help, and who would have to do it.
         let route_is_open = !is_route_missing(reason);
-        let (helps, allow_with) = match (reason, above, helping(reason, request, powers)) {
+        let helping = helping(reason, request, powers);
+        let (allow_with, allow_request) = helping.map_or((None, None), |(lines, least)| (Some(lines), least));
+        let (helps, allow_with) = match (reason, above, allow_with) {
             (Reason::Slot(_) | Reason::SlotMissing | Reason::Body | Reason::BodyKind | Reason::Header(..), ..) => {
                 ("", None)
             }
             (_, Some(ceiling), _) => {
                 let message = format!("{asked}: {what}. The host's ceiling is below it: {ceiling}.");
-                return Self { rule: reason.rule().to_owned(), asked, granted, message, allow_with: None };
+                let rule = reason.rule().to_owned();
+                return Self { rule, asked, granted, message, allow_request: None, allow_with: None };
             }
             (_, None, Some(lines)) if route_is_open => {
                 (" The adapter declares more than the grant allows.", Some(lines))
@@ -86,14 +100,23 @@ impl Denial {
         };
         let told = if granted.is_empty() { String::new() } else { format!(" Granted: {}.", granted.join(", ")) };
         let message = format!("{asked}: {what}.{helps}{told}");
-        Self { rule: reason.rule().to_owned(), asked, granted, message, allow_with: allow_with.map(bounded) }
+        let allow_request = allow_request.filter(|lines| allow_with.is_some() && lines.len() <= MAX_LINES);
+        let rule = reason.rule().to_owned();
+        Self { rule, asked, granted, message, allow_request, allow_with: allow_with.map(bounded) }
     }
 
     /// Tells why a text is not a URL that can be judged.
     pub fn url(text: &str, refusal: &UrlRefusal) -> Self {
         let asked = quote(&without_secrets(text));
         let message = format!("`{asked}`: {}.", printable(&refusal.to_string(), 2 * QUOTE));
-        Self { rule: refusal.rule().to_owned(), asked, granted: Vec::new(), message, allow_with: None }
+        Self {
+            rule: refusal.rule().to_owned(),
+            asked,
+            granted: Vec::new(),
+            message,
+            allow_request: None,
+            allow_with: None,
+        }
     }
 
     /// Tells that a URL's address, or one that its name resolved to, may not be dialled. Resolved addresses are not told.
@@ -111,6 +134,7 @@ impl Denial {
             asked: quote(url.origin()),
             granted: Vec::new(),
             message: format!("{} {what}: {refusal}.{above}", quote(url.host())),
+            allow_request: None,
             allow_with,
         }
     }
@@ -118,7 +142,45 @@ impl Denial {
     /// Tells that a slot may not be used. `rule` and `message` say why.
     pub fn slot(rule: &str, slot: &str, powers: &OperationPowers, message: String, allow_with: Option<String>) -> Self {
         let granted = powers.slots().take(LISTED).map(str::to_owned).collect();
-        Self { rule: rule.to_owned(), asked: quote(slot), granted, message, allow_with: allow_with.map(bounded) }
+        let (rule, asked, allow_with) = (rule.to_owned(), quote(slot), allow_with.map(bounded));
+        Self { rule, asked, granted, message, allow_request: None, allow_with }
+    }
+
+    /// Tells that a request holds what is stored in a slot, and where in it. Names the route, not the URL: the secret may
+    /// stand in that.
+    pub fn secret(method: Method, template: &Template, slot: &str, place: &str) -> Self {
+        let asked = quote(&format!("{method} {}", template.as_str()));
+        let of = if slot.is_empty() { "a slot".to_owned() } else { format!("the slot `{}`", quote(slot)) };
+        let message = format!(
+            "{asked}: {place} holds what is stored in {of}, which an adapter cannot know. Nothing was sent, and the call \
+             was ended. Where the input or the config holds it, take it out there; where it is no secret, put it into the \
+             config and not into a slot."
+        );
+        Self {
+            rule: "secret-in-request".to_owned(),
+            asked,
+            granted: Vec::new(),
+            message,
+            allow_request: None,
+            allow_with: None,
+        }
+    }
+
+    /// Tells that a request's body is packed so that it cannot be searched for secrets.
+    pub fn unsearchable(method: Method, template: &Template, what: &str) -> Self {
+        let asked = quote(&format!("{method} {}", template.as_str()));
+        let message = format!(
+            "{asked}: its Content-Encoding says {}, which cannot be searched for secrets. Send it as gzip or as it is.",
+            quote(what)
+        );
+        Self {
+            rule: "request-coding".to_owned(),
+            asked,
+            granted: Vec::new(),
+            message,
+            allow_request: None,
+            allow_with: None,
+        }
     }
 
     /// Tells that an operation is not granted: it is not declared (`None`), or these are the routes it needs.
@@ -131,14 +193,15 @@ impl Denial {
         let listed = granted.iter().take(LISTED).map(|granted| (*granted).to_owned()).collect();
         let Some(routes) = needs else {
             let message = format!("the adapter has no operation `{name}`; granted: {told}.");
-            return Self { rule, asked: name, granted: listed, message, allow_with: None };
+            return Self { rule, asked: name, granted: listed, message, allow_request: None, allow_with: None };
         };
         let all: Vec<String> =
             granted.iter().map(|granted| format!("\"{granted}\"")).chain([format!("\"{name}\"")]).collect();
         let routes: String = routes.iter().map(|route| format!("\n{}", route.to_toml_lines())).collect();
         let message = format!("the operation `{name}` is not granted; granted: {told}.");
         let allow_with = format!("operations = [{}]\n{routes}", all.join(", "));
-        Self { rule, asked: name, granted: listed, message, allow_with: Some(bounded(allow_with)) }
+        let allow_with = Some(bounded(allow_with));
+        Self { rule, asked: name, granted: listed, message, allow_request: None, allow_with }
     }
 }
 
@@ -193,6 +256,12 @@ fn what(reason: Reason, request: &Request<'_>, powers: &OperationPowers) -> Stri
         Reason::Origin => format!("no route to {} is open {during}", quote(url.origin())),
         Reason::Method => format!("no {method} route to {} is open {during}", quote(url.origin())),
         Reason::Path => format!("no {method} route to this path is open {during}"),
+        Reason::Link => format!(
+            "only links that {} writes itself lead there {during}, and no answer of this call had this very URL at {} \
+             (the newest links of a call are kept)",
+            quote(url.origin()),
+            link::told(powers.link_places()),
+        ),
         Reason::Query(position) if pair(position).is_some_and(|(name, _)| own(name)) => {
             format!("the query parameter `{}` is the credential's to write", name(position))
         }
@@ -206,7 +275,10 @@ fn what(reason: Reason, request: &Request<'_>, powers: &OperationPowers) -> Stri
         }
         Reason::SlotMissing => missing(request, powers),
         Reason::Body => "this route has no request body".to_owned(),
-        Reason::BodyKind => "the body's Content-Type must stand there once, and be one of this route's".to_owned(),
+        Reason::BodyKind => {
+            "the body's Content-Type must stand there once, and be one of this route's; JSON and forms are UTF-8"
+                .to_owned()
+        }
         Reason::Header(position, refusal) => {
             let why = match refusal {
                 HeaderRefusal::Name => "its name is not a header name",
@@ -254,6 +326,9 @@ fn granted(reason: Reason, request: &Request<'_>, powers: &OperationPowers) -> V
         Reason::Path => {
             here().filter(|route| route.method == method).map(|route| format!("{method} {}", route.template)).collect()
         }
+        Reason::Link => to_path()
+            .map(|route| format!("{} {} at {}", route.method, route.template, link::told(&route.links)))
+            .collect(),
         Reason::Query(_) => to_path().flat_map(|route| &route.query).map(ToString::to_string).collect(),
         // The rules that stand for its name: beside them a `*` says nothing.
         Reason::QueryValue(position) => {
@@ -280,21 +355,25 @@ fn granted(reason: Reason, request: &Request<'_>, powers: &OperationPowers) -> V
     listed
 }
 
-/// The lines for a grant by which the request would get furthest, if it would get further than this reason.
-fn helping(reason: Reason, request: &Request<'_>, powers: &OperationPowers) -> Option<String> {
-    let mut best: Option<(u8, &GrantedRoute)> = None;
+/// The lines for a grant by which the request would get furthest, if it would get further than this reason: all that is
+/// declared, and the least that allows this request, where that is less.
+fn helping(reason: Reason, request: &Request<'_>, powers: &OperationPowers) -> Option<(String, Option<String>)> {
+    let mut best: Option<(u8, &Declared)> = None;
     // No more of them than a grant can open: a refusal must not take longer than a decision.
     for declared in powers.declared(request.method, request.url).take(MAX_COVERING) {
         let reached = shortfall(request, &declared.open).map_or(u8::MAX, Reason::rank);
         if reached > best.map_or(reason.rank(), |(reached, _)| reached) {
-            best = Some((reached, &declared.granted));
+            best = Some((reached, declared));
         }
     }
-    let route = match best {
-        Some((_, route)) => route.clone(),
-        None => powers.left_open(request.method, request.url).filter(|_| is_route_missing(reason))?,
-    };
-    Some(carve_out_lines(request.url, powers) + &route.to_toml_lines())
+    let lines = |route: &GrantedRoute| carve_out_lines(request.url, powers) + &route.to_toml_lines();
+    match best {
+        Some((_, declared)) => Some((lines(&declared.granted), least(request, declared).as_ref().map(lines))),
+        None => {
+            let route = powers.left_open(request.method, request.url).filter(|_| is_route_missing(reason))?;
+            Some((lines(&route), None))
+        }
+    }
 }
 
 /// Whether a URL needs a carve-out that the ceiling leaves to no grant of this integration.

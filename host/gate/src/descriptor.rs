@@ -6,6 +6,7 @@ use crate::{
     body::BodyKind,
     check::check,
     grant::{GrantedRoute, RouteLimits},
+    link::LinkPlace,
     method::Method,
     parameter::Parameter,
     repeat::Repeat,
@@ -67,6 +68,9 @@ pub struct Route {
     pub slots: Vec<String>,
     /// The body it sends.
     pub request: Option<RequestBody>,
+    /// Where in answers a provider writes the URLs that this route stands for. Empty for any other route.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub links: Vec<LinkPlace>,
     /// Whether a request may be sent again.
     pub repeat: Repeat,
     /// JSON Schema of a successful response's body, as text.
@@ -96,6 +100,7 @@ impl Route {
             query: self.query.clone(),
             headers: self.header_rules(),
             slots: self.slots.clone(),
+            links: self.links.clone(),
             token_for: None,
             limits: RouteLimits::default(),
         }
@@ -192,6 +197,7 @@ pub(crate) mod tests {
             headers: Vec::new(),
             slots: slot.map(str::to_owned).into_iter().collect(),
             request: None,
+            links: Vec::new(),
             repeat: Repeat::Never,
             response: "{}".into(),
         };

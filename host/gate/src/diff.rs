@@ -16,6 +16,7 @@ use serde::Serialize;
 use crate::{
     body::BodyKind,
     descriptor::{Descriptor, DescriptorError, Effect, Route},
+    link::LinkPlace,
     method::Method,
     parameter::{Parameter, Values},
     printable::printable,
@@ -70,6 +71,7 @@ pub enum ChangeKind {
     Query,
     Headers,
     RouteSlots,
+    Links,
     Body,
     Repeat,
     Use,
@@ -94,6 +96,7 @@ impl ChangeKind {
             ChangeKind::Query => "route's query",
             ChangeKind::Headers => "route's headers",
             ChangeKind::RouteSlots => "route's slots",
+            ChangeKind::Links => "route's links",
             ChangeKind::Body => "route's body",
             ChangeKind::Repeat => "route's repeats",
             ChangeKind::Use => "operation's route",
@@ -125,6 +128,8 @@ struct Power {
     slots: BTreeSet<(String, String)>,
     /// The query parameters that the slots write: no rule of the query stands for them.
     own: BTreeSet<String>,
+    /// Where its URLs have to be written; empty where it takes any.
+    links: BTreeSet<LinkPlace>,
     body: Option<BodyKind>,
     repeat: Repeat,
 }
@@ -206,6 +211,7 @@ impl Power {
             headers: headers.collect(),
             own: slots.iter().filter_map(|slot| slot.scheme.query_name()).map(str::to_owned).collect(),
             slots: slots.iter().map(|slot| (slot.name.clone(), placed(slot))).collect(),
+            links: route.links.iter().cloned().collect(),
             body,
             repeat,
         })
@@ -217,6 +223,10 @@ impl Power {
         if !self.slots.is_empty() {
             let slots: Vec<&str> = self.slots.iter().map(|(slot, _)| slot.as_str()).collect();
             text += &format!(" with {}", slots.join(", "));
+        }
+        if !self.links.is_empty() {
+            let places: Vec<String> = self.links.iter().map(ToString::to_string).collect();
+            text += &format!(", where it is written at {}", places.join(", "));
         }
         text
     }
@@ -399,6 +409,13 @@ fn changed(changes: &mut Vec<Change>, (before, old): (&Power, &Route), (after, n
     };
     let more_slots = !after.slots.is_subset(&before.slots) || freed || freed_segment;
     change(ChangeKind::RouteSlots, more_slots, slots(before), slots(after));
+    let links = |power: &Power| {
+        let places: Vec<String> = power.links.iter().map(ToString::to_string).collect();
+        Some(if places.is_empty() { "any URL".to_owned() } else { places.join(", ") })
+    };
+    // Without places it takes any URL; with them, those that are written there.
+    let more_links = !before.links.is_empty() && (after.links.is_empty() || !after.links.is_subset(&before.links));
+    change(ChangeKind::Links, more_links, links(before), links(after));
     let body = |power: &Power| power.body.as_ref().map(BodyKind::told);
     change(ChangeKind::Body, after.body.is_some(), body(before), body(after));
     let repeat = |power: &Power| {

@@ -17,6 +17,7 @@ use crate::{
     grant::{Grant, GrantedRoute},
     intersect::{Fate, Intersection, Layer, Removed, intersect},
     limits::Limits,
+    link,
     parameter::{Parameter, told},
     powers::{GrantMismatch, undeclared},
     printable::printable,
@@ -247,6 +248,9 @@ fn narrowed(declared: &GrantedRoute, granted: &GrantedRoute) -> Option<String> {
     let same_header = |a: &Parameter, b: &Parameter| a.name.eq_ignore_ascii_case(&b.name);
     narrowed_rules(&mut words, "query", (&declared.query, &granted.query), same_name);
     narrowed_rules(&mut words, "headers", (&declared.headers, &granted.headers), same_header);
+    if declared.links.len() > granted.links.len() {
+        words.push(format!("links only at {}", link::told(&granted.links)));
+    }
     let limits = granted.limits.told();
     if !limits.is_empty() {
         words.push(format!("at most {limits}"));
@@ -301,12 +305,7 @@ fn limits(grant: &Grant, ceiling: &Ceiling, effective: &Limits) -> Vec<LimitLine
     let defaults = Limits::default();
     let line = |name: &&'static str| {
         let granted = grant.limits.get(name)?;
-        let line = LimitLine {
-            limit: name,
-            granted,
-            ceiling: ceiling.limits.get(*name).copied(),
-            effective: effective.get(name)?,
-        };
+        let line = LimitLine { limit: name, granted, ceiling: ceiling.most(name), effective: effective.get(name)? };
         (defaults.get(name) != Some(granted) || line.effective != granted).then_some(line)
     };
     Limits::NAMES.iter().filter_map(line).collect()

@@ -3,20 +3,23 @@
 //! A grant names an adapter by digest and lists concrete operations, routes and carve-outs. It is read strictly: an
 //! unknown word is an error, because a misspelt limit that is silently ignored is a hole.
 
+use std::net::{IpAddr, Ipv4Addr};
+
+use ipnet::IpNet;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    address::CarveOut,
+    address::{CarveOut, CarveOuts, judge_address},
     limits::{Limits, LimitsError},
+    link::{self, LinkPlace},
     method::Method,
     parameter::{Parameter, ParameterError},
     query::OTHERS,
-    template::{Template, TemplateError},
+    strict::{self, MAX_RULES_BYTES},
+    template::{Tail, Template, TemplateError},
+    tokens,
 };
-
-/// Largest grant file, in bytes.
-const MAX_BYTES: usize = 1024 * 1024;
 
 /// A grant: the powers of one integration.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -63,6 +66,11 @@ pub struct GrantedRoute {
     /// The slots whose secrets are added: all that the declared route has.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub slots: Vec<String>,
+    /// Makes it a route of links: it allows a URL only if the same origin wrote it in an answer of the same call, at one of
+    /// these places: `rel=next` in a Link header field, or a JSON pointer such as `/links/next`. Only then may the URL end
+    /// with `{name*}`, which stands for whatever follows, and for nothing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub links: Vec<LinkPlace>,
     /// The slot whose tokens the host itself asks for by this route. Such a route is open to no adapter, and has neither
     /// query, headers nor slots.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -130,7 +138,7 @@ pub enum GrantError {
     #[error("the grant cannot be read: {0}")]
     Syntax(String),
     /// Too large.
-    #[error("the grant has {0} bytes; at most {MAX_BYTES}")]
+    #[error("the grant has {0} bytes; at most {MAX_RULES_BYTES}")]
     TooLong(usize),
     /// Not a digest.
     #[error("`adapter` is `{0}`; write `sha256:` and 64 lower-case hex digits, as `portcullis inspect` prints them")]
@@ -151,6 +159,14 @@ pub enum GrantError {
         /// What is wrong.
         error: ParameterError,
     },
+    /// A route of links that cannot be one.
+    #[error("`routes[{index}]`: {problem}")]
+    Links {
+        /// Which route, from 0.
+        index: usize,
+        /// What is wrong.
+        problem: String,
+    },
     /// Plain http without a carve-out.
     #[error(
         "`routes[{index}].url` is `{url}`, which is plain http; write https, or carve its address and port out: \
@@ -165,7 +181,10 @@ pub enum GrantError {
         port: u16,
     },
     /// A route for tokens with something that is a guest's to send.
-    #[error("`routes[{0}]`: a route with `token_for` is the host's own; leave `query`, `headers` and `slots` away")]
+    #[error(
+        "`routes[{0}]`: a route with `token_for` is the host's own; leave `headers`, `slots` and `links` away, and name in `query` only \
+         what the token URL itself has, each with its one value"
+    )]
     TokenRoute(usize),
     /// A limit out of range.
     #[error(transparent)]
@@ -175,14 +194,10 @@ pub enum GrantError {
 impl Grant {
     /// Reads a grant from TOML, or from JSON where the text starts with `{`, and checks it.
     pub fn parse(text: &str) -> Result<Self, GrantError> {
-        if text.len() > MAX_BYTES {
+        if text.len() > MAX_RULES_BYTES {
             return Err(GrantError::TooLong(text.len()));
         }
-        let grant: Grant = if text.trim_start().starts_with('{') {
-            serde_json::from_str(text).map_err(|error| GrantError::Syntax(error.to_string()))?
-        } else {
-            toml::from_str(text).map_err(|error| GrantError::Syntax(error.to_string()))?
-        };
+        let grant: Grant = strict::parse(text).map_err(|error| GrantError::Syntax(error.to_string()))?;
         grant.check()?;
         Ok(grant)
     }
@@ -211,13 +226,42 @@ impl Grant {
                 return Err(GrantError::Parameter { index, error: ParameterError::AnyHeader });
             }
             if route.token_for.is_some()
-                && !(route.query.is_empty() && route.headers.is_empty() && route.slots.is_empty())
+                && !(route.query.iter().all(tokens::is_fixed)
+                    && route.headers.is_empty()
+                    && route.slots.is_empty()
+                    && route.links.is_empty())
             {
                 return Err(GrantError::TokenRoute(index));
+            }
+            let is_prefix = template.segments().1 == Tail::Any;
+            if let Some(problem) = link::problem(&route.links, route.method, is_prefix) {
+                return Err(GrantError::Links { index, problem });
             }
             route.limits.check()?;
         }
         Ok(self.limits.check()?)
+    }
+
+    /// The carve-outs that routes need: the address and port of each URL that names an address which is dialled under a
+    /// carve-out alone, and the loopback address for plain http to `localhost`. And the ports for which only the operator
+    /// knows the address, because a plain http URL names a host.
+    pub fn needed_carve_outs(routes: &[GrantedRoute]) -> (Vec<CarveOut>, Vec<u16>) {
+        let (mut needed, mut unknown): (Vec<CarveOut>, Vec<u16>) = (Vec::new(), Vec::new());
+        for template in routes.iter().filter_map(|route| Template::parse(&route.url).ok()) {
+            let url = template.origin_url();
+            let (secure, port) = (url.scheme() == "https", url.port());
+            let loopback = || (url.host() == "localhost").then_some(IpAddr::V4(Ipv4Addr::LOCALHOST));
+            match url.address().or_else(loopback).filter(|_| !secure || url.address().is_some()) {
+                Some(address) if judge_address(address, port, secure, &CarveOuts::default()).is_err() => {
+                    let carve_out = CarveOut::new(IpNet::from(address), Some(port)).ok();
+                    needed.extend(carve_out.filter(|carve_out| !needed.contains(carve_out)));
+                }
+                Some(_) => {}
+                None if secure || unknown.contains(&port) => {}
+                None => unknown.push(port),
+            }
+        }
+        (needed, unknown)
     }
 
     /// The grant as TOML, to be written to a file.
@@ -247,6 +291,10 @@ impl GrantedRoute {
         if !self.slots.is_empty() {
             let slots: Vec<String> = self.slots.iter().map(|slot| quote(slot)).collect();
             lines += &format!("slots = [{}]\n", slots.join(", "));
+        }
+        if !self.links.is_empty() {
+            let places: Vec<String> = self.links.iter().map(|place| quote(&place.to_string())).collect();
+            lines += &format!("links = [{}]\n", places.join(", "));
         }
         if let Some(slot) = &self.token_for {
             lines += &format!("token_for = {}\n", quote(slot));
@@ -284,6 +332,11 @@ mod tests {
         method = "POST"
         url = "https://login.example.com/token"
         token_for = "key"
+        [[routes]]
+        method = "GET"
+        url = "https://api.example.com/repositories/{link*}"
+        links = ["rel=next", "/next"]
+        query = ["*"]
         [limits]
         fuel = 5_000_000
     "#;
@@ -300,6 +353,19 @@ mod tests {
             Grant::parse(&format!("adapter = \"{}\"\ncarve_outs = [\"127.0.0.1:8025\"]\n{lines}", grant.adapter))
                 .unwrap();
         assert_eq!(again.routes, grant.routes);
+    }
+
+    #[test]
+    fn a_name_that_stands_twice_is_refused_at_every_depth() {
+        let good = serde_json::to_string(&Grant::parse(GOOD).unwrap()).unwrap();
+        for (from, to, told) in [
+            ("{", "{\"operations\":[],", "the outermost object has `operations` twice"),
+            ("\"fuel\":", "\"fuel\":10000,\"fuel\":", "`/limits` has `fuel` twice"),
+            ("\"name\":\"limit\"", "\"name\":\"limit\",\"name\":\"x\"", "`/routes/1/query/1` has `name` twice"),
+        ] {
+            let error = Grant::parse(&good.replacen(from, to, 1)).unwrap_err().to_string();
+            assert!(error.contains(told), "{error}");
+        }
     }
 
     #[test]
@@ -326,6 +392,19 @@ mod tests {
             ("requests = 3", "requests = 10_001", "limits.requests"),
             ("slots = [\"key\", \"other\"]", "slot = \"key\"", "unknown field `slot`"),
             ("slots = [\"key\", \"other\"]", "slot = \"key\"", "`slots`"),
+            ("links = [\"rel=next\", \"/next\"]", "", "`routes[3]`: `{name*}` is for URLs that a provider writes"),
+            ("\"/next\"", "\"next\"", "no place of a link"),
+            ("\"/next\"", "\"rel=next\"", "`routes[3]`: the link's place `rel=next` stands there twice"),
+            (
+                "method = \"GET\"\n        url = \"https",
+                "method = \"PUT\"\n        url = \"https",
+                "`routes[3]`: a link is followed",
+            ),
+            (
+                "token_for = \"key\"",
+                "token_for = \"key\"\nlinks = [\"rel=next\"]",
+                "`routes[2]`: a route with `token_for`",
+            ),
             ("token_for = \"key\"", "token_for = \"key\"\nslots = [\"key\"]", "`routes[2]`: a route with `token_for`"),
             ("token_for = \"key\"", "token_for = \"key\"\nquery = [\"a\"]", "`routes[2]`: a route with `token_for`"),
             ("token_for = \"key\"", "token_for = \"key\"\nheaders = [\"X\"]", "`routes[2]`: a route with `token_for`"),
@@ -347,5 +426,24 @@ mod tests {
             schema.contains("The name `*` stands for") && schema.contains("in a query, `*` stands for"),
             "{schema}"
         );
+    }
+
+    #[test]
+    fn a_grant_for_all_holds_the_carve_outs_without_which_it_is_refused() {
+        let route =
+            |url: &str| -> GrantedRoute { toml::from_str(&format!("method = \"GET\"\nurl = \"{url}\"")).unwrap() };
+        let routes = [
+            "http://127.0.0.1:8080/a",
+            "http://127.0.0.1:8080/b",
+            "http://localhost:9/x",
+            "https://10.0.0.1/x",
+            "https://api.example.com/x",
+            "http://[::1]/x",
+        ];
+        let (needed, unknown) = Grant::needed_carve_outs(&routes.map(route));
+        let needed: Vec<String> = needed.iter().map(ToString::to_string).collect();
+        assert_eq!(needed, ["127.0.0.1:8080", "127.0.0.1:9", "10.0.0.1:443", "[::1]:80"]);
+        assert_eq!(unknown, Vec::<u16>::new());
+        assert_eq!(Grant::needed_carve_outs(&[route("http://mail.internal:25/x")]).1, [25]);
     }
 }

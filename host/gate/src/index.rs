@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use crate::{
     method::Method,
     shape::Shape,
-    template::{Segment, Template},
+    template::{Segment, Tail, Template, is_plain_part},
 };
 
 /// The routes of one operation, by where they lead.
@@ -25,8 +25,10 @@ pub(crate) struct Node {
     parameters: Vec<(Shape, Node)>,
     /// Routes whose template ends here.
     ends: Vec<usize>,
-    /// Routes whose template goes on with one or more segments of any kind.
+    /// Routes whose template goes on with one or more segments, none of them empty.
     rests: Vec<usize>,
+    /// Routes whose template goes on with whatever follows.
+    anys: Vec<usize>,
 }
 
 impl Index {
@@ -35,7 +37,7 @@ impl Index {
         let methods = self.origins.entry(template.origin().to_owned()).or_default();
         let Some(root) = methods.get_mut(method.index()) else { return };
         let mut node: &mut Node = root.get_or_insert_default();
-        let (segments, rest) = template.segments();
+        let (segments, tail) = template.segments();
         for segment in segments {
             node = match segment {
                 Segment::Literal(literal) => {
@@ -61,7 +63,11 @@ impl Index {
                 }
             };
         }
-        if rest { node.rests.push(route) } else { node.ends.push(route) }
+        match tail {
+            Tail::None => node.ends.push(route),
+            Tail::Rest => node.rests.push(route),
+            Tail::Any => node.anys.push(route),
+        }
     }
 
     /// The trees of this origin, one for each method that has a route; none if no route leads there.
@@ -79,6 +85,7 @@ impl Node {
 
     /// `remaining` is what follows the slash after the segments that led here; none after the last of them.
     fn walk(&self, remaining: Option<&str>, found: &mut impl FnMut(usize)) {
+        self.anys.iter().for_each(|route| found(*route));
         let Some(remaining) = remaining else {
             self.ends.iter().for_each(|route| found(*route));
             return;
@@ -93,11 +100,11 @@ impl Node {
             node.walk(next, found);
         }
         for (shape, node) in &self.parameters {
-            if shape.fits(segment.bytes()) {
+            if shape.fits_segment(segment) {
                 node.walk(next, found);
             }
         }
-        if !self.rests.is_empty() && remaining.split('/').all(|segment| !segment.is_empty()) {
+        if !self.rests.is_empty() && remaining.split('/').all(is_plain_part) {
             self.rests.iter().for_each(|route| found(*route));
         }
     }

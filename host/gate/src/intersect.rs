@@ -12,6 +12,7 @@ use crate::{
     descriptor::{Descriptor, Effect, Route},
     grant::{Grant, GrantError, GrantedRoute},
     limits::Limits,
+    link,
     parameter::Parameter,
     powers::OpenRoute,
     printable::printable,
@@ -162,6 +163,7 @@ fn open_route(route: &Route, granted: &GrantedRoute, template: Template, slots: 
         query: granted.query.clone(),
         headers: granted.headers.clone(),
         slots,
+        links: granted.links.clone(),
         body: route.request.as_ref().map(|body| body.kind.clone()),
         repeat: route.repeat.clone(),
         limits: granted.limits,
@@ -230,6 +232,9 @@ fn narrower(wide: &Declared, route: &Route, granted: &GrantedRoute) -> Option<St
         let (has, not) = (told(&route.slots), printable(&told(&granted.slots), 200));
         return Some(format!("`{}` has the slots {has}, not {not}", route.id));
     }
+    if let Some(problem) = outside_links(route, granted) {
+        return Some(problem);
+    }
     outside_query(&wide.open.slots, route, granted).or_else(|| {
         let declared = route.header_rules();
         let same = |a: &Parameter, b: &Parameter| a.name.eq_ignore_ascii_case(&b.name);
@@ -240,6 +245,21 @@ fn narrower(wide: &Declared, route: &Route, granted: &GrantedRoute) -> Option<St
             None => unknown(route, "header", parameter),
         })
     })
+}
+
+/// Why granted places of links are not among the declared ones, if they are not. A grant without any would take URLs that nobody
+/// wrote.
+fn outside_links(route: &Route, granted: &GrantedRoute) -> Option<String> {
+    let declared = link::told(&route.links);
+    match (route.links.is_empty(), granted.links.is_empty()) {
+        (true, true) => None,
+        (true, false) => Some(format!("`{}` is no route of links; leave `links` out", route.id)),
+        (false, true) => Some(format!("`{}` stands for links at {declared} alone; write them in `links`", route.id)),
+        (false, false) => {
+            let other = granted.links.iter().find(|place| !route.links.contains(place))?;
+            Some(format!("`{}` declares links at {declared}, not at `{other}`", route.id))
+        }
+    }
 }
 
 /// Why a granted query is not within a declared one, if it is not.

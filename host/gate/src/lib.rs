@@ -9,6 +9,8 @@
 //! | `shape.rs` | which texts a parameter may be |
 //! | `template.rs` | whether a path is one that a route's template stands for |
 //! | `parameter.rs`, `query.rs` | which query parameters and header fields a route has, and with which values |
+//! | `names.rs` | whether some server reads one name as another |
+//! | `link.rs` | which URLs that a provider wrote in a call may be asked for |
 //! | `header.rs` | which header fields a guest may write at all |
 //! | `body.rs` | whether a body is of the route's kind |
 //! | `repeat.rs` | whether a request may be sent again |
@@ -27,7 +29,9 @@
 //! | `address/` | whether this address may be dialled |
 //! | `denial.rs` | how a refusal is told, and what would allow it |
 //! | `printable.rs` | how strangers' text is shown |
+//! | `strict.rs` | how files that decide something are read: no name twice |
 //! | `limits.rs` | the bounds, their defaults and their names |
+//! | `work.rs` | what the host's own work on strangers' data may cost |
 //!
 //! Use this crate to judge requests, to read grants, and to say what an adapter may do. It does not send, resolve names,
 //! hold credentials or write records; `portcullis-egress` does these and asks here first.
@@ -47,7 +51,10 @@ mod header;
 mod index;
 mod intersect;
 mod limits;
+mod link;
 mod method;
+mod name;
+mod names;
 mod parameter;
 mod powers;
 mod printable;
@@ -57,9 +64,11 @@ mod scheme;
 mod shape;
 mod slots;
 mod specification;
+pub mod strict;
 mod template;
 mod tokens;
 mod url;
+mod work;
 
 pub use address::{AddressRefusal, CarveOut, CarveOutError, CarveOuts, embedded_address, judge_address};
 pub use body::BodyKind;
@@ -74,7 +83,10 @@ pub use grant::{Grant, GrantError, GrantedRoute, RouteLimits};
 pub use header::{Header, HeaderRefusal, RESERVED_HEADERS, judge_header};
 pub use intersect::{Layer, Removed};
 pub use limits::{Limits, LimitsError};
+pub use link::{LinkPlace, LinkPlaceError};
 pub use method::Method;
+pub use name::{NameError, Named, check_full_name};
+pub use names::is_read_as;
 pub use parameter::{Parameter, ParameterError, Values};
 pub use powers::{GrantMismatch, OpenRoute, OperationPowers, Powers, RouteId};
 pub use printable::{is_plain, printable};
@@ -83,5 +95,6 @@ pub use scheme::{HmacScheme, MacAlgorithm, MacEncoding, OAuth, OpenSlot, PATH_PL
 pub use shape::{Kind, MAX_LENGTH, Shape, ShapeError};
 pub use specification::decide_by_specification;
 pub use template::{Template, TemplateError};
-pub use tokens::TOKEN_OPERATION;
+pub use tokens::{TOKEN_OPERATION, token_route_lines};
 pub use url::{RequestUrl, UrlRefusal};
+pub use work::{Spent, Work};

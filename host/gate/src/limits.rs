@@ -164,4 +164,19 @@ mod tests {
         let wide = Limits { memory_bytes: 1 << 40, ..Limits::default() };
         assert_eq!(wide.check().unwrap_err().name, "memory_bytes");
     }
+
+    #[test]
+    fn the_sdks_page_says_the_defaults() {
+        let page = include_str!("../../../sdk/docs/limits.md");
+        let cells = |line: &'static str| line.split('|').map(str::trim).collect::<Vec<_>>();
+        let rows: Vec<_> =
+            page.lines().map(cells).filter(|cells| cells.len() == 6 && cells[1].starts_with('`')).collect();
+        let told: Vec<&str> = rows.iter().map(|cells| cells[1].trim_matches('`')).collect();
+        assert_eq!(told, Limits::NAMES);
+        for cells in rows {
+            let name = cells[1].trim_matches('`');
+            let (default, most) = (Limits::default().get(name).unwrap(), Limits::range(name).unwrap().1);
+            assert_eq!((cells[2], cells[3]), (default.to_string().as_str(), most.to_string().as_str()), "{name}");
+        }
+    }
 }

@@ -59,6 +59,9 @@ pub enum ParameterError {
         /// The value, fit to be shown.
         value: String,
     },
+    /// A shape that stands in paths alone.
+    #[error("`{0}`: the shape `escaped` is for segments of a path; write `text`")]
+    Escaped(String),
     /// `*` among header fields.
     #[error("`*` stands for query parameters only; list each header field by its name")]
     AnyHeader,
@@ -91,7 +94,14 @@ impl Parameter {
 
     /// Checks the values. The name is for the caller to check.
     pub(crate) fn check_values(&self) -> Result<(), ParameterError> {
-        let Values::OneOf(values) = &self.values else { return Ok(()) };
+        let values = match &self.values {
+            Values::Any => return Ok(()),
+            Values::Shape(shape) if shape.is_escaped() => {
+                return Err(ParameterError::Escaped(printable(&self.name, 80)));
+            }
+            Values::Shape(_) => return Ok(()),
+            Values::OneOf(values) => values,
+        };
         if values.is_empty() || values.len() > MAX_VALUES {
             return Err(ParameterError::Count(printable(&self.name, 80), values.len()));
         }

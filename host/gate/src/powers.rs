@@ -4,7 +4,7 @@
 //! host's ceiling is left out. What comes out is, for each granted operation, the routes open during a call of it.
 
 use std::{
-    collections::{BTreeMap, HashMap, HashSet},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     net::SocketAddr,
     sync::Arc,
 };
@@ -18,13 +18,14 @@ use crate::{
     index::Index,
     intersect::{Declared, Intersection, Layer, intersect},
     limits::Limits,
+    link::LinkPlace,
     method::Method,
     parameter::Parameter,
     repeat::Repeat,
     scheme::{OAuth, OpenSlot, Scheme},
     template::Template,
     tokens::{self, TOKEN_OPERATION},
-    url::RequestUrl,
+    url::{RequestUrl, UrlRefusal},
 };
 
 /// A grant does not fit the descriptor it is for.
@@ -84,6 +85,8 @@ pub struct OpenRoute {
     pub headers: Vec<Parameter>,
     /// The slots whose secrets are added, and how.
     pub slots: Vec<OpenSlot>,
+    /// Where a provider writes the URLs that it stands for. Empty for any other route.
+    pub links: Vec<LinkPlace>,
     /// The kind of body that may be sent.
     pub body: Option<BodyKind>,
     /// Whether a request may be sent again.
@@ -117,6 +120,10 @@ pub struct OperationPowers {
     /// Shared, not copied: thousands of operations can use one route, and its lists can be long.
     pub(crate) routes: Vec<Arc<OpenRoute>>,
     pub(crate) index: Index,
+    /// Whether a declared route takes `%2F` in a segment.
+    takes_escaped: bool,
+    /// Those of its routes, each once.
+    link_places: Vec<LinkPlace>,
     slots: Vec<(String, Scheme)>,
     /// Who issues tokens, by slot: those that a call of this operation may open.
     oauth: BTreeMap<String, Arc<OAuth>>,
@@ -182,6 +189,11 @@ impl Powers {
                 effect,
                 carve_outs: carve_outs.clone(),
                 index: indexed(&routes),
+                link_places: link_places(&routes),
+                takes_escaped: left
+                    .declared
+                    .iter()
+                    .any(|d| ids.contains(d.open.id.as_str()) && d.open.template.takes_escaped()),
                 routes,
                 oauth: slots.iter().filter_map(issued).collect(),
                 slots,
@@ -200,6 +212,8 @@ impl Powers {
                 effect: Effect::Write,
                 carve_outs: carve_outs.clone(),
                 index: indexed(&routes),
+                link_places: Vec::new(),
+                takes_escaped: false,
                 routes,
                 slots: Vec::new(),
                 oauth: BTreeMap::from([((*slot).to_owned(), issuer.clone())]),
@@ -258,6 +272,17 @@ impl OperationPowers {
         self.oauth.get(slot).map(AsRef::as_ref)
     }
 
+    /// Reads the URL of a request. Where a declared route takes `%2F` in a segment, a URL may hold it: whether this one may is
+    /// then judged like the rest of it. Where none does, it is refused at once.
+    pub fn parse_url(&self, text: &str, limit: usize) -> Result<RequestUrl, UrlRefusal> {
+        if self.takes_escaped { RequestUrl::parse_escaped(text, limit) } else { RequestUrl::parse(text, limit) }
+    }
+
+    /// The places at which answers of a call of this operation may hold links that it may follow. Usually there are none.
+    pub fn link_places(&self) -> &[LinkPlace] {
+        &self.link_places
+    }
+
     /// The slot whose tokens these powers are for, if they are for that and not for an operation.
     pub fn token_for(&self) -> Option<&str> {
         self.token_for.as_deref()
@@ -266,7 +291,7 @@ impl OperationPowers {
     /// What an operator would grant for a token request to this URL, where the adapter leaves that to the operator.
     pub(crate) fn left_open(&self, method: Method, url: &RequestUrl) -> Option<GrantedRoute> {
         let slot = self.token_for.as_deref()?;
-        tokens::left_open(slot, self.oauth(slot)?, method, format!("{}{}", url.origin(), url.path()))
+        tokens::left_open(slot, self.oauth(slot)?, method, url.to_string())
     }
 
     /// The open route of this number, as [`Decision::Allow`](crate::Decision::Allow) gives it.
@@ -306,6 +331,11 @@ impl OperationPowers {
             None => self.ceiling.allows_carve_out_of_port(url.port(), &self.integration),
         }
     }
+}
+
+fn link_places(routes: &[Arc<OpenRoute>]) -> Vec<LinkPlace> {
+    let places: BTreeSet<&LinkPlace> = routes.iter().flat_map(|route| &route.links).collect();
+    places.into_iter().cloned().collect()
 }
 
 fn indexed(routes: &[Arc<OpenRoute>]) -> Index {

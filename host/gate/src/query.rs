@@ -8,22 +8,14 @@
 //! for the names that the list leaves out, it stands for those that the other list has, too: they must be as wide there,
 //! or be listed here. Nothing is narrowed in silence: what is open is what the grant says, or the grant is refused.
 
-use crate::{parameter::Parameter, scheme::OpenSlot, slots::writes_query, url::RequestUrl};
+use crate::{names::is_read_as, parameter::Parameter, scheme::OpenSlot, slots::writes_query, url::RequestUrl};
 
 /// The name that stands for every name that is not listed.
 pub(crate) const OTHERS: &str = "*";
 
 /// Whether some server may read this as the name that a slot of the route writes.
-///
-/// Some read names without regard to case. PHP takes `api.key` and ` api key` for `api_key`, and like Rails `api_key[]` and
-/// `api_key[x]` for an `api_key` that is a list; what is written in C may end a name at its first zero byte.
-pub(crate) fn is_slots(own: Option<&str>, name: impl Iterator<Item = u8>) -> bool {
-    own.is_some_and(|own| as_read(name).eq(as_read(own.bytes())))
-}
-
-fn as_read(name: impl Iterator<Item = u8>) -> impl Iterator<Item = u8> {
-    let fold = |byte: u8| if matches!(byte, b' ' | b'.') { b'_' } else { byte.to_ascii_lowercase() };
-    name.skip_while(|byte| *byte == b' ').take_while(|byte| !matches!(byte, b'[' | 0)).map(fold)
+pub(crate) fn is_slots(own: Option<&str>, name: impl Iterator<Item = u8> + Clone) -> bool {
+    own.is_some_and(|own| is_read_as(own, name))
 }
 
 /// The rules that stand for a name, on a route with these slots. Allocates nothing.

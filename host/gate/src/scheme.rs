@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::header::is_same;
+use crate::{header::is_same, names::is_read_as};
 
 /// What a guest writes for the path segment that a credential of scheme `path` takes. The host puts the secret there after
 /// the gate has judged the rest.
@@ -115,9 +115,9 @@ impl Scheme {
         match self {
             Scheme::Bearer | Scheme::Basic => is_same("authorization", name),
             Scheme::Cookie { .. } => is_same("cookie", name),
-            Scheme::Header { name: own, .. } => is_same(own, name),
+            Scheme::Header { name: own, .. } => is_read_as(own, name.bytes()),
             Scheme::Sigv4 { .. } => SIGV4_HEADERS.iter().any(|own| is_same(own, name)),
-            Scheme::Hmac(hmac) => hmac.headers.iter().any(|(own, _)| is_same(own, name)),
+            Scheme::Hmac(hmac) => hmac.headers.iter().any(|(own, _)| is_read_as(own, name.bytes())),
             Scheme::Query { .. }
             | Scheme::Path { .. }
             | Scheme::Body { .. }

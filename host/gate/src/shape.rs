@@ -9,12 +9,17 @@ use std::{fmt, str::FromStr};
 pub const MAX_LENGTH: u32 = 8_192;
 /// Longest text of a shape that does not say, in bytes.
 const DEFAULT_LENGTH: u32 = 512;
+/// A `/` that does not end a segment.
+pub(crate) const ESCAPED_SLASH: &str = "%2F";
 /// Length of a UUID (RFC 9562, section 4).
 const UUID_LENGTH: u32 = 36;
 
 /// What a text is made of. Each kind is contained in the one before it, but for the last, which is contained in `word`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Kind {
+    /// In a path alone: one segment as it is sent, that may hold `/` as `%2F`, as GitLab wants `group%2Fproject`. What stands
+    /// between two of them is neither empty nor `.` or `..`.
+    Escaped,
     /// Any bytes. In a path: one segment as it is sent, its escapes counted as three bytes each.
     Text,
     /// ASCII letters, digits, `_` and `-`.
@@ -28,10 +33,11 @@ pub enum Kind {
 }
 
 impl Kind {
-    const ALL: [Kind; 5] = [Kind::Text, Kind::Word, Kind::Hex, Kind::Digits, Kind::Uuid];
+    const ALL: [Kind; 6] = [Kind::Escaped, Kind::Text, Kind::Word, Kind::Hex, Kind::Digits, Kind::Uuid];
 
     fn as_str(self) -> &'static str {
         match self {
+            Kind::Escaped => "escaped",
             Kind::Text => "text",
             Kind::Word => "word",
             Kind::Hex => "hex",
@@ -43,7 +49,7 @@ impl Kind {
     /// Whether a byte may stand at this place of a text.
     fn allows(self, place: u32, byte: u8) -> bool {
         match self {
-            Kind::Text => true,
+            Kind::Escaped | Kind::Text => true,
             Kind::Word => byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'),
             Kind::Hex => byte.is_ascii_hexdigit(),
             Kind::Digits => byte.is_ascii_digit(),
@@ -55,7 +61,9 @@ impl Kind {
     /// Whether every text of `other` is made as this kind wants it.
     fn covers(self, other: Kind) -> bool {
         match (self, other) {
-            (Kind::Text, _) | (Kind::Word, Kind::Word | Kind::Hex | Kind::Digits | Kind::Uuid) => true,
+            (Kind::Escaped, _) => true,
+            (Kind::Text, other) => other != Kind::Escaped,
+            (Kind::Word, Kind::Word | Kind::Hex | Kind::Digits | Kind::Uuid) => true,
             (Kind::Hex, Kind::Hex | Kind::Digits) => true,
             _ => self == other,
         }
@@ -74,7 +82,7 @@ pub struct Shape {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "`{0}` is not a shape; write `text`, `word`, `hex`, `digits` or `uuid`, and if need be its length in bytes, as in \
-     `digits(1..9)`, `word(8)` or `text(..64)`, from 1 to {MAX_LENGTH}"
+     `digits(1..9)`, `word(8)` or `text(..64)`, from 1 to {MAX_LENGTH}; in a path also `escaped`, for what is sent with `%2F`"
 )]
 pub struct ShapeError(String);
 
@@ -99,6 +107,17 @@ impl Shape {
             length += 1;
         }
         length >= self.least
+    }
+
+    /// Whether a part of a path, between two slashes, is one of the texts. `%2F` stands in those of one kind alone; that it
+    /// stands there well is judged when the URL is read.
+    pub(crate) fn fits_segment(&self, part: &str) -> bool {
+        self.fits(part.bytes()) && (self.is_escaped() || !part.contains(ESCAPED_SLASH))
+    }
+
+    /// Whether it stands in paths alone.
+    pub(crate) fn is_escaped(&self) -> bool {
+        self.kind == Kind::Escaped
     }
 
     /// Whether every text of `other` is one of this shape.

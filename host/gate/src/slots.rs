@@ -212,7 +212,7 @@ fn shared_place(one: &Scheme, other: &Scheme) -> Option<String> {
         }
         // Cookies stand side by side in one field.
         (Scheme::Cookie { name }, Scheme::Cookie { name: other }) => {
-            name.eq_ignore_ascii_case(other).then(|| format!("the cookie `{name}`"))
+            is_slots(Some(name), other.bytes()).then(|| format!("the cookie `{name}`"))
         }
         (Scheme::Body { name }, Scheme::Body { name: other }) if is_slots(Some(name), other.bytes()) => {
             Some(format!("`{name}` of the body"))

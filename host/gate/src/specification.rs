@@ -2,13 +2,14 @@
 //!
 //! No index, no walk, no care for cost: each route is looked at from the first to the last, texts are cut up and decoded
 //! anew each time. It shares with `decide` the words ([`Reason`]) and the judges of single fields (`judge_header`, `judge_address`, the
-//! media type of a body), and nothing else. Random and fuzzed requests must get the same answer and the same reason from both.
+//! media type of a body, which names a server reads as one), and nothing else. Random and fuzzed requests must get the same answer and the same reason from both.
 
 use std::collections::BTreeSet;
 
 use crate::{
     Decision, OpenRoute, OperationPowers, PATH_PLACEHOLDER, Reason, Request, RouteId, Scheme, judge_address,
     judge_header,
+    names::is_read_as,
     parameter::{Parameter, Values},
 };
 
@@ -50,12 +51,17 @@ fn stands_for(template: &str, path: &str) -> bool {
     let wanted: Vec<&str> = after_origin.split('/').collect();
     let given: Vec<&str> = path.get(1..).unwrap_or_default().split('/').collect();
     let (wanted, rest) = match wanted.split_last() {
-        Some((last, before)) if last.ends_with("..}") => (before, true),
-        _ => (wanted.as_slice(), false),
+        Some((last, before)) if last.ends_with("..}") => (before, "one or more"),
+        Some((last, before)) if last.ends_with("*}") => (before, "whatever"),
+        _ => (wanted.as_slice(), "none"),
     };
-    if rest {
+    if rest == "whatever" {
+        if given.len() < wanted.len() {
+            return false;
+        }
+    } else if rest == "one or more" {
         let more = given.get(wanted.len()..).unwrap_or_default();
-        if more.is_empty() || more.contains(&"") {
+        if more.is_empty() || more.iter().any(|part| part.is_empty() || part.contains("%2F")) {
             return false;
         }
     } else if given.len() != wanted.len() {
@@ -65,7 +71,9 @@ fn stands_for(template: &str, path: &str) -> bool {
         None => wanted == given,
         Some(parameter) => {
             let shape = parameter.split_once(':').map_or("text", |(_, shape)| shape);
-            shape.parse::<crate::Shape>().is_ok_and(|shape| shape.fits(given.bytes()))
+            let may_be_escaped = shape.starts_with("escaped");
+            (may_be_escaped || !given.contains("%2F"))
+                && shape.parse::<crate::Shape>().is_ok_and(|shape| shape.fits(given.bytes()))
         }
     })
 }
@@ -80,6 +88,11 @@ fn leaves_room(route: &OpenRoute, path: &str) -> bool {
 /// Everything in which a request differs from a route to its path, in the order in which it is told.
 fn wrongs(request: &Request<'_>, route: &OpenRoute) -> Vec<Reason> {
     let mut wrongs = Vec::new();
+    // A route of links takes a URL that its origin wrote in this call, at a place where the route looks for it.
+    let is_written = request.written.iter().any(|found| route.links.iter().any(|place| place == found));
+    if !(route.links.is_empty() || is_written) {
+        wrongs.push(Reason::Link);
+    }
     let carried: BTreeSet<&str> = route.slots.iter().map(|slot| slot.name.as_str()).collect();
     let attached: BTreeSet<&str> = request.slots.iter().map(String::as_str).collect();
     if let Some(stranger) = request.slots.iter().position(|slot| !carried.contains(slot.as_str())) {
@@ -95,10 +108,10 @@ fn wrongs(request: &Request<'_>, route: &OpenRoute) -> Vec<Reason> {
         if rules.is_empty() {
             rules = route.query.iter().filter(|rule| rule.name == "*").collect();
         }
-        let is_slots = route.slots.iter().any(|slot| {
-            matches!(&slot.scheme, Scheme::Query { name: own }
-                if as_servers_read(own.as_bytes()) == as_servers_read(&name))
-        });
+        let is_slots = route
+            .slots
+            .iter()
+            .any(|slot| matches!(&slot.scheme, Scheme::Query { name: own } if is_read_as(own, name.iter().copied())));
         if rules.is_empty() || is_slots {
             wrongs.push(Reason::Query(position));
         } else if !rules.iter().any(|rule| may_have(rule, &value)) {
@@ -167,12 +180,4 @@ fn address(request: &Request<'_>, powers: &OperationPowers) -> Option<Decision> 
     let secure = request.url.scheme() == "https";
     let judged = judge_address(request.url.address()?, request.url.port(), secure, &powers.carve_outs);
     judged.err().map(|refusal| Decision::Deny(Reason::Address(refusal)))
-}
-
-/// A parameter's name as the laxest of servers reads it.
-fn as_servers_read(name: &[u8]) -> String {
-    let text: String = name.iter().map(|byte| char::from(*byte)).collect();
-    let text = text.trim_start_matches(' ');
-    let text = text.split(['[', '\0']).next().unwrap_or_default();
-    text.replace(['.', ' '], "_").to_ascii_lowercase()
 }

@@ -4,7 +4,9 @@
 //! | --- | --- |
 //! | `{name}` | one segment of 1 to 512 bytes as it is sent |
 //! | `{name:digits(1..9)}` | one segment of that [shape](crate::Shape) |
+//! | `{name:escaped}` | one segment that may hold `/` as `%2F` |
 //! | `{name..}`, at the end only | one or more segments, none of them empty |
+//! | `{name*}`, at the end only | whatever follows, and nothing: `/r4/{link*}` is `/r4`, `/r4/` and all below it. Only for URLs that a provider wrote (`link.rs`) |
 //!
 //! There are no optional parts and no regular expressions: what a template matches can be said in one sentence, and so can
 //! whether one template covers another.
@@ -13,7 +15,7 @@ use std::fmt;
 
 use crate::{
     scheme::PATH_PLACEHOLDER,
-    shape::Shape,
+    shape::{ESCAPED_SLASH, Shape},
     url::{RequestUrl, UrlRefusal},
 };
 
@@ -28,8 +30,18 @@ pub struct Template {
     text: String,
     origin: RequestUrl,
     segments: Vec<Segment>,
-    /// Whether one or more segments of any kind follow.
-    rest: bool,
+    tail: Tail,
+}
+
+/// What follows the segments of a template.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Tail {
+    /// Nothing.
+    None,
+    /// `{name..}`: one or more segments, none of them empty.
+    Rest,
+    /// `{name*}`: any number of segments, empty ones among them.
+    Any,
 }
 
 /// One segment of a path.
@@ -87,7 +99,7 @@ impl Template {
         let (base, path) = text.split_at(path_at);
         let origin = RequestUrl::parse(base, MAX_BYTES).map_err(refuse)?;
         let mut segments = Vec::new();
-        let mut rest = false;
+        let mut tail = Tail::None;
         // With stand-ins for the parameters: the path of a URL that the template stands for.
         let mut filled = String::new();
         for segment in path.strip_prefix('/').unwrap_or(path).split('/') {
@@ -96,8 +108,8 @@ impl Template {
                 segment: segment.to_owned(),
                 problem: problem.to_owned(),
             };
-            if rest {
-                return Err(wrong("nothing comes after `{name..}`"));
+            if tail != Tail::None {
+                return Err(wrong("nothing comes after `{name..}` and `{name*}`"));
             }
             filled.push('/');
             let Some(inside) = segment.strip_prefix('{').and_then(|s| s.strip_suffix('}')) else {
@@ -109,9 +121,11 @@ impl Template {
                 continue;
             };
             filled.push('x');
-            let name = match (inside.strip_suffix(".."), inside.split_once(':')) {
-                (Some(name), _) => {
-                    rest = true;
+            let open_end = inside.strip_suffix("..").map(|name| (name, Tail::Rest));
+            let open_end = open_end.or_else(|| inside.strip_suffix('*').map(|name| (name, Tail::Any)));
+            let name = match (open_end, inside.split_once(':')) {
+                (Some((name, end)), _) => {
+                    tail = end;
                     name
                 }
                 (None, Some((name, shape))) => {
@@ -126,7 +140,7 @@ impl Template {
             };
             if !is_name(name) {
                 return Err(wrong(
-                    "write `{name}`, `{name:digits(1..9)}` or `{name..}`; a name is 1 to 64 letters, digits, `_` and `-`",
+                    "write `{name}`, `{name:digits(1..9)}`, `{name..}` or `{name*}`; a name is 1 to 64 letters, digits, `_` and `-`",
                 ));
             }
         }
@@ -136,7 +150,7 @@ impl Template {
         // A literal must be written as it is sent.
         RequestUrl::parse(&format!("{}{filled}", origin.origin()), MAX_BYTES).map_err(refuse)?;
         let text = format!("{}/{}", origin.origin(), path.strip_prefix('/').unwrap_or(path));
-        Ok(Self { text, origin, segments, rest })
+        Ok(Self { text, origin, segments, tail })
     }
 
     /// The origin, as [`RequestUrl::origin`] gives it.
@@ -165,8 +179,10 @@ impl Template {
                 Segment::Parameter(shape) => text += &format!("{{any:{shape}}}"),
             }
         }
-        if self.rest {
-            text.push_str("/{any..}");
+        match self.tail {
+            Tail::None => {}
+            Tail::Rest => text.push_str("/{any..}"),
+            Tail::Any => text.push_str("/{any*}"),
         }
         text
     }
@@ -189,9 +205,15 @@ impl Template {
         self
     }
 
-    /// Its segments, and whether one or more of any kind follow them.
-    pub(crate) fn segments(&self) -> (&[Segment], bool) {
-        (&self.segments, self.rest)
+    /// Whether a path that it stands for may hold `%2F`.
+    pub(crate) fn takes_escaped(&self) -> bool {
+        let is_escaped = |segment: &Segment| matches!(segment, Segment::Parameter(shape) if shape.is_escaped());
+        self.tail == Tail::Any || self.segments.iter().any(is_escaped)
+    }
+
+    /// Its segments, and what follows them.
+    pub(crate) fn segments(&self) -> (&[Segment], Tail) {
+        (&self.segments, self.tail)
     }
 
     /// Whether this path is one that the template stands for. Allocates nothing.
@@ -202,24 +224,27 @@ impl Template {
                 return false;
             }
         }
-        if !self.rest {
-            return given.next().is_none();
+        match self.tail {
+            Tail::None => given.next().is_none(),
+            Tail::Rest => given.next().is_some_and(is_plain_part) && given.all(is_plain_part),
+            Tail::Any => true,
         }
-        given.next().is_some_and(|part| !part.is_empty()) && given.all(|part| !part.is_empty())
     }
 
     /// Whether every URL that `other` stands for is one that this template stands for.
     pub fn covers(&self, other: &Template) -> bool {
         let (ours, theirs) = (self.segments.len(), other.segments.len());
-        let enough = match self.rest {
-            true => theirs > ours || (theirs == ours && other.rest),
-            false => theirs == ours && !other.rest,
+        let enough = match (self.tail, other.tail) {
+            (Tail::None, Tail::None) => theirs == ours,
+            (Tail::Rest, Tail::None) => theirs > ours,
+            (Tail::Rest, Tail::Rest) | (Tail::Any, _) => theirs >= ours,
+            (Tail::None, _) | (Tail::Rest, Tail::Any) => false,
         };
         let mut others = other.segments.iter();
         enough
             && self.origin() == other.origin()
             && self.segments.iter().zip(&mut others).all(|(ours, theirs)| ours.covers(theirs))
-            && others.all(Segment::is_never_empty)
+            && (self.tail == Tail::Any || others.all(Segment::is_always_plain))
     }
 }
 
@@ -228,7 +253,7 @@ impl Segment {
     pub(crate) fn fits(&self, part: &str) -> bool {
         match self {
             Segment::Literal(literal) => part == literal,
-            Segment::Parameter(shape) => shape.fits(part.bytes()),
+            Segment::Parameter(shape) => shape.fits_segment(part),
         }
     }
 
@@ -240,8 +265,12 @@ impl Segment {
         }
     }
 
-    fn is_never_empty(&self) -> bool {
-        !matches!(self, Segment::Literal(literal) if literal.is_empty())
+    /// Whether what it stands for is always one of the segments of `{name..}`.
+    fn is_always_plain(&self) -> bool {
+        match self {
+            Segment::Literal(literal) => is_plain_part(literal),
+            Segment::Parameter(shape) => !shape.is_escaped(),
+        }
     }
 }
 
@@ -249,6 +278,11 @@ impl fmt::Display for Template {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)
     }
+}
+
+/// Whether this can be one of the segments of `{name..}`: not empty, and without `%2F`.
+pub(crate) fn is_plain_part(part: &str) -> bool {
+    !part.is_empty() && !part.contains(ESCAPED_SLASH)
 }
 
 pub(crate) fn is_name(name: &str) -> bool {
@@ -267,6 +301,57 @@ mod tests {
             ["/v1/customers//cards", "/v1/customers/a/b/cards", "/v1/customers/a", "/v1/customers/a/cards/", "/"]
         {
             assert!(!template.matches_path(path), "{path}");
+        }
+    }
+
+    #[test]
+    fn an_open_end_is_whatever_follows_and_nothing() {
+        let template = Template::parse("https://a.example/r4/{link*}").unwrap();
+        for path in ["/r4", "/r4/", "/r4/Patient", "/r4//", "/r4/Patient/?", "/r4/a/b/"] {
+            assert!(template.matches_path(path.trim_end_matches('?')), "{path}");
+        }
+        for path in ["/", "/r", "/r44", "/x/r4", "/R4"] {
+            assert!(!template.matches_path(path), "{path}");
+        }
+        assert!(
+            Template::parse("https://a.example/{link*}/x").is_err()
+                && Template::parse("https://a.example/{*}").is_err()
+        );
+        assert_eq!(template.unnamed(), "https://a.example/r4/{any*}");
+    }
+
+    #[test]
+    fn one_template_covers_another_just_where_every_path_says_so() {
+        let parts = ["", "a", "{p}", "{p:digits}", "{p:escaped}"];
+        let mut templates = Vec::new();
+        for one in parts {
+            for end in ["", "/{r..}", "/{r*}"] {
+                templates.push(format!("https://a.example/{one}{end}"));
+                templates.extend(parts.map(|two| format!("https://a.example/{one}/{two}{end}")));
+            }
+        }
+        templates.extend(["https://a.example/{r..}", "https://a.example/{r*}"].map(str::to_owned));
+        let templates: Vec<Template> = templates.iter().map(|text| Template::parse(text).unwrap()).collect();
+        let segments = ["", "a", "a%2Fb", "1", "x"];
+        let mut paths = Vec::new();
+        for one in segments {
+            paths.push(format!("/{one}"));
+            for two in segments {
+                paths.push(format!("/{one}/{two}"));
+                for three in segments {
+                    paths.push(format!("/{one}/{two}/{three}"));
+                    paths.extend(segments.map(|four| format!("/{one}/{two}/{three}/{four}")));
+                }
+            }
+        }
+        for wide in &templates {
+            for narrow in &templates {
+                let within = paths.iter().all(|path| !narrow.matches_path(path) || wide.matches_path(path));
+                let covers = wide.covers(narrow);
+                assert!(!covers || within, "{wide} {narrow}");
+                // An open end has longer segments than these paths, which a parameter does not stand for.
+                assert!(covers || !within || narrow.tail != Tail::None, "{wide} {narrow}");
+            }
         }
     }
 

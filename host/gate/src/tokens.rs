@@ -2,6 +2,9 @@
 //!
 //! What a slot's `oauth` names may be granted as it is named, and nothing beside it. What it leaves open is the operator's to
 //! name: where there is no token URL or no URL for revocation, any URL by POST; where there are no metadata, any by GET.
+//!
+//! A token URL may have a query, which is kept (RFC 6749, section 3.2). In a grant it stands apart, each name with the one value
+//! that it has: `query = [{ name = "p", one_of = ["B2C_1_x"] }]`.
 
 use crate::{
     body::BodyKind,
@@ -9,11 +12,13 @@ use crate::{
     grant::{GrantedRoute, RouteLimits},
     intersect::Declared,
     method::Method,
+    parameter::{Parameter, Values},
     powers::OpenRoute,
     printable::printable,
+    query::{Decoded, OTHERS},
     repeat::Repeat,
     scheme::OAuth,
-    template::Template,
+    template::{Tail, Template},
 };
 
 /// What powers for a slot's token requests have instead of an operation's name. No operation can be called that.
@@ -60,6 +65,7 @@ fn token_route(method: Method, url: String, slot: &str) -> GrantedRoute {
         query: Vec::new(),
         headers: Vec::new(),
         slots: Vec::new(),
+        links: Vec::new(),
         token_for: Some(slot.to_owned()),
         limits: RouteLimits::default(),
     }
@@ -80,8 +86,8 @@ pub(crate) fn open(
     if !matches!(granted.method, Method::Post | Method::Get) {
         return Err("`token_for`: tokens are asked for and revoked by POST, metadata by GET".to_owned());
     }
-    if template.segments().1 {
-        return Err("`token_for`: write the URL to its end, without `{name..}`".to_owned());
+    if template.segments().1 != Tail::None {
+        return Err("`token_for`: write the URL to its end, without `{name..}` and `{name*}`".to_owned());
     }
     // As they are: parameters only where the operator chooses the URL.
     if let Some(named) = oauth.named(granted.method) {
@@ -102,9 +108,10 @@ fn open_route(granted: &GrantedRoute, template: Template) -> OpenRoute {
         id: TOKEN_OPERATION.to_owned(),
         method: granted.method,
         template,
-        query: Vec::new(),
+        query: granted.query.clone(),
         headers: Vec::new(),
         slots: Vec::new(),
+        links: Vec::new(),
         body,
         repeat: Repeat::Never,
         limits: granted.limits,
@@ -123,7 +130,38 @@ pub(crate) fn declared(slot: &str, oauth: &OAuth) -> Vec<Declared> {
 /// The route that an operator would grant for this URL of a slot's token requests, where the adapter leaves that open.
 pub(crate) fn left_open(slot: &str, oauth: &OAuth, method: Method, url: String) -> Option<GrantedRoute> {
     let is_left = matches!(method, Method::Post | Method::Get) && oauth.named(method).is_none();
-    (is_left && Template::parse(&url).is_ok()).then(|| token_route(method, url, slot))
+    let (plain, query) = url.split_once('?').unwrap_or((&url, ""));
+    let mut route = token_route(method, plain.to_owned(), slot);
+    route.query = fixed_query(query);
+    (is_left && Template::parse(plain).is_ok()).then_some(route)
+}
+
+/// The query of a token URL as a grant names it: each name with the values that it has there.
+fn fixed_query(query: &str) -> Vec<Parameter> {
+    let mut parameters: Vec<Parameter> = Vec::new();
+    for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        let text = |part: &str| String::from_utf8_lossy(&Decoded(part.as_bytes()).collect::<Vec<u8>>()).into_owned();
+        let (name, value) = (text(name), text(value));
+        match parameters.iter_mut().find(|parameter| parameter.name == name) {
+            Some(Parameter { values: Values::OneOf(values), .. }) => values.push(value),
+            _ => parameters.push(Parameter { name, values: Values::OneOf(vec![value]) }),
+        }
+    }
+    parameters
+}
+
+/// The lines of a grant that would open this URL for a slot's token requests.
+pub fn token_route_lines(method: Method, url: &str, slot: &str) -> String {
+    let (plain, query) = url.split_once('?').unwrap_or((url, ""));
+    let mut route = token_route(method, plain.to_owned(), slot);
+    route.query = fixed_query(query);
+    route.to_toml_lines()
+}
+
+/// Whether a parameter of a token route says which values it has.
+pub(crate) fn is_fixed(parameter: &Parameter) -> bool {
+    parameter.name != OTHERS && matches!(parameter.values, Values::OneOf(_))
 }
 
 #[cfg(test)]

@@ -7,14 +7,16 @@
 //! - the authority must be written exactly as it is meant: ASCII, lower or upper case, no user information, no trailing
 //!   dot, no percent-encoding, no empty port, IPv4 as four decimal numbers;
 //! - the path must be written exactly as it is sent: no dot segments, no backslash, no encoded slash, backslash, dot or
-//!   NUL, no `;`, nothing that the parser would have encoded;
-//! - no fragment; no control characters or spaces anywhere; no `;` in the query.
+//!   NUL, no `;`, nothing that the parser would have encoded. Where a route's template says `escaped`, its segment may hold `%2F`;
+//! - no fragment; no control characters or spaces anywhere; no `;` in the query, and no `?` without a parameter.
 //!
 //! Queries are judged by parameter name and may hold what the WHATWG URL standard would encode; they are sent encoded.
 
 use std::{fmt, net::IpAddr};
 
 use url::{Host, Position, Url};
+
+use crate::shape::ESCAPED_SLASH;
 
 /// Most parameters of a query.
 const MAX_PAIRS: usize = 500;
@@ -65,6 +67,16 @@ impl UrlRefusal {
 impl RequestUrl {
     /// Parses and judges `text`, at most `limit` bytes long as it is written and as it is sent.
     pub fn parse(text: &str, limit: usize) -> Result<Self, UrlRefusal> {
+        Self::read(text, limit, false)
+    }
+
+    /// The same, but a segment of the path may hold `/` as `%2F`. Only for who judges segments that do by templates that say
+    /// `escaped`: [`OperationPowers::parse_url`](crate::OperationPowers::parse_url).
+    pub(crate) fn parse_escaped(text: &str, limit: usize) -> Result<Self, UrlRefusal> {
+        Self::read(text, limit, true)
+    }
+
+    fn read(text: &str, limit: usize, escaped: bool) -> Result<Self, UrlRefusal> {
         let ambiguous =
             |what, canonical: Option<&str>| UrlRefusal::Ambiguous { what, canonical: canonical.map(str::to_owned) };
         if text.len() > limit {
@@ -118,7 +130,7 @@ impl RequestUrl {
         if path != url.path() && !(path.is_empty() && url.path() == "/") {
             return Err(ambiguous("the path is not written as it is sent", Some(canonical)));
         }
-        if is_tricky(url.path()) {
+        if is_tricky(url.path(), escaped) {
             let what =
                 "the path holds `;`, a stray `%`, or the escape of a separator, a dot, `%` or a control character";
             return Err(ambiguous(what, None));
@@ -128,6 +140,10 @@ impl RequestUrl {
                 "the query has more than 500 parameters, and servers stop reading at different counts",
                 None,
             ));
+        }
+        // A list of parameters that are allowed says nothing of it, and some servers route by it.
+        if url.query().is_some_and(|query| query.bytes().all(|byte| byte == b'&')) {
+            return Err(ambiguous("it has a `?` with no parameter behind it; leave it out", None));
         }
         if url.query().is_some_and(|query| query.contains(';')) {
             return Err(ambiguous("the query holds `;`, at which some servers split it; write `%3B`", None));
@@ -195,7 +211,14 @@ fn is_dns_name(name: &str) -> bool {
 /// Whether a path holds what some server decodes, cuts off or splits before it routes: a `;` (path parameters, as in
 /// `..;/`), an encoded `/`, `\`, `.`, `;`, `?`, `#`, `%` or control character, a `%` without two hex digits, or escapes
 /// that are not UTF-8 (overlong forms among them).
-fn is_tricky(path: &str) -> bool {
+///
+/// Where `escaped` is allowed, `%2F` in this spelling is not tricky, unless a server that decodes it would find an empty
+/// segment, `.` or `..` beside it.
+fn is_tricky(path: &str, escaped: bool) -> bool {
+    let odd = |part: &str| matches!(part, "" | "." | "..");
+    if escaped && path.split('/').any(|one| one.contains(ESCAPED_SLASH) && one.split(ESCAPED_SLASH).any(odd)) {
+        return true;
+    }
     let mut decoded = Vec::with_capacity(path.len());
     let mut rest = path.as_bytes();
     while let Some((first, tail)) = rest.split_first() {
@@ -210,7 +233,8 @@ fn is_tricky(path: &str) -> bool {
         let hex = |b: &u8| char::from(*b).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
         let Some((high, low)) = tail.first().and_then(hex).zip(tail.get(1).and_then(hex)) else { return true };
         let byte = high * 16 + low;
-        if byte < b' ' || byte == 0x7f || b"/\\.;?#%".contains(&byte) {
+        let is_slash = escaped && byte == b'/' && tail.starts_with(b"2F");
+        if byte < b' ' || byte == 0x7f || (b"/\\.;?#%".contains(&byte) && !is_slash) {
             return true;
         }
         decoded.push(byte);
@@ -302,6 +326,41 @@ mod tests {
             "https://good.example/?q=a b",
         ] {
             assert_eq!(rule(text), "url-ambiguous", "{text}");
+        }
+    }
+
+    #[test]
+    fn an_escaped_slash_passes_where_it_is_allowed_and_hides_no_step() {
+        let rule = |path: &str| match RequestUrl::parse_escaped(&format!("https://a.example{path}"), 8192) {
+            Ok(url) => {
+                assert_eq!(url.path(), path);
+                "ok"
+            }
+            Err(refusal) => refusal.rule(),
+        };
+        for path in ["/group%2Fproject", "/a/b%2Fc%2Fd/e", "/.a%2Fb", "/a%2Fb..", "/a%2F%C3%BC"] {
+            assert_eq!(rule(path), "ok", "{path}");
+        }
+        for path in [
+            "/a%2fb",
+            "/%2Fa",
+            "/a%2F",
+            "/a%2F%2Fb",
+            "/a%2F..%2Fb",
+            "/a%2F..",
+            "/..%2Fa",
+            "/.%2Fa",
+            "/a%2F.",
+            "/%2F",
+            "/a%2F%2e%2e",
+            "/a%252Fb",
+            "/a%5Cb",
+            "/a%2Fb%3Fc",
+            "/a%2F%00",
+            "/a%2F../b",
+            "/a%2F;b",
+        ] {
+            assert_eq!(rule(path), "url-ambiguous", "{path}");
         }
     }
 

@@ -40,7 +40,7 @@ impl World {
         let descriptor = descriptor(choices);
         let grant = if choices.one_in(4) { full(&descriptor) } else { grant(choices, &descriptor) };
         let ceiling = if choices.one_in(4) { ceiling(choices) } else { Ceiling::default() };
-        let powers = Powers::new(DIGEST, "made-up", &descriptor, &grant, &ceiling).unwrap();
+        let powers = Powers::new(DIGEST, "acme/made-up", &descriptor, &grant, &ceiling).unwrap();
         Self { descriptor, grant, ceiling, powers }
     }
 
@@ -50,7 +50,7 @@ impl World {
     }
 
     fn below(&self, ceiling: &Ceiling) -> Powers {
-        Powers::new(DIGEST, "made-up", &self.descriptor, &self.grant, ceiling).unwrap()
+        Powers::new(DIGEST, "acme/made-up", &self.descriptor, &self.grant, ceiling).unwrap()
     }
 }
 
@@ -140,11 +140,13 @@ proptest! {
             ];
             let parts: Vec<&str> = open.template.as_str().split('/').skip(3).collect();
             let given: Vec<&str> = path.split('/').skip(1).collect();
-            if !parts.last().unwrap().ends_with("..}") {
+            let takes_any_end = parts.last().unwrap().ends_with("*}");
+            if !takes_any_end && !parts.last().unwrap().ends_with("..}") {
                 others.push(format!("{origin}{path}/x{query}"));
                 others.push(format!("{origin}{path}/{query}"));
             }
-            if given.len() == parts.len() && given.len() > 1 {
+            // With an open end, fewer segments can fit as well.
+            if given.len() == parts.len() && given.len() > 1 && !takes_any_end {
                 others.push(format!("{origin}/{}{query}", given[1..].join("/")));
                 others.push(format!("{origin}/{}{query}", given[..given.len() - 1].join("/")));
             }
@@ -162,6 +164,10 @@ proptest! {
                 let other = Made { url, ..made.clone() };
                 prop_assert!(matches!(verdict(&other.as_request(), powers), Decision::Deny(_)), "{}", text);
             }
+            if !open.links.is_empty() {
+                let unwritten = Made { written: Vec::new(), ..made.clone() };
+                prop_assert_eq!(verdict(&unwritten.as_request(), powers), Decision::Deny(Reason::Link));
+            }
             for method in [Method::Get, Method::Head, Method::Post, Method::Put, Method::Patch, Method::Delete, Method::Options] {
                 let other = Made { method, ..made.clone() };
                 let denied = matches!(verdict(&other.as_request(), powers), Decision::Deny(Reason::Method));
@@ -174,12 +180,12 @@ proptest! {
     fn what_leaves_is_declared_and_granted_and_below_the_ceiling(bytes in bytes(1_500)) {
         let mut choices = Choices::new(&bytes);
         let world = World::make(&mut choices);
-        let all = Powers::new(DIGEST, "made-up", &world.descriptor, &full(&world.descriptor), &Ceiling::default()).unwrap();
+        let all = Powers::new(DIGEST, "acme/made-up", &world.descriptor, &full(&world.descriptor), &Ceiling::default()).unwrap();
         let lower = ceiling(&mut choices);
         // Part of what is declared, or something else: that is refused, or within it all the same.
         let grant = if choices.one_in(2) { overreaching(&mut choices, &world.grant) } else { world.grant.clone() };
         let world = World { grant, ..world };
-        let made = Powers::new(DIGEST, "made-up", &world.descriptor, &world.grant, &Ceiling::default());
+        let made = Powers::new(DIGEST, "acme/made-up", &world.descriptor, &world.grant, &Ceiling::default());
         let Ok(without) = made else { return Ok(()) };
         let under = world.below(&lower);
         for name in without.operations() {
@@ -212,7 +218,7 @@ proptest! {
     fn the_lines_of_a_denial_are_accepted_and_take_the_request_further(bytes in bytes(1_500)) {
         let mut choices = Choices::new(&bytes);
         let world = World::make(&mut choices);
-        let all = Powers::new(DIGEST, "made-up", &world.descriptor, &full(&world.descriptor), &Ceiling::default()).unwrap();
+        let all = Powers::new(DIGEST, "acme/made-up", &world.descriptor, &full(&world.descriptor), &Ceiling::default()).unwrap();
         for name in world.powers.operations() {
             for _ in 0..8 {
                 let Some(made) = near(&mut choices, all.operation(name).unwrap()) else { continue };
@@ -264,7 +270,7 @@ proptest! {
 /// Everything that the new version can send with a full grant, the old one could, but for the credential that it carried.
 fn can_send_no_more(choices: &mut Choices<'_>, old: &Descriptor, new: &Descriptor) {
     let powers =
-        |descriptor| Powers::new(DIGEST, "made-up", descriptor, &full(descriptor), &Ceiling::default()).unwrap();
+        |descriptor| Powers::new(DIGEST, "acme/made-up", descriptor, &full(descriptor), &Ceiling::default()).unwrap();
     let (old, new) = (powers(old), powers(new));
     for name in new.operations() {
         for _ in 0..12 {
@@ -350,6 +356,7 @@ fn paths_of(choices: &mut Choices<'_>, template: &Template) -> String {
         query: Vec::new(),
         headers: Vec::new(),
         slots: Vec::new(),
+        links: Vec::new(),
         body: None,
         repeat: portcullis_gate::Repeat::Never,
         limits: portcullis_gate::RouteLimits::default(),

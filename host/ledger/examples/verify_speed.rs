@@ -23,7 +23,7 @@ use std::{
 
 use portcullis_ledger::{
     heads::{FileSigner, HeadOptions, SignedHeads, Signer},
-    verify::{Verdict, VerifyOptions, verify_export, verify_store},
+    verify::{ExportOptions, Verdict, VerifyOptions, verify_export, verify_store},
 };
 
 #[tokio::main(flavor = "current_thread")]
@@ -61,7 +61,7 @@ async fn main() {
     for _ in 0..3 {
         let file = BufReader::with_capacity(1 << 18, File::open(&path).unwrap());
         let start = cpu_seconds();
-        let verdict = verify_export(file, &key, None).unwrap();
+        let verdict = verify_export(file, ExportOptions { keys: &key, ..ExportOptions::default() }).unwrap();
         told("from a file", &verdict, start);
     }
 }

@@ -27,6 +27,14 @@ pub enum LedgerError {
         /// What is wrong.
         what: String,
     },
+    /// The state record of the store is no state record.
+    #[error(
+        "the state record of this store, which vouches for what authorises, cannot be read: {what}; take the store back from a backup, or look and adopt it"
+    )]
+    State {
+        /// What is wrong.
+        what: String,
+    },
     /// A record cannot be kept as it is.
     #[error("the record cannot be kept: {0}")]
     Entry(String),

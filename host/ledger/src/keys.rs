@@ -11,34 +11,22 @@
 //! | `W` name | the number of the last signed head that was written to the sink of this name, in 8 bytes |
 //! | `P` workspace 0 call:16 side:1 | what is kept of a call's input (`i`) or output (`o`), or that it was erased |
 //! | `P` workspace 0 call:16 side:1 part:2 | where that is long: its further parts, from 1 |
+//! | `V`, `V` page:1 | what vouches for the records that authorise: `state.rs` |
 //! | `E` seconds:8 workspace 0 call:16 side:1 | what is kept until that time; the value is empty |
 //!
 //! Inputs and outputs have keys of their own, so that they can be erased and no record is touched.
 
+use portcullis_gate::Named;
 use portcullis_store::Scan;
 
 use crate::{entry::HOST, error::LedgerError, policy::Side, record::CallId};
-
-/// Longest name of a workspace, in bytes.
-pub const MAX_WORKSPACE: usize = 128;
 
 /// Whether a workspace can have a chain of this name.
 pub(crate) fn check(workspace: &str) -> Result<(), LedgerError> {
     if workspace == HOST {
         return Ok(());
     }
-    let why = if workspace.is_empty() {
-        "it is empty"
-    } else if workspace.len() > MAX_WORKSPACE {
-        "it is longer than 128 bytes"
-    } else if workspace.starts_with('@') {
-        "names that begin with `@` are the host's"
-    } else if workspace.chars().any(char::is_control) {
-        "it has control characters"
-    } else {
-        return Ok(());
-    };
-    Err(LedgerError::Entry(format!("`{}` is no name of a workspace: {why}", workspace.escape_debug())))
+    Named::Workspace.check(workspace).map_err(|error| LedgerError::Entry(error.to_string()))
 }
 
 fn of(letter: u8, workspace: &str) -> Vec<u8> {

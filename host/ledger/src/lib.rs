@@ -8,6 +8,7 @@
 //! | `chain.rs` | one workspace's chain, to be added to |
 //! | `writer.rs` | group commit: what has come in meanwhile shares a flush |
 //! | `heads/` | signed heads, and the places they are written to |
+//! | `state.rs` | what vouches for the records that authorise, as far as it can be read without a key |
 //! | `verify/` | is it what was kept, and how far? |
 //! | `frame.rs` | the first and the last line of an export |
 //! | `export/` | records in the forms that others read: JSON Lines, OCSF, CEF |
@@ -47,6 +48,7 @@ mod query;
 mod reader;
 mod receipt;
 mod record;
+pub mod state;
 pub mod verify;
 mod writer;
 
@@ -71,16 +73,17 @@ pub use erase::{Erased, Order};
 pub use error::LedgerError;
 pub use export::{ExportError, Exported, Exporter, Format, OCSF_VERSION, Wanted};
 pub use follow::Follow;
-pub use frame::{EXPORT_VERSION, ExportEnd, ExportHeader};
+pub use frame::{EXPORT_VERSION, EndBody, ExportEnd, ExportHeader, SIGNED_FORM};
 pub use hash::{Hash, NotAHash};
-pub use keys::MAX_WORKSPACE;
 pub use payload::{Found, MAX_KEPT_BYTES, Salts, Stored, ToKeep, read as read_payload};
 pub use pointer::{Pointer, PointerError};
 pub use policy::{KeepRule, PolicyError, RedactRule, Retention, RetentionPolicy, Rule, Side};
 pub use query::{Cursor, Field, Query, QueryError, QueryPage};
 pub use reader::{ChainHead, Reader};
 pub use receipt::Receipt;
-pub use record::{CallId, Caller, Change, Exchange, Kept, Kind, Mode, Payload, RECORD_VERSION, Record, Status, Step};
+pub use record::{
+    CallId, Caller, Change, Exchange, Kept, Kind, KnownBy, Mode, Payload, RECORD_VERSION, Record, Status, Step,
+};
 
 /// Tells the time for records.
 pub trait Clock: Send + Sync {
@@ -251,7 +254,8 @@ fn about(entry: &Entry) -> usize {
     bytes += record.message.as_ref().map_or(0, String::len) + record.error.as_ref().map_or(0, |error| error.len());
     index::fields(record, |_, value| bytes += value.len());
     if let Some(denial) = &record.denial {
-        bytes += denial.asked.len() + denial.message.len() + denial.allow_with.as_ref().map_or(0, String::len);
+        bytes += denial.asked.len() + denial.message.len();
+        bytes += [&denial.allow_request, &denial.allow_with].into_iter().flatten().map(String::len).sum::<usize>();
         bytes += denial.granted.iter().map(String::len).sum::<usize>();
     }
     if let Some(change) = &record.change {

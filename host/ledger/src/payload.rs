@@ -15,7 +15,7 @@
 //! **Why nothing kept means no hash.** Without its salt a hash can be held against nothing.
 
 use jiff::{Timestamp, ToSpan};
-use portcullis_schema::{MAX_PLACES, Schema};
+use portcullis_schema::{Json, MAX_PLACES, Schema};
 use portcullis_store::{Batch, Scan, Store};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -85,8 +85,8 @@ pub struct ToKeep<'a> {
     pub salts: &'a Salts,
     /// The operation's schema for it.
     pub schema: &'a Schema,
-    /// The value.
-    pub value: &'a Value,
+    /// The value. What is kept of its numbers is their text.
+    pub value: &'a Json,
     /// When it is kept.
     pub now: Timestamp,
 }
@@ -105,7 +105,7 @@ impl Rule {
                 let (redacted, places) = self.redacted(what);
                 payload.redacted = places;
                 match redacted {
-                    Some(value) => self.entry(what, salt, &value.to_string()),
+                    Some(value) => self.entry(what, salt, &what.value.with_value(value).to_string()),
                     None => self.entry(what, salt, &text),
                 }
             }
@@ -213,7 +213,7 @@ impl std::fmt::Debug for Stored {
 }
 
 impl Stored {
-    /// Whether a text is the whole input or output that the record is about: `Value::to_string` of it.
+    /// Whether a text is the whole input or output that the record is about: `Json::to_string` of it.
     #[must_use]
     pub fn proves(&self, payload: &Payload, text: &str) -> bool {
         payload.hash == Some(Hash::salted(&self.salt, text.as_bytes()))

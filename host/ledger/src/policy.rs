@@ -7,13 +7,13 @@
 
 use std::{fmt, sync::Arc};
 
+use portcullis_gate::Named;
+use portcullis_gate::strict::{self, MAX_RULES_BYTES};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{pointer::Pointer, record::Kept};
 
-/// Largest policy file, in bytes.
-const MAX_BYTES: usize = 1024 * 1024;
 /// Most rules of one kind.
 const MAX_RULES: usize = 1_000;
 /// Longest time that can be asked for, in days: a hundred years.
@@ -116,7 +116,7 @@ pub enum PolicyError {
     #[error("the retention policy cannot be read: {0}")]
     Syntax(String),
     /// Too large.
-    #[error("the retention policy has {0} bytes; at most {MAX_BYTES}")]
+    #[error("the retention policy has {0} bytes; at most {MAX_RULES_BYTES}")]
     TooLong(usize),
     /// Too many rules.
     #[error(
@@ -169,14 +169,10 @@ pub enum PolicyError {
 impl RetentionPolicy {
     /// Reads a policy from TOML, or from JSON where the text starts with `{`, and checks it.
     pub fn parse(text: &str) -> Result<Self, PolicyError> {
-        if text.len() > MAX_BYTES {
+        if text.len() > MAX_RULES_BYTES {
             return Err(PolicyError::TooLong(text.len()));
         }
-        let policy: Self = if text.trim_start().starts_with('{') {
-            serde_json::from_str(text).map_err(|error| PolicyError::Syntax(error.to_string()))?
-        } else {
-            toml::from_str(text).map_err(|error| PolicyError::Syntax(error.to_string()))?
-        };
+        let policy: Self = strict::parse(text).map_err(|error| PolicyError::Syntax(error.to_string()))?;
         policy.check()?;
         Ok(policy)
     }
@@ -248,9 +244,7 @@ impl RetentionPolicy {
 fn names_integrations(text: &str) -> bool {
     match text.split_once('/') {
         Some((workspace, name)) => {
-            !workspace.is_empty()
-                && !workspace.contains('*')
-                && (name == "*" || (!name.is_empty() && !name.contains(['*', '/'])))
+            Named::Workspace.check(workspace).is_ok() && (name == "*" || Named::Integration.check(name).is_ok())
         }
         None => text == "*",
     }

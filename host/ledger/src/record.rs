@@ -80,6 +80,26 @@ pub enum Mode {
     Live,
 }
 
+/// How the host knows who a principal is: what the name is worth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum KnownBy {
+    /// The operating system says which user runs the command.
+    OsUser,
+    /// Whoever ran the command wrote the name, and nothing vouches for it.
+    Stated,
+}
+
+impl KnownBy {
+    /// As it is written.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::OsUser => "os-user",
+            Self::Stated => "stated",
+        }
+    }
+}
+
 /// Who asks.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -87,7 +107,11 @@ pub struct Caller {
     /// The agent on whose behalf.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub agent: Option<String>,
-    /// The authenticated person or service, for example `user:ada`.
+    /// How the principal is known. None where the program that embeds the host names it: then its authentication is what the
+    /// name is worth. Records from before there was this field have none either.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub known_by: Option<KnownBy>,
+    /// The person or service, for example `user:ada`; for the command `os:ada(1000)`, name and number of the system's user.
     pub principal: String,
     /// The run of workflow or agent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -104,6 +128,13 @@ impl Caller {
     /// A caller known by principal alone.
     pub fn principal(principal: impl Into<String>) -> Self {
         Self { principal: principal.into(), ..Self::default() }
+    }
+
+    /// The same caller, known in this way.
+    #[must_use]
+    pub fn known_by(mut self, how: KnownBy) -> Self {
+        self.known_by = Some(how);
+        self
     }
 }
 

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use portcullis_ledger::{
     Caller, Change, Entry, ExportError, Exported, Exporter, Field, Format, Hash, Kind, Ledger, Query, Wanted,
     heads::{FileSigner, HeadOptions, PublicKey, SignedHead, SignedHeads, Signer},
-    verify::verify_export,
+    verify::{ExportOptions, verify_export},
 };
 use portcullis_store::{Batch, Store};
 use serde_json::{Value, json};
@@ -74,10 +74,12 @@ async fn json_lines_are_the_chain_byte_for_byte() {
     assert_eq!(end, json!({"end": {"records": records, "sha256": Hash::of(&text.as_bytes()[..before_end])}}));
     assert_eq!((told.records, told.first, told.last, told.heads), (records as u64, 1, records as u64, 1));
     // Whoever has the file and the public key sees that it holds, to its last record.
-    let verdict = verify_export(text.as_bytes(), &[key], None).unwrap();
+    let verdict = verify_export(text.as_bytes(), ExportOptions { keys: &[key], ..ExportOptions::default() }).unwrap();
     assert!(verdict.holds() && verdict.unsigned() == 0, "{verdict:?}");
     let edited = text.replacen("user:ada", "user:eve", 1);
-    assert!(!verify_export(edited.as_bytes(), &[key], None).unwrap().holds());
+    assert!(
+        !verify_export(edited.as_bytes(), ExportOptions { keys: &[key], ..ExportOptions::default() }).unwrap().holds()
+    );
 }
 
 #[tokio::test]
@@ -88,7 +90,7 @@ async fn a_range_names_the_record_before_it_and_has_no_other() {
     assert_eq!(lines[1..4].iter().map(|line| line["seq"].as_u64().unwrap()).collect::<Vec<_>>(), [3, 4, 5]);
     assert_eq!(lines[0]["export"]["prev"], lines[1]["prev"]);
     assert_eq!(lines[4]["end"]["records"], 3);
-    assert!(verify_export(text.as_bytes(), &[], None).unwrap().holds());
+    assert!(verify_export(text.as_bytes(), ExportOptions::default()).unwrap().holds());
     // By time: the clock of these ledgers takes one second a record.
     let reader = ledger.reader();
     let time = |seq| {

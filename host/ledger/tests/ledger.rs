@@ -170,6 +170,7 @@ async fn a_record_of_any_kind_is_written_as_rfc_8785_says() {
     let mut asked = Asked::by("user:\u{e9}\"\\\u{1}\u{7f}\u{2028}😀");
     asked.caller = Caller {
         agent: Some("a".to_owned()),
+        known_by: Some(portcullis_ledger::KnownBy::OsUser),
         run: Some("r".to_owned()),
         step: Some("s".to_owned()),
         workflow: Some("w".to_owned()),
@@ -177,6 +178,7 @@ async fn a_record_of_any_kind_is_written_as_rfc_8785_says() {
     };
     asked.cost = BTreeMap::from([("team".to_owned(), "billing".to_owned()), ("a".to_owned(), "b".to_owned())]);
     let denial = Denial {
+        allow_request: Some("[[routes]]\n".to_owned()),
         allow_with: Some("[[routes]]".to_owned()),
         asked: "GET https://x".to_owned(),
         granted: vec!["nothing".to_owned()],
@@ -606,6 +608,7 @@ async fn many_large_records_at_once_are_more_than_one_batch_and_disturb_nobody()
     let asked = Asked::by("user:ada");
     let large = || {
         let denial = Denial {
+            allow_request: None,
             allow_with: None,
             asked: "x".to_owned(),
             granted: Vec::new(),

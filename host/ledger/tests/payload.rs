@@ -34,7 +34,8 @@ struct Place {
 }
 
 const REASON: Order<'static> = Order { by: &ADA, reason: "asked for by the person, ticket 7" };
-const ADA: Caller = Caller { agent: None, principal: String::new(), run: None, step: None, workflow: None };
+const ADA: Caller =
+    Caller { agent: None, known_by: None, principal: String::new(), run: None, step: None, workflow: None };
 
 impl Place {
     async fn new() -> Self {
@@ -52,13 +53,14 @@ impl Place {
         let (call, salts) = (CallId::generate(), Salts::generate());
         let retention = RetentionPolicy::parse(policy).unwrap().of(workspace, "mail", "send");
         let mut batch = Batch::new();
+        let json = value.clone().into();
         let what = ToKeep {
             workspace,
             call,
             side: Side::Input,
             salts: &salts,
             schema: &self.schema,
-            value,
+            value: &json,
             now: self.clock.now(),
         };
         let payload = retention.side(Side::Input).keep(&what, &mut batch)?;

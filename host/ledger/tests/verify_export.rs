@@ -12,7 +12,7 @@ use common::{calls, end, export, ledger};
 use disk::{rehash, with};
 use portcullis_ledger::{
     heads::{FileSigner, HeadOptions, PublicKey, SignedHead, SignedHeads, Signer, covering},
-    verify::{HeadWhy, Progress, Verdict, Why, verify_export},
+    verify::{ExportOptions, HeadWhy, Progress, Verdict, Why, verify_export},
 };
 use proptest::prelude::*;
 
@@ -47,7 +47,11 @@ async fn exports() -> Exports {
 }
 
 fn verify(lines: &[String], key: PublicKey) -> Verdict {
-    verify_export(lines.concat().as_bytes(), &[key], None).unwrap()
+    verified(lines.concat().as_bytes(), key)
+}
+
+fn verified(bytes: &[u8], key: PublicKey) -> Verdict {
+    verify_export(bytes, ExportOptions { keys: &[key], ..ExportOptions::default() }).unwrap()
 }
 
 fn wrong(verdict: &Verdict) -> (u64, Option<u64>, Why) {
@@ -83,7 +87,11 @@ async fn a_file_that_was_cut_off_anywhere_is_named() {
     }
     let text = exports.acme.concat();
     for bytes in 0..text.len() {
-        let verdict = verify_export(&text.as_bytes()[..bytes], &[exports.key], None).unwrap();
+        let verdict = verify_export(
+            &text.as_bytes()[..bytes],
+            ExportOptions { keys: &[exports.key], ..ExportOptions::default() },
+        )
+        .unwrap();
         assert!(!verdict.holds(), "{bytes} bytes of {}", text.len());
     }
     // With an end that fits.
@@ -163,7 +171,11 @@ async fn progress_is_told_while_a_file_is_read() {
     let text = export(&ledger, "acme", 1, &[]).await.concat();
     let mut told = Vec::new();
     let mut progress = |progress: Progress| told.push(progress);
-    assert!(verify_export(text.as_bytes(), &[], Some(&mut progress)).unwrap().holds());
+    assert!(
+        verify_export(text.as_bytes(), ExportOptions { progress: Some(&mut progress), ..ExportOptions::default() })
+            .unwrap()
+            .holds()
+    );
     assert_eq!(told, [Progress { done: 16_384, of: 20_000 }, Progress { done: 20_000, of: 20_000 }]);
 }
 
@@ -184,7 +196,7 @@ proptest! {
         let (key, text) = small();
         let mut changed = text.clone();
         changed[at.index(text.len())] ^= change;
-        prop_assert!(!verify_export(changed.as_slice(), &[*key], None).unwrap().holds());
+        prop_assert!(!verified(&changed, *key).holds());
     }
 
     #[test]
@@ -194,6 +206,6 @@ proptest! {
         let mut mixed: Vec<u8> = lines.iter().flat_map(|line| all[*line].to_vec()).collect();
         mixed.truncate(cut.index(mixed.len() + 1));
         let whole = lines == (0..23).collect::<Vec<usize>>();
-        prop_assert_eq!(verify_export(mixed.as_slice(), &[*key], None).unwrap().holds(), whole && mixed.len() == text.len());
+        prop_assert_eq!(verified(&mixed, *key).holds(), whole && mixed.len() == text.len());
     }
 }

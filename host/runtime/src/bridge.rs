@@ -9,7 +9,7 @@ use portcullis_gate::{
 };
 use portcullis_ledger::Mode;
 use portcullis_sandbox::{
-    Host,
+    CallOver, Host,
     wit::{
         CredentialError, MacAlgorithm,
         http::{self, Bound, Fault, Timeout},
@@ -60,17 +60,19 @@ impl Bridge {
         look(&mut self.seen.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Keeps what the host saw of an exchange, and tells the guest.
-    fn told(&self, result: Result<HttpResponse, SendError>) -> Result<http::Response, http::Error> {
+    /// Keeps what the host saw of an exchange, and tells the guest; or ends the call.
+    fn told(&self, result: Result<HttpResponse, SendError>) -> Result<Result<http::Response, http::Error>, CallOver> {
         self.seen(|seen| {
             seen.last = result.as_ref().err().cloned();
-            if let Err(SendError::Denied(denial)) = &result {
+            if let Err(SendError::Denied(denial) | SendError::SecretSent(denial)) = &result {
                 seen.deny(denial.clone());
             }
         });
-        match result {
+        Ok(match result {
+            Err(SendError::SecretSent(_)) => return Err(CallOver),
             Ok(response) => Ok(http::Response {
                 status: response.status,
+                url: response.url,
                 headers: response
                     .headers
                     .into_iter()
@@ -79,7 +81,7 @@ impl Bridge {
                 body: response.body,
             }),
             Err(error) => Err(told_error(error)),
-        }
+        })
     }
 
     /// Whether a call of this operation may use this slot to sign.
@@ -282,21 +284,35 @@ impl Host for Bridge {
         }
     }
 
-    async fn send(&self, request: http::Request, slots: Vec<String>) -> Result<http::Response, http::Error> {
-        self.once_each(&slots)?;
+    async fn send(
+        &self,
+        request: http::Request,
+        slots: Vec<String>,
+    ) -> Result<Result<http::Response, http::Error>, CallOver> {
+        if let Err(error) = self.once_each(&slots) {
+            return Ok(Err(error));
+        }
         let result = self.outbound.send(asked(request, slots)).await;
         self.told(result)
     }
 
-    async fn send_all(&self, requests: Vec<(http::Request, Vec<String>)>) -> Vec<Result<http::Response, http::Error>> {
+    async fn send_all(
+        &self,
+        requests: Vec<(http::Request, Vec<String>)>,
+    ) -> Result<Vec<Result<http::Response, http::Error>>, CallOver> {
         let checked: Vec<Result<(), http::Error>> = requests.iter().map(|(_, slots)| self.once_each(slots)).collect();
         let fit = requests.into_iter().zip(&checked).filter(|(_, checked)| checked.is_ok());
         let fit = fit.map(|((request, slots), _)| asked(request, slots)).collect();
-        let mut results = self.outbound.send_all(fit).await.into_iter();
+        let results = self.outbound.send_all(fit).await;
+        if let Some(over) = results.iter().find(|result| matches!(result, Err(SendError::SecretSent(_)))) {
+            self.told(over.clone()).map(drop)?;
+        }
+        let mut results = results.into_iter();
         let answers = checked.into_iter().map(|checked| {
-            checked?;
-            let result = results.next();
-            result.map_or_else(|| Err(no_answer()), |result| self.told(result))
+            if let Err(error) = checked {
+                return Ok(Err(error));
+            }
+            results.next().map_or_else(|| Ok(Err(no_answer())), |result| self.told(result))
         });
         answers.collect()
     }
@@ -320,7 +336,7 @@ fn no_answer() -> http::Error {
 fn told_error(error: SendError) -> http::Error {
     let fault = |fault: portcullis_egress::Fault| Fault { origin: fault.origin, message: fault.message };
     match error {
-        SendError::Denied(denial) => http::Error::Denied(http::Denial {
+        SendError::Denied(denial) | SendError::SecretSent(denial) => http::Error::Denied(http::Denial {
             rule: denial.rule,
             message: denial.message,
             allow_with: denial.allow_with,

@@ -18,6 +18,7 @@ use portcullis_ledger::{
     ToKeep,
 };
 use portcullis_sandbox::{self as sandbox, Journal, Meter, Sight, Terms, Usage};
+use portcullis_schema::Json;
 use portcullis_store::Batch;
 use portcullis_vault::Scrubber;
 use serde_json::Value;
@@ -27,7 +28,7 @@ use crate::{
     abandoned::{Abandoned, ends},
     bridge::Bridge,
     error::CallError,
-    failure::failure,
+    failure::{failure, with_panic},
     integration::{Inner, Integration},
 };
 
@@ -45,7 +46,7 @@ const MAX_DEPTH: usize = 127;
 pub struct Call {
     caller: Caller,
     operation: String,
-    input: Value,
+    input: Json,
     mode: Mode,
     seed: u64,
     idempotency_key: Option<String>,
@@ -54,9 +55,10 @@ pub struct Call {
 }
 
 impl Call {
-    /// In sandbox mode, with the seed 1, unless said otherwise.
-    pub fn new(caller: Caller, operation: impl Into<String>, input: Value) -> Self {
-        let operation = operation.into();
+    /// In sandbox mode, with the seed 1, unless said otherwise. The input is a [`serde_json::Value`], or a [`Json`] whose numbers
+    /// reach the adapter as they were written.
+    pub fn new(caller: Caller, operation: impl Into<String>, input: impl Into<Json>) -> Self {
+        let (operation, input) = (operation.into(), input.into());
         Self {
             caller,
             operation,
@@ -121,8 +123,8 @@ impl Call {
 pub struct Outcome {
     /// Its id, in every record of it.
     pub call: CallId,
-    /// The output, or why there is none.
-    pub result: Result<Value, CallError>,
+    /// The output, its numbers as the adapter wrote them, or why there is none.
+    pub result: Result<Json, CallError>,
     /// What it used.
     pub receipt: Receipt,
     /// In sandbox mode: what would have been sent, in order.
@@ -158,7 +160,7 @@ struct Running<'a> {
 
 /// What a call has come to.
 struct Parts {
-    result: Result<Value, CallError>,
+    result: Result<Json, CallError>,
     usage: Usage,
     denials: Vec<Denial>,
     refused: u32,
@@ -264,7 +266,7 @@ impl Running<'_> {
 
     /// What the record says of the input or the output; what is kept of it goes into the batch, without the secrets that
     /// somebody wrote into it. Of a call in sandbox mode, whose vault is not asked, only what a policy asks for is kept.
-    fn keep(&self, side: Side, call: &Call, value: &Value, batch: &mut Batch) -> Result<Payload, LedgerError> {
+    fn keep(&self, side: Side, call: &Call, value: &Json, batch: &mut Batch) -> Result<Payload, LedgerError> {
         let inner = self.inner;
         let (Some(retention), Some((input, output))) =
             (inner.retention.get(&call.operation), inner.schemas.operations.get(&call.operation))
@@ -297,7 +299,7 @@ impl Running<'_> {
             return Err(CallError::Input(format!("the idempotency key has {} bytes; write 1 to {MAX_KEY}", key.len())));
         }
         if let Some((input, _)) = self.inner.schemas.operations.get(&call.operation) {
-            input.validate(&call.input)?;
+            input.validate_json(&call.input)?;
         }
         Ok((powers, call.input.to_string()))
     }
@@ -357,14 +359,14 @@ impl Running<'_> {
             bridge.seen(|seen| (std::mem::take(&mut seen.denials), seen.refused, seen.last.take()));
         let result = match ended.result {
             Ok(text) => self.output(call, &text),
-            Err(error) => Err(failure(error, last)),
+            Err(error) => Err(with_panic(failure(error, last), &ended.journal)),
         };
         let tally = bridge.outbound.take_tally();
         Parts { result, usage: ended.usage, denials, refused, tally, journal: ended.journal }
     }
 
     /// The adapter's output, held against the operation's schema.
-    fn output(&self, call: &Call, text: &str) -> Result<Value, CallError> {
+    fn output(&self, call: &Call, text: &str) -> Result<Json, CallError> {
         let limit = self.inner.limits.output_bytes;
         if text.len() > limit as usize {
             return Err(CallError::Bound { name: "output_bytes", limit: limit.into() });
@@ -373,10 +375,10 @@ impl Running<'_> {
         if nests_deeper(text, MAX_DEPTH) {
             return Err(CallError::Bound { name: "output_depth", limit: MAX_DEPTH as u64 });
         }
-        let output: Value = serde_json::from_str(text)
-            .map_err(|error| CallError::Broken(format!("its output is not JSON: {error}")))?;
+        let output: Json =
+            text.parse().map_err(|error| CallError::Broken(format!("its output is not JSON: {error}")))?;
         if let Some((_, schema)) = self.inner.schemas.operations.get(&call.operation) {
-            schema.validate(&output).map_err(|violations| {
+            schema.validate_json(&output).map_err(|violations| {
                 CallError::Broken(format!("its output is not what its own schema says: {violations}"))
             })?;
         }
@@ -415,10 +417,10 @@ async fn record(
 }
 
 /// A value without the secrets that somebody wrote into it; none where there are none.
-fn without_secrets(scrubber: &Scrubber, value: &Value) -> Option<Value> {
+fn without_secrets(scrubber: &Scrubber, value: &Json) -> Option<Json> {
     let scrubbed = scrubber.scrub(value.to_string().as_bytes())?;
     let text = String::from_utf8_lossy(&scrubbed.bytes).into_owned();
-    Some(serde_json::from_str(&text).unwrap_or(Value::String(text)))
+    Some(text.parse().unwrap_or_else(|_| Value::String(text).into()))
 }
 
 /// Whether JSON text has more arrays and objects within one another than this.

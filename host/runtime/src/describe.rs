@@ -1,8 +1,8 @@
 //! What an adapter says about itself, as the gate reads it.
 
 use portcullis_gate::{
-    BodyKind, Descriptor, DescriptorError, Effect, HmacScheme, MacAlgorithm, MacEncoding, Method, OAuth, Operation,
-    Parameter, Repeat, RequestBody, Route, Scheme, Slot, Values,
+    BodyKind, Descriptor, DescriptorError, Effect, HmacScheme, LinkPlace, MacAlgorithm, MacEncoding, Method, OAuth,
+    Operation, Parameter, Repeat, RequestBody, Route, Scheme, Slot, Values,
 };
 use portcullis_sandbox::wit;
 
@@ -57,6 +57,14 @@ fn route(i: usize, route: wit::Route) -> Result<Route, DescriptorError> {
         query: parameters(&format!("routes[{i}].query"), route.query)?,
         headers: parameters(&format!("routes[{i}].headers"), route.headers)?,
         slots: route.slots,
+        links: route
+            .links
+            .into_iter()
+            .map(|place| match place {
+                wit::LinkPlace::Header(relation) => LinkPlace::Header(relation),
+                wit::LinkPlace::Body(pointer) => LinkPlace::Body(pointer),
+            })
+            .collect(),
         request: route.request.map(body),
         repeat: match route.repeat {
             wit::Repeat::Never => Repeat::Never,

@@ -1,12 +1,13 @@
 //! Why something was not done. Each error says what was refused, by which rule, and what would help.
 
 use portcullis_egress::Unavailable;
-use portcullis_gate::{Denial, DescriptorError, GrantMismatch, Limits};
+use portcullis_gate::{Denial, DescriptorError, GrantMismatch, Limits, NameError};
 use portcullis_ledger::{LedgerError, Status};
 use portcullis_sandbox as sandbox;
-use portcullis_schema::{SchemaError, Violations};
-use portcullis_vault::CredentialError;
-use serde_json::Value;
+use portcullis_schema::{Json, SchemaError, Violations};
+use portcullis_vault::{CredentialError, VaultError};
+
+use crate::settings::SettingsError;
 
 /// A runtime cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -55,6 +56,9 @@ pub enum DescribeError {
 /// An integration cannot be made.
 #[derive(Debug, thiserror::Error)]
 pub enum IntegrateError {
+    /// Nothing can be called that.
+    #[error(transparent)]
+    Name(#[from] NameError),
     /// Its adapter cannot describe itself for this config.
     #[error(transparent)]
     Describe(#[from] DescribeError),
@@ -64,9 +68,65 @@ pub enum IntegrateError {
     /// What was granted cannot be recorded.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
+    /// What is set for the host cannot be had.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
     /// Its credentials cannot be had.
     #[error(transparent)]
     Credentials(#[from] CredentialError),
+}
+
+/// A credential that cannot be used, and what an operator does about it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CredentialProblem {
+    /// Its slot.
+    pub slot: String,
+    /// What helps; none where nothing that is stored would.
+    pub helps: Option<CredentialHelp>,
+    /// What is wrong, in a sentence.
+    pub message: String,
+}
+
+/// What helps a credential that cannot be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CredentialHelp {
+    /// Storing one: there is none.
+    Add,
+    /// Putting another one in its place.
+    Rotate,
+    /// A person's agreement.
+    Reconnect,
+}
+
+impl CredentialHelp {
+    /// The command's word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            CredentialHelp::Add => "add",
+            CredentialHelp::Rotate => "rotate",
+            CredentialHelp::Reconnect => "reconnect",
+        }
+    }
+}
+
+impl std::fmt::Display for CredentialProblem {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl From<&VaultError> for CredentialProblem {
+    fn from(error: &VaultError) -> Self {
+        let helps = match error {
+            VaultError::Empty(_) => Some(CredentialHelp::Add),
+            VaultError::Revoked(_) | VaultError::Expired(_) | VaultError::Unfit { .. } | VaultError::Damaged { .. } => {
+                Some(CredentialHelp::Rotate)
+            }
+            VaultError::Reconnect { .. } => Some(CredentialHelp::Reconnect),
+            VaultError::Token { .. } | VaultError::NoValue { .. } => None,
+        };
+        Self { slot: error.slot().to_owned(), helps, message: error.to_string() }
+    }
 }
 
 /// A call has no output.
@@ -80,7 +140,7 @@ pub enum CallError {
     Input(String),
     /// A credential is missing or does not fit.
     #[error("{0}")]
-    Credential(String),
+    Credential(CredentialProblem),
     /// The adapter reported a failure.
     #[error("the adapter failed with `{code}`: {message}")]
     Adapter {
@@ -93,7 +153,7 @@ pub enum CallError {
         /// After how many milliseconds, where the provider said so.
         retry_after_ms: Option<u64>,
         /// What the provider said.
-        details: Option<Value>,
+        details: Option<Json>,
     },
     /// The adapter broke the contract: a trap, or an output that its own schema does not allow.
     #[error("the adapter broke: {0}")]
@@ -151,6 +211,15 @@ impl CallError {
             CallError::Unavailable(at) => at.reason.code(),
             CallError::Ledger(_) => "ledger-unavailable",
             CallError::Unrecorded(_) => "outcome-unrecorded",
+        }
+    }
+
+    /// The least lines to add to the grant that allow the request which was refused, where they are less than
+    /// [`Self::allow_with`].
+    pub fn allow_request(&self) -> Option<&str> {
+        match self {
+            CallError::Denied(denial) => denial.allow_request.as_deref(),
+            _ => None,
         }
     }
 

@@ -4,10 +4,10 @@ use std::{collections::HashMap, fmt, sync::Arc};
 
 use aws_lc_rs::digest::{SHA256, digest};
 use portcullis_egress::{Connections, Traffic};
-use portcullis_gate::{Descriptor, Explanation, Grant, Limits, Powers, Slot, explain};
+use portcullis_gate::{Ceiling, Descriptor, Explanation, Grant, Limits, Powers, Slot, explain};
 use portcullis_ledger::{Caller, Retention};
 use portcullis_schema::Schema;
-use portcullis_vault::{MemoryVault, Vault};
+use portcullis_vault::{CredentialError, HostState, MemoryVault, Vault};
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 
@@ -29,6 +29,18 @@ pub struct NewIntegration {
     /// Unless given, what the runtime's credentials have for it.
     pub(crate) vault: Option<Arc<dyn Vault>>,
     pub(crate) granted_by: Caller,
+    /// What becomes of it in the store.
+    pub(crate) keeping: Keeping,
+}
+
+/// What becomes of an integration in the store.
+pub(crate) enum Keeping {
+    /// It is not kept, and cannot be opened by its name. Its versions are counted, and recorded.
+    Counted,
+    /// It is kept, and this state vouches for it.
+    Kept(HostState),
+    /// This version of it is kept already, and was read: nothing is written.
+    Opened(Box<Version>),
 }
 
 impl NewIntegration {
@@ -42,6 +54,7 @@ impl NewIntegration {
             grant,
             vault: None,
             granted_by: Caller::principal("host"),
+            keeping: Keeping::Counted,
         }
     }
 
@@ -84,6 +97,8 @@ pub(crate) struct Inner {
     pub(crate) powers: Powers,
     pub(crate) limits: Arc<Limits>,
     pub(crate) grant: Grant,
+    /// What no grant goes beyond, as it was when this was opened.
+    pub(crate) ceiling: Ceiling,
     pub(crate) grant_digest: String,
     pub(crate) version: Version,
     pub(crate) schemas: Schemas,
@@ -93,6 +108,13 @@ pub(crate) struct Inner {
     pub(crate) connections: Arc<Connections>,
     pub(crate) traffic: Arc<Traffic>,
     pub(crate) turns: Semaphore,
+}
+
+fn unsettled(error: CredentialError) -> IntegrateError {
+    match error {
+        CredentialError::Ledger(error) => error.into(),
+        error => error.into(),
+    }
 }
 
 /// An integration's name on the whole host, by which the ceiling knows it.
@@ -153,9 +175,9 @@ impl Integration {
         descriptor: Descriptor,
         schemas: Schemas,
     ) -> Result<Self, IntegrateError> {
-        let NewIntegration { workspace, name, adapter, config, grant, vault, granted_by } = new;
-        let powers =
-            Powers::new(adapter.digest(), &full_name(&workspace, &name), &descriptor, &grant, &shared.ceiling)?;
+        let NewIntegration { workspace, name, adapter, config, grant, vault, granted_by, keeping } = new;
+        let (ceiling, policy) = shared.settled().await?;
+        let powers = Powers::new(adapter.digest(), &full_name(&workspace, &name), &descriptor, &grant, &ceiling)?;
         let limits = Arc::new(powers.limits().clone());
         let vault: Arc<dyn Vault> = match (vault, &shared.vaults) {
             (Some(vault), _) => vault,
@@ -172,7 +194,11 @@ impl Integration {
             grant: &grant,
             granted_by: &granted_by,
         };
-        let version = asked.settle(&shared.ledger).await?;
+        let version = match keeping {
+            Keeping::Opened(version) => *version,
+            Keeping::Counted => asked.settle(&shared.ledger, None).await.map_err(unsettled)?,
+            Keeping::Kept(state) => asked.settle(&shared.ledger, Some(&state)).await.map_err(unsettled)?,
+        };
         let (grant_digest, config) = (grant_digest(&grant), config.to_string());
         let traffic: Arc<Traffic> = Arc::default();
         let routes =
@@ -189,7 +215,7 @@ impl Integration {
             traffic: traffic.clone(),
         };
         vault.connect(&descriptor.slots, Arc::new(tokens));
-        let kept = |operation: &str| shared.retention.of(&workspace, &name, operation);
+        let kept = |operation: &str| policy.of(&workspace, &name, operation);
         let retention = descriptor.operations.iter().map(|of| (of.name.clone(), kept(&of.name))).collect();
         let inner = Inner {
             shared,
@@ -202,6 +228,7 @@ impl Integration {
             turns: Semaphore::new(limits.calls_at_once as usize),
             limits,
             grant,
+            ceiling,
             grant_digest,
             version,
             schemas,
@@ -243,8 +270,8 @@ impl Integration {
 
     /// What it can do, and which of descriptor, grant and ceiling took the rest away.
     pub fn explain(&self) -> Result<Explanation, IntegrateError> {
-        let Inner { workspace, name, descriptor, grant, shared, .. } = &*self.inner;
-        Ok(explain(&full_name(workspace, name), descriptor, grant, &shared.ceiling)?)
+        let Inner { workspace, name, descriptor, grant, ceiling, .. } = &*self.inner;
+        Ok(explain(&full_name(workspace, name), descriptor, grant, ceiling)?)
     }
 }
 

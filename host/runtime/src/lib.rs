@@ -7,6 +7,8 @@
 //! | `integration.rs` | an integration: adapter, config, credentials and grant, checked against each other |
 //! | `version.rs` | what an integration is made of, as it is kept, and who granted it |
 //! | `registry.rs` | adapters and integrations that are kept, and opened by name |
+//! | `live.rs` | what authorises, compared with what the ledger tells |
+//! | `settings.rs` | what is set once for the whole host: ceiling, retention, places |
 //! | `tokens.rs` | requests to authorization servers, through the gate and recorded |
 //! | `reconnect.rs` | getting a token anew |
 //! | `events.rs` | what a platform may want to tell somebody |
@@ -61,43 +63,48 @@ mod events;
 mod failure;
 mod heads;
 mod integration;
+mod live;
 mod reconnect;
 mod registry;
 mod runtime;
+mod settings;
 mod tokens;
 mod version;
 
 pub use adapter::Adapter;
 pub use call::{Call, Outcome};
-pub use error::{CallError, DescribeError, IntegrateError, StartError};
+pub use error::{CallError, CredentialHelp, CredentialProblem, DescribeError, IntegrateError, StartError};
 pub use events::Event;
 pub use heads::{HttpHeadSinkError, http_head_sink};
 pub use integration::{Integration, NewIntegration};
-pub use registry::{AdapterInfo, IntegrationInfo, RegistryError};
+pub use live::{LiveWrong, Recorded};
+pub use registry::{AdapterInfo, IntegrationInfo, Listed, RegistryError};
 pub use runtime::{Runtime, RuntimeBuilder};
+pub use settings::{HostSettings, SettingsError};
 
 pub use portcullis_egress::{Body, DnsResolver, Resolver, SystemResolver, Unavailable, UnavailableReason, WouldSend};
 pub use portcullis_gate::{
     CarveOut, Ceiling, CeilingError, Change, Denial, Descriptor, Diff, Effect, Explained, Explanation, Grant,
-    GrantError, GrantedRoute, Limits, Method, OAuth, Operation, Parameter, Repeat, Route, Scheme, Slot, diff, explain,
-    is_plain, printable,
+    GrantError, GrantedRoute, Limits, Method, OAuth, Operation, Parameter, Repeat, Route, Scheme, Slot, Template, diff,
+    explain, is_plain, printable, strict,
 };
 /// The ledger, whole: queries, records, signed heads.
 pub use portcullis_ledger as ledger;
 pub use portcullis_ledger::{
-    CallId, Caller, Clock, Exchange, Ledger, LedgerError, LedgerOptions, Mode, Receipt, Record, Status, SystemClock,
+    CallId, Caller, Clock, Exchange, KnownBy, Ledger, LedgerError, LedgerOptions, Mode, Receipt, Record, Status,
+    SystemClock,
 };
 pub use portcullis_sandbox::{
-    CompileError, Compiler, Import, Journal, Line, LoadError, Sight, Upload, UploadError, compile_if_asked,
+    CompileError, Compiler, Import, Journal, Line, LoadError, MAX_UPLOAD, Sight, Upload, UploadError, compile_if_asked,
 };
-pub use portcullis_schema::{Field, Fields, Schema, SchemaError, Violation, Violations};
+pub use portcullis_schema::{Field, Fields, Json, JsonError, Schema, SchemaError, Violation, Violations};
 /// Stores, whole.
 pub use portcullis_store as store;
 pub use portcullis_store::{MemoryStore, Store, StoreError};
 pub use portcullis_vault::{
-    CredentialError, CredentialEvent, CredentialId, CredentialInfo, Credentials, Field as CredentialField, Given,
-    Happened, KeyError as MasterKeyError, KeyProvider, KeySource, Kind as CredentialKind, MaterialError, MemoryVault,
-    NewOptions, Overlap, Rewrapped, Secret, SecretError, Source, SourceError, Vault, VaultError, Vaults,
-    check as check_credential,
+    Adopted, AdoptedRecord, CredentialError, CredentialEvent, CredentialId, CredentialInfo, Credentials,
+    Field as CredentialField, Given, Happened, HostState, KeyError as MasterKeyError, KeyProvider, KeySource,
+    Kind as CredentialKind, MaterialError, MemoryVault, NewOptions, Overlap, Rewrapped, Secret, SecretError, Source,
+    SourceError, StateError, Vault, VaultError, Vaults, check as check_credential, weak_secrets,
 };
 pub use rustls::{RootCertStore, pki_types::CertificateDer};

@@ -1,30 +1,32 @@
 //! Adapters and integrations that are kept in the store, so that a platform, or a command, can name them.
 //!
 //! An adapter is kept by its digest, whole: what runs tomorrow on another host is what was reviewed today. An integration is
-//! kept when it is made ([`Runtime::integrate`]), and opened again by its name.
+//! kept by [`Runtime::keep_integration`] and opened again by its name, which writes nothing. One that is made by
+//! [`Runtime::integrate`] is its caller's: adapter, config and grant come from there each time, and nothing is opened by it.
 //!
-//! In the store: `A` digest → JSON of [`AdapterInfo`]; `B` digest 0 part:2 → a part of its bytes.
+//! In the store: `A` digest → JSON of [`AdapterInfo`]; `B` digest 0 part:2 → a part of its bytes. The store's state vouches
+//! for what `A` and integrations hold; the bytes are held against the digest. One that it does not vouch for is refused by
+//! name, and the others are not touched.
 
 use jiff::Timestamp;
-use portcullis_gate::{Grant, printable};
+use portcullis_gate::{Grant, NameError, Named, printable};
 use portcullis_ledger::{Caller, Change, Entry, HOST, Kind, LedgerError};
 use portcullis_sandbox::LoadError;
 use portcullis_store::{Batch, Scan, StoreError};
+use portcullis_vault::{HostState, StateError, Unvouched};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
     adapter::Adapter,
     error::IntegrateError,
-    integration::{Integration, NewIntegration, sha256},
+    integration::{Integration, Keeping, NewIntegration, sha256},
     runtime::Runtime,
     version::{self, Version},
 };
 
 /// Bytes of an adapter under one key.
 const PART: usize = 1024 * 1024;
-/// Longest name of an adapter or an integration, in bytes.
-const MAX_NAME: usize = 64;
 
 /// An adapter that is kept.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -62,6 +64,15 @@ pub struct IntegrationInfo {
     pub version: u64,
 }
 
+/// What is kept of one sort.
+#[derive(Debug)]
+pub struct Listed<T> {
+    /// Those that can be used.
+    pub kept: Vec<T>,
+    /// Those that cannot, each with its name and why.
+    pub refused: Vec<RegistryError>,
+}
+
 /// What is kept cannot be had, or cannot be kept.
 #[derive(Debug, thiserror::Error)]
 pub enum RegistryError {
@@ -85,11 +96,19 @@ pub enum RegistryError {
         name: String,
     },
     /// A name that cannot be kept.
-    #[error("`{0}` is no name: write 1 to {MAX_NAME} letters, digits, `-`, `_` and `.`")]
-    Name(String),
+    #[error(transparent)]
+    Name(#[from] NameError),
     /// What is kept of an adapter is not what was kept.
     #[error("the adapter {0} in the store is damaged: its bytes do not have its digest; add it again")]
     Damaged(String),
+    /// There is no master key, so nothing could vouch for what is kept.
+    #[error(
+        "adapters and integrations are kept under a master key, and this runtime has none; set it up with `RuntimeBuilder::credentials`"
+    )]
+    NoMasterKey,
+    /// What is kept is not what was kept, or nothing vouches for it.
+    #[error(transparent)]
+    State(#[from] StateError),
     /// The file is no adapter, or cannot be loaded.
     #[error(transparent)]
     Load(#[from] LoadError),
@@ -104,15 +123,6 @@ pub enum RegistryError {
     Store(#[from] StoreError),
 }
 
-/// Whether something can be kept under this name.
-fn check_name(name: &str) -> Result<(), RegistryError> {
-    let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
-    if name.is_empty() || name.len() > MAX_NAME || !name.bytes().all(plain) {
-        return Err(RegistryError::Name(printable(name, 100)));
-    }
-    Ok(())
-}
-
 fn info_key(digest: &str) -> Vec<u8> {
     [b"A", digest.as_bytes()].concat()
 }
@@ -124,12 +134,16 @@ fn part_key(digest: &str, part: u16) -> Vec<u8> {
 impl Runtime {
     /// Loads an adapter and keeps it. One that is kept already stays as it is, with its name.
     pub async fn keep_adapter(&self, component: &[u8], name: &str, by: &Caller) -> Result<AdapterInfo, RegistryError> {
-        check_name(name)?;
+        Named::Adapter.check(name)?;
         let adapter = self.load(component).await?;
-        let store = self.shared.ledger.store();
+        let (state, store) = (self.state()?, self.shared.ledger.store());
         let key = info_key(adapter.digest());
-        if let Some(known) = store.get(&key).await? {
-            return read_info(&known, adapter.digest());
+        let before = store.get(&key).await?;
+        match state.get(&key).await {
+            Ok(Some(known)) => return read_info(&known, adapter.digest()),
+            // The file is here: what it is called is said anew.
+            Ok(None) | Err(StateError::Record { .. }) => {}
+            Err(error) => return Err(error.into()),
         }
         for (part, bytes) in (0..).zip(component.chunks(PART)) {
             store.commit(Batch::new().put(part_key(adapter.digest(), part), bytes)).await?;
@@ -147,29 +161,38 @@ impl Runtime {
         change.details.insert("bytes".to_owned(), info.bytes.to_string());
         let entry = Entry::change(HOST, Kind::Configuration, by, change).adapter(&info.digest);
         let text = serde_json::to_vec(&info).map_err(|error| LedgerError::Entry(error.to_string()))?;
-        match self.shared.ledger.commit(vec![entry], Batch::new().check(key.clone(), None).put(key, text)).await {
+        match state.commit(vec![entry], Batch::new().check(key.clone(), before).put(key, text)).await {
             // Somebody else added the same bytes meanwhile.
-            Ok(()) | Err(LedgerError::Conflict { .. }) => Ok(info),
+            Ok(()) | Err(StateError::Ledger(LedgerError::Conflict { .. })) => Ok(info),
             Err(error) => Err(error.into()),
         }
     }
 
     /// The adapters that are kept, by name.
-    pub async fn adapters(&self) -> Result<Vec<AdapterInfo>, RegistryError> {
-        let mut all = Vec::new();
-        for (key, value) in self.all_of(b"A".to_vec()).await? {
-            all.push(read_info(&value, &String::from_utf8_lossy(key.get(1..).unwrap_or_default()))?);
+    pub async fn adapters(&self) -> Result<Listed<AdapterInfo>, RegistryError> {
+        let mut all = Listed { kept: Vec::new(), refused: Vec::new() };
+        for (key, value) in self.state()?.scan(b"A").await? {
+            let read = |value: Vec<u8>| read_info(&value, &String::from_utf8_lossy(key.get(1..).unwrap_or_default()));
+            match value.map_err(|why| refused(&key, why).into()).and_then(read) {
+                Ok(info) => all.kept.push(info),
+                Err(error) => all.refused.push(error),
+            }
         }
-        all.sort_by(|a, b| (&a.name, a.added).cmp(&(&b.name, b.added)));
+        all.kept.sort_by(|a, b| (&a.name, a.added).cmp(&(&b.name, b.added)));
         Ok(all)
     }
 
     /// What is kept of the adapter of this digest, or, where only one has it, of this name.
     pub async fn adapter_info(&self, named: &str) -> Result<AdapterInfo, RegistryError> {
-        if let Some(known) = self.shared.ledger.store().get(&info_key(named)).await? {
+        if let Some(known) = self.state()?.get(&info_key(named)).await? {
             return read_info(&known, named);
         }
-        let mut all: Vec<_> = self.adapters().await?.into_iter().filter(|info| info.name == named).collect();
+        let Listed { kept, refused } = self.adapters().await?;
+        // One of those that are refused may have the name: then nobody knows which one is meant.
+        if let Some(error) = refused.into_iter().next() {
+            return Err(error);
+        }
+        let mut all: Vec<_> = kept.into_iter().filter(|info| info.name == named).collect();
         match (all.pop(), all.is_empty()) {
             (Some(one), true) => Ok(one),
             (None, _) => Err(RegistryError::NoAdapter(printable(named, 100))),
@@ -194,22 +217,30 @@ impl Runtime {
     }
 
     /// The integrations of a workspace, by name.
-    pub async fn integrations(&self, workspace: &str) -> Result<Vec<IntegrationInfo>, RegistryError> {
+    pub async fn integrations(&self, workspace: &str) -> Result<Listed<IntegrationInfo>, RegistryError> {
         let prefix = version::key(workspace, "");
-        let mut all = Vec::new();
-        for (key, value) in self.all_of(prefix.clone()).await? {
+        let mut all = Listed { kept: Vec::new(), refused: Vec::new() };
+        for (key, value) in self.state()?.scan(&prefix).await? {
             let name = String::from_utf8_lossy(key.get(prefix.len()..).unwrap_or_default()).into_owned();
-            let version = version::read(workspace, &name, &value)?;
-            all.push(info(workspace, &name, version));
+            let read = |value: Vec<u8>| Ok(info(workspace, &name, version::read(workspace, &name, &value)?));
+            match value.map_err(|why| refused(&key, why).into()).and_then(read) {
+                Ok(info) => all.kept.push(info),
+                Err(error) => all.refused.push(error),
+            }
         }
         Ok(all)
     }
 
     /// What is kept of an integration.
     pub async fn integration_info(&self, workspace: &str, name: &str) -> Result<IntegrationInfo, RegistryError> {
+        Ok(info(workspace, name, self.kept(workspace, name).await?))
+    }
+
+    /// The version of an integration that is kept.
+    async fn kept(&self, workspace: &str, name: &str) -> Result<Version, RegistryError> {
         let none = || RegistryError::NoIntegration { workspace: printable(workspace, 100), name: printable(name, 100) };
-        let kept = self.shared.ledger.store().get(&version::key(workspace, name)).await?.ok_or_else(none)?;
-        Ok(info(workspace, name, version::read(workspace, name, &kept)?))
+        let kept = self.state()?.get(&version::key(workspace, name)).await?.ok_or_else(none)?;
+        Ok(version::read(workspace, name, &kept)?)
     }
 
     /// Makes an integration of an adapter that is kept, and keeps it. In place of one of that name, as a new version.
@@ -221,19 +252,29 @@ impl Runtime {
         grant: Grant,
         by: &Caller,
     ) -> Result<Integration, RegistryError> {
-        check_name(name)?;
+        Named::Workspace.check(workspace)?;
+        Named::Integration.check(name)?;
+        let state = self.state()?;
         let adapter = self.kept_adapter(adapter).await?;
-        let new = NewIntegration::new(workspace, name, adapter, grant).config(config).granted_by(by.clone());
+        let mut new = NewIntegration::new(workspace, name, adapter, grant).config(config).granted_by(by.clone());
+        new.keeping = Keeping::Kept(state);
         Ok(self.integrate(new).await?)
     }
 
     /// Opens an integration that is kept, with the credentials that are.
     pub async fn open(&self, workspace: &str, name: &str) -> Result<Integration, RegistryError> {
-        let info = self.integration_info(workspace, name).await?;
-        let adapter = self.kept_adapter(&info.adapter).await?;
-        let by = Caller::principal(info.grantor);
-        let new = NewIntegration::new(workspace, name, adapter, info.grant).config(info.config).granted_by(by);
+        let kept = self.kept(workspace, name).await?;
+        let adapter = self.kept_adapter(&kept.adapter).await?;
+        let by = Caller::principal(&kept.grantor);
+        let new = NewIntegration::new(workspace, name, adapter, kept.grant.clone());
+        let mut new = new.config(kept.config.clone()).granted_by(by);
+        new.keeping = Keeping::Opened(Box::new(kept));
         Ok(self.integrate(new).await?)
+    }
+
+    /// What vouches for what is kept.
+    fn state(&self) -> Result<HostState, RegistryError> {
+        self.shared.state().ok_or(RegistryError::NoMasterKey)
     }
 
     /// All keys that begin like this, with their values.
@@ -249,6 +290,10 @@ impl Runtime {
             }
         }
     }
+}
+
+fn refused(key: &[u8], why: Unvouched) -> StateError {
+    StateError::Record { record: portcullis_vault::Kept::new(key), why }
 }
 
 fn info(workspace: &str, name: &str, kept: Version) -> IntegrationInfo {

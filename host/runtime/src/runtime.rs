@@ -3,11 +3,11 @@
 use std::{path::PathBuf, sync::Arc};
 
 use portcullis_egress::{Egress, Resolver, system_resolver};
-use portcullis_gate::{Ceiling, Descriptor, Limits, printable};
+use portcullis_gate::{Ceiling, Descriptor, Limits, Named, printable};
 use portcullis_ledger::{Caller, Entry, HOST, Ledger, RetentionPolicy, Step};
 use portcullis_sandbox::{CallError, Compiler, LoadError, Sandbox, SandboxOptions, wit};
 use portcullis_schema::Schema;
-use portcullis_vault::{CredentialError, CredentialId, Credentials, Vaults};
+use portcullis_vault::{CredentialError, CredentialId, Credentials, HostState, Vaults};
 use rustls::{ClientConfig, RootCertStore, crypto::aws_lc_rs};
 use serde_json::Value;
 use tokio::sync::broadcast;
@@ -18,6 +18,7 @@ use crate::{
     error::{DescribeError, IntegrateError, StartError},
     events::{self, Event},
     integration::{Integration, NewIntegration, Schemas, sha256},
+    settings::{HostSettings, SettingsError},
 };
 
 /// Longest error of a refusal that is recorded, in characters.
@@ -39,6 +40,26 @@ pub(crate) struct Shared {
     pub(crate) events: broadcast::Sender<Event>,
 }
 
+impl Shared {
+    /// What vouches for what is kept; none where there is no master key.
+    pub(crate) fn state(&self) -> Option<HostState> {
+        self.vaults.as_ref().map(|vaults| vaults.credentials().state())
+    }
+
+    /// What holds for the whole host: what is set for it, and no more than was said when the runtime was built.
+    pub(crate) async fn settled(&self) -> Result<(Ceiling, RetentionPolicy), SettingsError> {
+        let settings = match self.state() {
+            Some(state) => HostSettings::of(&state).await?,
+            None => HostSettings::default(),
+        };
+        let ceiling = match settings.ceiling {
+            Some(ceiling) => ceiling.and(self.ceiling.clone()),
+            None => self.ceiling.clone(),
+        };
+        Ok((ceiling, settings.retention.unwrap_or_else(|| self.retention.clone())))
+    }
+}
+
 /// Sets a runtime up. Everything but the ledger has a default.
 pub struct RuntimeBuilder {
     ledger: Ledger,
@@ -55,20 +76,25 @@ pub struct RuntimeBuilder {
 impl RuntimeBuilder {
     /// The credentials that integrations are opened with, unless they are given others. [`RuntimeBuilder::build`] must then
     /// be called within tokio.
+    ///
+    /// They bring the master key, and so what vouches for adapters and integrations that are kept
+    /// ([`HostState`](crate::HostState)): without them nothing is kept or opened by name.
     #[must_use]
     pub fn credentials(mut self, credentials: Credentials) -> Self {
         self.credentials = Some(credentials);
         self
     }
 
-    /// What is kept of inputs and outputs. Without one, what their schemas do not mark as sensitive, until it is erased.
+    /// What is kept of inputs and outputs, where that is not set for the host ([`HostSettings`](crate::HostSettings)). Without
+    /// either, what their schemas do not mark as sensitive, until it is erased.
     #[must_use]
     pub fn retention(mut self, policy: RetentionPolicy) -> Self {
         self.retention = policy;
         self
     }
 
-    /// What no grant goes beyond. Without one, grants are what they say.
+    /// What no grant goes beyond, beside what is set for the host ([`HostSettings`](crate::HostSettings)): both hold. Without
+    /// either, grants are what they say.
     #[must_use]
     pub fn ceiling(mut self, ceiling: Ceiling) -> Self {
         self.ceiling = ceiling;
@@ -234,6 +260,9 @@ impl Runtime {
 
     /// Makes an integration: checks config, grant and schemas against what the adapter says. A refusal is recorded.
     pub async fn integrate(&self, new: NewIntegration) -> Result<Integration, IntegrateError> {
+        // There is no chain that a refusal of these could stand in.
+        Named::Workspace.check(&new.workspace)?;
+        Named::Integration.check(&new.name)?;
         let (workspace, name, digest) = (new.workspace.clone(), new.name.clone(), new.adapter.digest().to_owned());
         let made = self.make(new).await;
         if let Err(error) = &made {

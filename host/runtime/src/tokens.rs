@@ -7,7 +7,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use async_trait::async_trait;
 use portcullis_egress::{Connections, SendError, TokenParts, Traffic, send_token_request};
-use portcullis_gate::{Denial, Limits, OperationPowers, printable};
+use portcullis_gate::{Denial, Limits, Method, OperationPowers, printable, token_route_lines};
 use portcullis_ledger::{Caller, Change, Entry, Kind, Ledger};
 use portcullis_vault::{Purpose, TokenClient, TokenRequest, TokenResponse, TokenSendError};
 
@@ -44,13 +44,10 @@ impl Tokens {
 impl TokenClient for Tokens {
     async fn send(&self, request: TokenRequest) -> Result<TokenResponse, TokenSendError> {
         let Some(powers) = self.powers.get(&request.slot) else {
-            let message = format!(
-                "the grant names no token route for the slot `{0}`; add\n[[routes]]\nmethod = \"{1}\"\nurl = \"{2}\"\n\
-                 token_for = \"{0}\"",
-                request.slot,
-                request.method,
-                printable(&request.url, 500),
-            );
+            let method = if request.method.as_str() == "GET" { Method::Get } else { Method::Post };
+            let lines = token_route_lines(method, &printable(&request.url, 500), &request.slot);
+            let lines = lines.trim_end();
+            let message = format!("the grant names no token route for the slot `{}`; add\n{lines}", request.slot);
             return Err(TokenSendError { code: "denied".to_owned(), message, retryable: false });
         };
         let unrecorded = |error: &dyn std::fmt::Display| TokenSendError {
@@ -90,7 +87,7 @@ fn purpose(purpose: Purpose) -> &'static str {
 
 fn code(error: &SendError) -> String {
     match error {
-        SendError::Denied(denial) => denial.rule.clone(),
+        SendError::Denied(denial) | SendError::SecretSent(denial) => denial.rule.clone(),
         SendError::Bound { name, .. } => (*name).to_owned(),
         SendError::Credential(_) | SendError::CredentialCut(_) => "credential".to_owned(),
         SendError::Dns(_) => "dns".to_owned(),

@@ -4,16 +4,25 @@
 //! that there is no change without a record, and no record of a change that was not made. Credentials are kept apart, by
 //! workspace, integration and slot: they change without a new version.
 //!
-//! In the store: `I` workspace 0 name → JSON.
+//! In the store: `I` workspace 0 name → JSON. The store's state vouches for it: whoever opens an integration by its name has
+//! adapter, config and grant as they were kept, or none.
+//!
+//! An integration that is not kept has adapter, config and grant from whoever makes it, each time. Which version they are is
+//! counted at `J` workspace 0 name, which decides nothing else.
 
 use portcullis_gate::Grant;
 use portcullis_ledger::{Caller, Change, Entry, Hash, Kind, Ledger, LedgerError};
 use portcullis_store::Batch;
+use portcullis_vault::{CredentialError, HostState, StateError};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::integration::sha256;
 
+/// Highest version number that is taken over from a record that is refused: somebody wrote it.
+const MOST_BELIEVED: u64 = 1 << 32;
+/// A detail of records of what is kept, and not its caller's.
+pub(crate) const KEPT: &str = "kept";
 /// How often it is tried again where somebody else changes the same integration.
 const TRIES: usize = 16;
 
@@ -44,28 +53,43 @@ pub(crate) struct Asked<'a> {
 
 impl Asked<'_> {
     /// The version that is like this: the one there is, or a new one, which is recorded.
-    pub(crate) async fn settle(&self, ledger: &Ledger) -> Result<Version, LedgerError> {
-        let key = key(self.workspace, self.name);
+    pub(crate) async fn settle(&self, ledger: &Ledger, state: Option<&HostState>) -> Result<Version, CredentialError> {
+        let key = if state.is_some() { key(self.workspace, self.name) } else { counted(self.workspace, self.name) };
         let mut tries = 0;
         loop {
             let stored = ledger.store().get(&key).await?;
-            let before = stored.as_deref().map(|bytes| read(self.workspace, self.name, bytes)).transpose()?;
-            let now = self.version(before.as_ref());
+            let refused = match state {
+                Some(state) => !vouched(state, &key, stored.as_deref()).await?,
+                None => false,
+            };
+            let found = stored.as_deref().map(|bytes| read(self.workspace, self.name, bytes));
+            let (before, numbered) = match found {
+                // It is made of what was asked for, whatever was there.
+                Some(found) if refused => (None, found.map_or(0, |found| found.number).min(MOST_BELIEVED)),
+                Some(found) => (Some(found?), 0),
+                None => (None, 0),
+            };
+            let now = self.version(before.as_ref(), numbered);
             if before.as_ref() == Some(&now) {
                 return Ok(now);
             }
             let bytes = serde_json::to_vec(&now).map_err(|error| LedgerError::Entry(error.to_string()))?;
             let batch = Batch::new().check(key.clone(), stored).put(key.clone(), bytes);
-            match ledger.commit(self.entries(before.as_ref(), &now), batch).await {
+            let entries = self.entries(before.as_ref(), &now, state.is_some());
+            let kept = match state {
+                Some(state) => state.commit(entries, batch).await,
+                None => ledger.commit(entries, batch).await.map_err(StateError::from),
+            };
+            match kept {
                 Ok(()) => return Ok(now),
-                Err(LedgerError::Conflict { .. }) if tries < TRIES => tries += 1,
-                Err(error) => return Err(error),
+                Err(StateError::Ledger(LedgerError::Conflict { .. })) if tries < TRIES => tries += 1,
+                Err(error) => return Err(error.into()),
             }
         }
     }
 
     /// Who granted what is granted already stays who granted it.
-    fn version(&self, before: Option<&Version>) -> Version {
+    fn version(&self, before: Option<&Version>, numbered: u64) -> Version {
         let same_grant = before.filter(|before| before.grant == *self.grant && before.adapter == self.adapter);
         let same = same_grant.filter(|before| before.config == *self.config);
         Version {
@@ -73,13 +97,20 @@ impl Asked<'_> {
             config: self.config.clone(),
             grant: self.grant.clone(),
             grantor: same_grant.map_or(&self.granted_by.principal, |before| &before.grantor).clone(),
-            number: same.map_or(before.map_or(1, |before| before.number + 1), |same| same.number),
+            number: match (same, before) {
+                (Some(same), _) => same.number,
+                (None, before) => before.map_or(numbered, |before| before.number).saturating_add(1),
+            },
         }
     }
 
     /// What is recorded of a new version: what was granted, where that is new, and what else was changed.
-    fn entries(&self, before: Option<&Version>, now: &Version) -> Vec<Entry> {
-        let entry = |kind, change| {
+    fn entries(&self, before: Option<&Version>, now: &Version, kept: bool) -> Vec<Entry> {
+        let entry = |kind, mut change: Change| {
+            if kept {
+                change.details.insert(KEPT.to_owned(), "yes".to_owned());
+            }
+
             Entry::change(self.workspace, kind, self.granted_by, change)
                 .integration(self.name, Some(now.number))
                 .adapter(&now.adapter)
@@ -110,6 +141,23 @@ pub(crate) fn key(workspace: &str, name: &str) -> Vec<u8> {
     [b"I", workspace.as_bytes(), &[0], name.as_bytes()].concat()
 }
 
+/// Where versions are counted by a host without a master key.
+fn counted(workspace: &str, name: &str) -> Vec<u8> {
+    [b"J", workspace.as_bytes(), &[0], name.as_bytes()].concat()
+}
+
+/// Whether the state vouches for what is in the store.
+async fn vouched(state: &HostState, key: &[u8], stored: Option<&[u8]>) -> Result<bool, StateError> {
+    match state.get(key).await {
+        Ok(value) => Ok(value.as_deref() == stored),
+        Err(error @ StateError::Record { .. }) => {
+            tracing::error!(%error, "another one is kept in its place");
+            Ok(false)
+        }
+        Err(error) => Err(error),
+    }
+}
+
 /// Reads what is kept.
 pub(crate) fn read(workspace: &str, name: &str, bytes: &[u8]) -> Result<Version, LedgerError> {
     serde_json::from_slice(bytes).or_else(|error| {
@@ -138,6 +186,6 @@ pub(crate) fn grant_digest(grant: &Grant) -> String {
     sha256(&serde_json::to_vec(grant).unwrap_or_default())
 }
 
-fn config_hash(config: &Value) -> String {
+pub(crate) fn config_hash(config: &Value) -> String {
     Hash::of(config.to_string().as_bytes()).to_string()
 }

@@ -103,12 +103,8 @@ fn write(folder: &Path, path: &Path, bytes: &[u8], replace: bool) -> Result<(), 
         .fill(&mut name)
         .map_err(|_| problem(path, &io::Error::other("the system has no random numbers")))?;
     let temporary = folder.join(format!(".{:016x}.tmp", u64::from_le_bytes(name)));
-    let mut options = fs::OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let written = options
-        .open(&temporary)
+    let written = portcullis_files::create_new(&temporary)
+        .map_err(io::Error::from)
         .and_then(|mut file| file.write_all(bytes))
         .and_then(|()| if replace { fs::rename(&temporary, path) } else { fs::hard_link(&temporary, path) });
     let _ = fs::remove_file(&temporary);
@@ -121,22 +117,8 @@ fn write(folder: &Path, path: &Path, bytes: &[u8], replace: bool) -> Result<(), 
 /// Makes the folder, for its owner alone; refuses one that others can write to, since they could put files in place of
 /// ours.
 fn make_folder(folder: &Path) -> Result<(), CacheError> {
-    let mut builder = fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(folder).map_err(|error| problem(folder, &error))?;
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::MetadataExt;
-        let metadata = fs::metadata(folder).map_err(|error| problem(folder, &error))?;
-        if metadata.uid() != rustix::process::geteuid().as_raw() || metadata.mode() & 0o022 != 0 {
-            let problem =
-                "it must belong to this user and be writable by nobody else: chmod go-w, or choose another".to_owned();
-            return Err(CacheError { path: folder.display().to_string(), problem });
-        }
-    }
-    Ok(())
+    portcullis_files::folder(folder)
+        .map_err(|error| CacheError { path: folder.display().to_string(), problem: error.to_string() })
 }
 
 /// Reads a file that is ours: regular, of this user, readable by nobody else. What is checked is what is read: one open

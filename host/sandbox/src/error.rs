@@ -37,6 +37,9 @@ pub enum CallError {
         /// The limit.
         limit: u64,
     },
+    /// The host ended the call, and the adapter was not asked.
+    #[error("the host ended the call")]
+    Over,
     /// The adapter said that it could not.
     #[error("{}", adapter_words(.0))]
     Adapter(wit::Error),

@@ -17,6 +17,11 @@ use crate::{
     state::State,
 };
 
+/// The call ends here, whatever the guest would have made of an answer. The host knows why.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the host ended the call")]
+pub struct CallOver;
+
 /// What a call can ask of the world. Implemented by whoever puts gate, vault and egress together.
 #[async_trait]
 pub trait Host: Send + Sync {
@@ -33,10 +38,17 @@ pub trait Host: Send + Sync {
     async fn value(&self, slot: &str, name: &str) -> Result<String, CredentialError>;
 
     /// Sends one request, with the credentials of these slots.
-    async fn send(&self, request: http::Request, slots: Vec<String>) -> Result<http::Response, http::Error>;
+    async fn send(
+        &self,
+        request: http::Request,
+        slots: Vec<String>,
+    ) -> Result<Result<http::Response, http::Error>, CallOver>;
 
     /// Sends several and answers in their order.
-    async fn send_all(&self, requests: Vec<(http::Request, Vec<String>)>) -> Vec<Result<http::Response, http::Error>>;
+    async fn send_all(
+        &self,
+        requests: Vec<(http::Request, Vec<String>)>,
+    ) -> Result<Vec<Result<http::Response, http::Error>>, CallOver>;
 }
 
 /// Sees every byte that the host hands to a guest. For proofs: what a sight has not seen, the guest has not either.
@@ -135,7 +147,7 @@ impl http::Host for State {
         let slots = self.slots_of(&credentials)?;
         let host = self.host()?;
         let meter = self.meter.clone();
-        let answer = HostWork { meter, work: host.send(request, slots) }.await;
+        let answer = HostWork { meter, work: host.send(request, slots) }.await?;
         see(self.sight.as_ref(), &answer);
         Ok(answer)
     }
@@ -150,7 +162,7 @@ impl http::Host for State {
             .collect::<wasmtime::Result<Vec<_>>>()?;
         let host = self.host()?;
         let meter = self.meter.clone();
-        let answers = HostWork { meter, work: host.send_all(requests) }.await;
+        let answers = HostWork { meter, work: host.send_all(requests) }.await?;
         for answer in &answers {
             see(self.sight.as_ref(), answer);
         }

@@ -41,7 +41,7 @@ pub use cache::{Cache, CacheError};
 pub use compiler::{CompileError, Compiler, compile_if_asked};
 pub use engine::{Sandbox, SandboxOptions};
 pub use error::{CallError, LoadError};
-pub use host::{Host, Sight};
+pub use host::{CallOver, Host, Sight};
 pub use journal::{Journal, Line};
 pub use meter::{Meter, Metered};
 pub use run::{Call, Ended, Terms, Usage};
@@ -52,7 +52,7 @@ pub mod wit {
     pub use crate::bindings::exports::portcullis::adapter::operations::{Error, Failure, Invalid};
     pub use crate::bindings::portcullis::adapter::credentials::{CredentialError, MacAlgorithm};
     pub use crate::bindings::portcullis::adapter::descriptor::{
-        Body, Descriptor, Effect, MacEncoding, Oauth, Parameter, Repeat, Route, Scheme, Values,
+        Body, Descriptor, Effect, LinkPlace, MacEncoding, Oauth, Parameter, Repeat, Route, Scheme, Values,
     };
     pub use crate::bindings::portcullis::adapter::http;
     pub use crate::bindings::portcullis::adapter::log::Level;

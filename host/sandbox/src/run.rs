@@ -14,7 +14,7 @@ use crate::{
     bindings::{self, exports::portcullis::adapter::operations},
     engine::Sandbox,
     error::CallError,
-    host::{Host, Sight},
+    host::{CallOver, Host, Sight},
     journal::Journal,
     memory::BoundHit,
     meter::Meter,
@@ -208,6 +208,9 @@ fn within(limits: &Limits) -> Instant {
 
 /// Reads off a trap what it was.
 fn broken(error: &wasmtime::Error, limits: &Limits) -> CallError {
+    if error.is::<CallOver>() {
+        return CallError::Over;
+    }
     if let Some(BoundHit { name, limit }) = error.downcast_ref::<BoundHit>() {
         return CallError::Bound { name, limit: *limit };
     }

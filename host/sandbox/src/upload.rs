@@ -103,7 +103,7 @@ pub enum UploadError {
     #[error("it imports what no adapter gets: {}; adapters get portcullis:adapter@{VERSION} and a WASI without HTTP, in which files and sockets always say no", .0.join(", "))]
     Imports(Vec<String>),
     /// A component of another world.
-    #[error("it does not export {OPERATIONS}@{VERSION}, so it is not an adapter; it exports {}", if .0.is_empty() { "nothing".to_owned() } else { .0.join(", ") })]
+    #[error("it does not export {OPERATIONS}@{VERSION}, so it is not an adapter (in Rust, `register!` makes it one); it exports {}", if .0.is_empty() { "nothing".to_owned() } else { .0.join(", ") })]
     NotAnAdapter(Vec<String>),
     /// An adapter of another version of the contract.
     #[error(

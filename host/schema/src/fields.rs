@@ -10,8 +10,7 @@ use serde_json::Value;
 
 use crate::{
     Schema,
-    bounds::address,
-    node::{self, Edge},
+    node::{self, Edge, address},
 };
 
 /// Most places that are listed.
@@ -22,6 +21,8 @@ const MAX_VISITS: usize = 50_000;
 const MAX_KIND: usize = 512;
 /// Deepest nesting of visits.
 const MAX_DEPTH: usize = 64;
+/// Longest pointer of a place, in bytes: below a long one each place would copy it.
+const MAX_POINTER: usize = 4 * 1024;
 
 /// A place in a value, and what the schema says about it. All texts are the schema's author's.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,6 +31,8 @@ pub struct Field {
     pub pointer: String,
     /// Its types in a few words, for example `string (uri)`.
     pub kind: String,
+    /// Ranges and lengths in a few words, for example `1 to 100` or `at most 50 characters`; empty where there are none.
+    pub bounds: String,
     /// Whether the object that it belongs to always has it.
     pub required: bool,
     /// What it is.
@@ -106,7 +109,7 @@ impl<'s> Walk<'s> {
             return;
         }
         self.visits += 1;
-        if self.visits > MAX_VISITS || at.depth > MAX_DEPTH {
+        if self.visits > MAX_VISITS || at.depth > MAX_DEPTH || pointer.len() > MAX_POINTER {
             self.more = true;
             return;
         }
@@ -161,6 +164,9 @@ impl<'s> Walk<'s> {
                     }
                 }
             }
+            if field.bounds.is_empty() {
+                field.bounds = bounds(schema);
+            }
             field.required |= required;
             field.sensitive |= sensitive;
             field.description = field.description.take().or_else(description);
@@ -171,8 +177,9 @@ impl<'s> Walk<'s> {
             return None;
         }
         self.at.insert(pointer.to_owned(), self.fields.len());
-        let (description, default) = (description(), default());
-        self.fields.push(Field { pointer: pointer.to_owned(), kind, required, description, default, sensitive });
+        let (bounds, description, default) = (bounds(schema), description(), default());
+        let pointer = pointer.to_owned();
+        self.fields.push(Field { pointer, kind, bounds, required, description, default, sensitive });
         Some(sensitive)
     }
 }
@@ -220,6 +227,32 @@ fn leading_to_sensitive(root: &Value) -> HashSet<usize> {
     leading
 }
 
+/// What a schema says about how large a value may be, how long, and of what form.
+fn bounds(schema: &Value) -> String {
+    let number = |keyword: &str| schema.get(keyword).filter(|value| value.is_number()).map(ToString::to_string);
+    let range = |least: Option<String>, most: Option<String>, unit: &str| match (least, most) {
+        (Some(least), Some(most)) if least == most => Some(format!("{most}{unit}")),
+        (Some(least), Some(most)) => Some(format!("{least} to {most}{unit}")),
+        (Some(least), None) if least == "0" && !unit.is_empty() => None,
+        (Some(least), None) => Some(format!("at least {least}{unit}")),
+        (None, Some(most)) => Some(format!("at most {most}{unit}")),
+        (None, None) => None,
+    };
+    let counted = |kind: &str, unit: &str| range(number(&format!("min{kind}")), number(&format!("max{kind}")), unit);
+    let told = [
+        range(number("minimum"), number("maximum"), ""),
+        number("exclusiveMinimum").map(|least| format!("above {least}")),
+        number("exclusiveMaximum").map(|most| format!("below {most}")),
+        number("multipleOf").map(|of| format!("a multiple of {of}")),
+        counted("Length", " characters"),
+        counted("Items", " items"),
+        counted("Properties", " members"),
+        schema.get("uniqueItems").filter(|unique| **unique == Value::Bool(true)).map(|_| "no item twice".to_owned()),
+        schema.get("pattern").and_then(Value::as_str).map(|pattern| format!("like {}", node::short(pattern))),
+    ];
+    told.into_iter().flatten().collect::<Vec<_>>().join(", ")
+}
+
 /// Most values of an `enum` that are told.
 const MAX_TOLD: usize = 8;
 
@@ -264,6 +297,21 @@ mod tests {
 
     fn sensitive(value: &Value) -> Vec<String> {
         schema(value).sensitive().list.into_iter().map(|field| field.pointer).collect()
+    }
+
+    #[test]
+    fn ranges_lengths_and_forms_are_told() {
+        for (schema, told) in [
+            (serde_json::json!({"minimum": 1, "maximum": 100}), "1 to 100"),
+            (serde_json::json!({"exclusiveMinimum": 0, "multipleOf": 0.5}), "above 0, a multiple of 0.5"),
+            (serde_json::json!({"minLength": 0, "maxLength": 50, "pattern": "^a$"}), "0 to 50 characters, like ^a$"),
+            (serde_json::json!({"minItems": 2, "maxItems": 2, "uniqueItems": true}), "2 items, no item twice"),
+            (serde_json::json!({"minLength": 0, "minProperties": 1}), "at least 1 members"),
+            (serde_json::json!({"maxItems": 500}), "at most 500 items"),
+            (serde_json::json!({"minimum": "1", "pattern": 7}), ""),
+        ] {
+            assert_eq!(bounds(&schema), told);
+        }
     }
 
     #[test]

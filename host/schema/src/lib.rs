@@ -13,7 +13,10 @@
 //! **Why it is more than a call to `jsonschema`.** A schema is a small program. Sixty definitions that each name the
 //! next one twice take longer than the age of the universe to check, a few hundred nested references overflow a
 //! thread's stack, and an ordinary error text quotes the value it complains about, which may be someone's medical
-//! record. `bounds` counts the work before it is done, `validate` writes its own sentences.
+//! record. `plan` and `price` count the work before it is done, `validate` writes its own sentences.
+//!
+//! **Whose budget.** Each of the four has a price in units of `portcullis_gate::Work`, and a form `…_within` that charges a
+//! budget which is shared with other work. The plain form has a budget of its own.
 //!
 //! ```
 //! use portcullis_schema::Schema;
@@ -26,22 +29,31 @@
 //! # Ok::<(), portcullis_schema::SchemaError>(())
 //! ```
 
-mod bounds;
+mod decimal;
+mod exact;
 mod fields;
+mod json;
 mod mock;
 mod node;
+mod patterns;
+mod places;
+mod plan;
+mod price;
 mod redact;
 mod validate;
+mod words;
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use jsonschema::{Draft, PatternOptions, Validator};
+use portcullis_gate::{Spent, Work};
 use serde_json::Value;
 
 pub use fields::{Field, Fields};
-pub use mock::{MAX_MOCK_BYTES, MAX_MOCK_NODES, MockError};
+pub use json::{Json, JsonError};
+pub use mock::{MAX_MOCK_BYTES, MAX_MOCK_NODES, MockError, NoMock};
 pub use redact::{MAX_PLACES, REDACTED, Redacted};
-pub use validate::{MAX_VIOLATIONS, Violation, Violations};
+pub use validate::{Invalid, MAX_VIOLATIONS, Violation, Violations};
 
 /// Longest schema text that is read, in bytes (1 MiB).
 pub const MAX_SCHEMA_BYTES: usize = 1024 * 1024;
@@ -49,8 +61,10 @@ pub const MAX_SCHEMA_BYTES: usize = 1024 * 1024;
 /// The only `$schema` that is accepted (a trailing `#` is allowed). A schema that names none is read as this one.
 pub const DIALECT: &str = "https://json-schema.org/draft/2020-12/schema";
 
-/// Most memory one compiled `pattern` may take, in bytes.
-const PATTERN_BYTES: usize = 512 * 1024;
+/// Units of work for compiling one schema, where nobody else's budget is charged: a second at most.
+const COMPILE_WORK: u64 = 20_000_000;
+/// Units of work for judging or redacting one value, where nobody else's budget is charged.
+const VALUE_WORK: u64 = 2_000_000;
 
 /// Most patterns (`pattern` and the names under `patternProperties`) in one schema: each is a compiled program.
 pub const MAX_PATTERNS: usize = 256;
@@ -124,6 +138,18 @@ pub enum SchemaError {
         /// How many are allowed.
         limit: usize,
     },
+    /// The JSON pointer of a schema is too long, because names above it are.
+    #[error("the JSON pointer of the schema at {pointer} is longer than {limit} bytes: use shorter names")]
+    LongPointer {
+        /// The pointer (shortened).
+        pointer: String,
+        /// How many bytes it may have.
+        limit: usize,
+    },
+    /// Compiling it is too much work.
+    #[error("compiling the schema is more work than is allowed ({} units): make it smaller, and nest \
+             `unevaluatedProperties` and `unevaluatedItems` less", .0.limit)]
+    Work(Spent),
     /// More than [`MAX_PATTERNS`] patterns.
     #[error("the schema holds {found} patterns; at most {MAX_PATTERNS} are compiled: share them through `$defs`")]
     TooManyPatterns {
@@ -149,18 +175,17 @@ pub struct Schema {
 struct Inner {
     value: Value,
     validator: Validator,
-    shape: bounds::Shape,
-    patterns: usize,
-    /// What it marks as sensitive, once somebody has asked; none where that is nothing.
-    marks: OnceLock<Option<redact::Marks>>,
+    plan: plan::Plan,
+    /// What it marks as sensitive; none where that is nothing.
+    marks: Option<redact::Marks>,
 }
 
 impl Schema {
     /// Compiles the text of a JSON Schema, draft 2020-12.
     ///
     /// Bounds: [`MAX_SCHEMA_BYTES`] of text; 128 levels of JSON; references by JSON pointer within the document only
-    /// (`#`, `#/$defs/…`, `#/definitions/…`, any other); patterns that match in linear time (no look-around, no
-    /// back-references). `format` is an annotation in draft 2020-12: it is not asserted by [`Schema::validate`], and
+    /// (`#`, `#/$defs/…`, `#/definitions/…`, any other), none longer than 4 KiB; patterns that match in linear time (no
+    /// look-around, no back-references) and take at most 64 KiB when compiled; a second of work. `format` is an annotation in draft 2020-12: it is not asserted by [`Schema::validate`], and
     /// it guides [`Schema::mock`].
     ///
     /// Takes text and not a [`Value`]: the parser's nesting limit is what keeps the compiler's stack bounded.
@@ -168,29 +193,45 @@ impl Schema {
     /// # Errors
     /// A [`SchemaError`] naming the rule, the place in the schema and, where there is one, what to write instead.
     pub fn compile(text: &str) -> Result<Self, SchemaError> {
+        Self::compile_within(text, &Work::new(COMPILE_WORK))
+    }
+
+    /// The same, with the work charged to this budget.
+    ///
+    /// # Errors
+    /// As [`Schema::compile`], and [`SchemaError::Work`] when the budget does not suffice.
+    pub fn compile_within(text: &str, work: &Work) -> Result<Self, SchemaError> {
         if text.len() > MAX_SCHEMA_BYTES {
             return Err(SchemaError::TooLarge { bytes: text.len() });
         }
+        work.charge(node::as_u64(text.len()) / 16)?;
         let value: Value =
             serde_json::from_str(text).map_err(|error| SchemaError::NotJson { reason: error.to_string() })?;
-        let (shape, patterns) = bounds::inspect(&value)?;
-        let validator = jsonschema::options()
-            .with_draft(Draft::Draft202012)
-            .with_pattern_options(PatternOptions::regex().size_limit(PATTERN_BYTES))
-            .build(&value)
-            .map_err(|error| SchemaError::Invalid {
-                // The "instance" here is the schema itself, so this is the place in the schema.
-                pointer: error.instance_path().to_string(),
-                reason: node::short(&error.masked().to_string()),
-            })?;
-        Ok(Self { inner: Arc::new(Inner { value, validator, shape, patterns, marks: OnceLock::new() }) })
+        let plan = plan::Plan::of(&value, work)?;
+        let patterns = PatternOptions::regex().size_limit(patterns::REGEX_BYTES).dfa_size_limit(patterns::STATES_BYTES);
+        let validator =
+            jsonschema::options().with_draft(Draft::Draft202012).with_pattern_options(patterns).build(&value).map_err(
+                |error| SchemaError::Invalid {
+                    // The "instance" here is the schema itself, so this is the place in the schema.
+                    pointer: error.instance_path().to_string(),
+                    reason: node::short(&error.masked().to_string()),
+                },
+            )?;
+        let marks = redact::Marks::of(&value, &plan.patterns);
+        Ok(Self { inner: Arc::new(Inner { value, validator, plan, marks }) })
     }
 
     /// How many patterns it compiles, those of names twice: each takes up to 512 KiB. Whoever compiles many schemas of one
     /// stranger adds them up.
     #[must_use]
     pub fn patterns(&self) -> usize {
-        self.inner.patterns
+        self.inner.plan.pattern_count
+    }
+
+    /// Whether judging `value` is quick enough to be done where others wait: some milliseconds at most.
+    #[must_use]
+    pub fn is_quick(&self, value: &Value) -> bool {
+        self.inner.plan.quick(value).is_some()
     }
 
     /// The schema as it was parsed, for descriptors and documentation.

@@ -1,6 +1,6 @@
 //! Where schemas stand inside a schema: which keywords hold subschemas, and where a `$ref` leads.
 //!
-//! One table for `bounds` and `mock`, because a keyword known to one and not the other would be work that nobody
+//! One table for `places` and `mock`, because a keyword known to one and not the other would be work that nobody
 //! counted.
 
 use std::borrow::Cow;
@@ -89,6 +89,15 @@ pub(crate) fn reference(schema: &Map<String, Value>) -> Option<&str> {
     schema.get("$ref").and_then(Value::as_str)
 }
 
+/// Identity of a subschema: its place in memory, for as long as the document is borrowed.
+pub(crate) fn address(schema: &Value) -> usize {
+    std::ptr::from_ref(schema).addr()
+}
+
+pub(crate) fn as_u64(length: usize) -> u64 {
+    u64::try_from(length).unwrap_or(u64::MAX)
+}
+
 /// A JSON pointer one step further.
 pub(crate) fn join(pointer: &str, step: &str) -> String {
     format!("{pointer}/{}", step.replace('~', "~0").replace('/', "~1"))
@@ -96,10 +105,14 @@ pub(crate) fn join(pointer: &str, step: &str) -> String {
 
 /// At most 200 characters of a text that a stranger wrote, control characters escaped, for use in an error.
 pub(crate) fn short(text: &str) -> String {
-    const LIMIT: usize = 200;
+    shortened(text, 200)
+}
+
+/// The same with another limit.
+pub(crate) fn shortened(text: &str, limit: usize) -> String {
     let mut out = String::new();
     for (i, c) in text.chars().enumerate() {
-        if i == LIMIT {
+        if i == limit {
             out.push('…');
             break;
         }

@@ -17,14 +17,15 @@ use std::{
     collections::{HashMap, HashSet},
 };
 
-use jsonschema::{PatternOptions, Validator};
+use portcullis_gate::Work;
 use serde_json::{Map, Value, json};
 
 use crate::{
     Schema,
-    bounds::address,
     fields::is_sensitive,
-    node::{self, Edge},
+    node::{self, Edge, address, as_u64},
+    patterns::{Pattern, Patterns},
+    plan::BYTES_PER_UNIT,
 };
 
 /// What stands in place of what was hidden, as a text and as a name.
@@ -33,12 +34,12 @@ pub const REDACTED: &str = "[redacted]";
 pub const MAX_PLACES: usize = 64;
 /// Longest place that is told, in bytes.
 const MAX_PLACE_BYTES: usize = 256;
-/// Most visits of a schema to a part of a value: some milliseconds. What was not visited by then is hidden.
-const MAX_VISITS: usize = 200_000;
+/// Most units of work in one redaction: some milliseconds. What was not visited by then is hidden.
+const MAX_UNITS: u64 = 200_000;
 /// Deepest nesting of a value. What is deeper is hidden.
 const MAX_DEPTH: usize = 128;
-/// A name of this many bytes costs as much as one more visit where a pattern reads it.
-const BYTES_PER_VISIT: usize = 64;
+/// Of the places that are told, so many are compared with another one for a unit.
+const PLACES_PER_UNIT: usize = 4;
 
 /// A value without what is sensitive.
 #[derive(Clone, Debug, PartialEq)]
@@ -57,23 +58,41 @@ impl Schema {
     /// schema marks nothing it costs nothing.
     #[must_use]
     pub fn redact<'v>(&self, value: &'v Value) -> Redacted<'v> {
-        let Some(marks) = self.inner.marks.get_or_init(|| Marks::of(self.value())) else {
+        self.redact_within(value, &Work::new(crate::VALUE_WORK))
+    }
+
+    /// The same, with the work charged to this budget. What it does not suffice for is hidden.
+    #[must_use]
+    pub fn redact_within<'v>(&self, value: &'v Value, work: &Work) -> Redacted<'v> {
+        let Some(marks) = &self.inner.marks else {
             return Redacted { value: Cow::Borrowed(value), places: Vec::new(), more: false };
         };
+        let units = MAX_UNITS.min(work.left());
         let mut walk = Walk {
             nodes: &marks.nodes,
             seen: vec![0; marks.nodes.len()],
             round: 0,
-            visits: MAX_VISITS,
+            units,
             path: Vec::new(),
             places: Vec::new(),
             more: false,
         };
-        let kept = walk.visit(&[0], value, true).unwrap_or_else(|| {
+        // What it keeps a note of is as large as the schema.
+        let kept = walk.spend(as_u64(marks.nodes.len()) / BYTES_PER_UNIT).and_then(|()| walk.visit(&[0], value, true));
+        let kept = kept.unwrap_or_else(|| {
             walk.note();
             json!(REDACTED)
         });
-        Redacted { value: Cow::Owned(kept), places: walk.places, more: walk.more }
+        let (spent, places, more) = (units - walk.units, walk.places, walk.more);
+        // There is no more than this to be had: the rest is hidden already.
+        let _ = work.charge(spent);
+        Redacted { value: Cow::Owned(kept), places, more }
+    }
+
+    /// Whether it marks anything as sensitive.
+    #[must_use]
+    pub fn marks_anything(&self) -> bool {
+        self.inner.marks.is_some()
     }
 }
 
@@ -91,8 +110,8 @@ struct Node {
     /// Schemas that apply to the same value.
     same: Vec<usize>,
     properties: HashMap<String, usize>,
-    /// Names by pattern. None where the pattern cannot be read, which then fits any name.
-    patterns: Vec<(Option<Validator>, usize)>,
+    /// Names by pattern. None where the pattern was not read, which then fits any name.
+    patterns: Vec<(Option<Pattern>, usize)>,
     /// What `additionalProperties` and `unevaluatedProperties` say.
     others: Vec<usize>,
     prefix: Vec<usize>,
@@ -113,7 +132,7 @@ const NULL: u8 = 32;
 
 impl Marks {
     /// None where nothing is marked.
-    pub(crate) fn of(root: &Value) -> Option<Self> {
+    pub(crate) fn of(root: &Value, patterns: &Patterns) -> Option<Self> {
         let mut found: HashMap<usize, usize> = HashMap::from([(address(root), 0)]);
         let mut schemas = vec![root];
         let mut nodes: Vec<Node> = Vec::new();
@@ -136,7 +155,9 @@ impl Marks {
                     (_, "properties", Some(name)) => {
                         node.properties.insert(name.into_owned(), index(child));
                     }
-                    (_, "patternProperties", Some(pattern)) => node.patterns.push((matcher(&pattern), index(child))),
+                    (_, "patternProperties", Some(pattern)) => {
+                        node.patterns.push((patterns.get(&pattern).cloned(), index(child)))
+                    }
                     (_, "additionalProperties" | "unevaluatedProperties", _) => node.others.push(index(child)),
                     (_, "prefixItems", _) => node.prefix.push(index(child)),
                     (_, "items", _) => node.rest = Some(index(child)),
@@ -171,12 +192,6 @@ fn leading_to_marks(nodes: &[Node]) -> HashSet<usize> {
         }
     }
     leading
-}
-
-/// What judges a name as the validator does, which reads patterns in a way of its own.
-fn matcher(pattern: &str) -> Option<Validator> {
-    let options = PatternOptions::regex().size_limit(crate::PATTERN_BYTES);
-    jsonschema::options().with_pattern_options(options).build(&json!({ "pattern": pattern })).ok()
 }
 
 /// The types that a schema names, or else those that its other words are about.
@@ -245,7 +260,8 @@ struct Walk<'s> {
     /// In which round a node was last seen, so that none is listed twice.
     seen: Vec<usize>,
     round: usize,
-    visits: usize,
+    /// Units of work that are left.
+    units: u64,
     /// The way to where it is, as the schema writes it.
     path: Vec<&'s str>,
     places: Vec<String>,
@@ -272,8 +288,18 @@ impl<'s> Walk<'s> {
         match value {
             Value::Object(map) => self.object(&all, map).map(Value::Object),
             Value::Array(items) => self.array(&all, items).map(Value::Array),
+            Value::String(text) => {
+                self.spend(as_u64(text.len()) / BYTES_PER_UNIT)?;
+                Some(value.clone())
+            }
             scalar => Some(scalar.clone()),
         }
+    }
+
+    /// None where there is not so much left.
+    fn spend(&mut self, units: u64) -> Option<()> {
+        self.units = self.units.checked_sub(units)?;
+        Some(())
     }
 
     /// The schemas that apply to the same value; none where too much work has been done.
@@ -285,7 +311,7 @@ impl<'s> Walk<'s> {
             let (Some(node), Some(seen)) = (self.nodes.get(index), self.seen.get_mut(index)) else { continue };
             if *seen != self.round {
                 *seen = self.round;
-                self.visits = self.visits.checked_sub(1)?;
+                self.spend(1 + as_u64(node.same.len()))?;
                 queue.extend(&node.same);
                 all.push(node);
             }
@@ -317,17 +343,18 @@ impl<'s> Walk<'s> {
         let mut schemas = Vec::new();
         let mut own = None;
         for node in all {
-            let price = 1 + node.patterns.len() * (1 + name.len() / BYTES_PER_VISIT);
-            self.visits = self.visits.checked_sub(price)?;
+            let price =
+                |(pattern, _): &(Option<Pattern>, usize)| pattern.as_ref().map_or(1, |p| p.price.of(name.len()));
+            let patterns = node.patterns.iter().map(price).sum::<u64>();
+            self.spend(1 + as_u64(name.len()) / BYTES_PER_UNIT + as_u64(node.others.len()) + patterns)?;
             let before = schemas.len();
             if let Some((name, schema)) = node.properties.get_key_value(name) {
                 own = Some(name.as_str());
                 schemas.push(*schema);
             }
             if !node.patterns.is_empty() {
-                let name = Value::from(name);
-                let fits = |matcher: &Option<Validator>| matcher.as_ref().is_none_or(|matcher| matcher.is_valid(&name));
-                schemas.extend(node.patterns.iter().filter(|(matcher, _)| fits(matcher)).map(|(_, schema)| *schema));
+                let fits = |pattern: &Option<Pattern>| pattern.as_ref().is_none_or(|pattern| pattern.fits(name));
+                schemas.extend(node.patterns.iter().filter(|(pattern, _)| fits(pattern)).map(|(_, schema)| *schema));
             }
             if schemas.len() == before {
                 schemas.extend(&node.others);
@@ -346,7 +373,7 @@ impl<'s> Walk<'s> {
             if schemas.is_empty() {
                 return None;
             }
-            self.visits = self.visits.checked_sub(all.len())?;
+            self.spend(as_u64(all.len()))?;
             self.path.push("*");
             kept.push(self.visit(&schemas, item, false).unwrap_or_else(|| {
                 self.note();
@@ -357,8 +384,13 @@ impl<'s> Walk<'s> {
         Some(kept)
     }
 
-    /// Tells the place.
+    /// Tells the place. What could not be paid for is not told.
     fn note(&mut self) {
+        if self.spend(1 + as_u64((self.places.len() + self.path.len()) / PLACES_PER_UNIT)).is_none() {
+            self.units = 0;
+            self.more = true;
+            return;
+        }
         let mut place = String::new();
         for step in &self.path {
             if place.len() + step.len() > MAX_PLACE_BYTES {

@@ -6,15 +6,17 @@
 
 use std::fmt;
 
-use jsonschema::ValidationError;
-use jsonschema::error::ValidationErrorKind as Kind;
+use portcullis_gate::{Spent, Work};
 use serde_json::Value;
 
-use crate::bounds::{self, Cost};
-use crate::{Schema, node};
+use crate::{Schema, price::TooMuch, words::describe};
 
 /// Most violations that one [`Violations`] lists.
 pub const MAX_VIOLATIONS: usize = 5;
+/// Most units that collecting violations may cost: the validator allocates there. Where it is more, none are collected.
+const MAX_REASONS: u64 = 10_000;
+/// So many times its price in visits is what collecting costs.
+const REASONS: u64 = 8;
 
 /// One rule that a value breaks. Holds no part of the value but property names.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,6 +54,17 @@ impl Violations {
     }
 }
 
+/// Why a value was not found to be valid.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Invalid {
+    /// It is not.
+    #[error(transparent)]
+    Violations(#[from] Violations),
+    /// Whether it is would cost more work than is left.
+    #[error(transparent)]
+    Work(#[from] Spent),
+}
+
 impl std::error::Error for Violations {}
 
 impl fmt::Display for Violation {
@@ -79,103 +92,61 @@ impl Schema {
     /// `value` must come from a parser that limits nesting (serde_json's own 128 levels), as all JSON in the host does.
     ///
     /// # Errors
-    /// [`Violations`]: what is wrong where, without values. Also when checking would take more than two million visits
-    /// of a schema to a part of the value (keyword `bound`): what cannot be checked is not valid.
+    /// [`Violations`]: what is wrong where, without values. Also when checking would cost more than two million units of
+    /// work (keyword `bound`): what cannot be checked is not valid.
     pub fn validate(&self, value: &Value) -> Result<(), Violations> {
-        let root = &self.inner.value;
-        let cost = bounds::cost(root, self.inner.shape, value);
-        if cost == Cost::Refused {
-            return Err(one("bound", "is too large or too deep to be checked against this schema"));
-        }
+        self.validate_within(value, &Work::new(crate::VALUE_WORK)).map_err(|invalid| match invalid {
+            Invalid::Violations(violations) => violations,
+            Invalid::Work(_) => one("bound", TOO_LARGE),
+        })
+    }
+
+    /// The same, with the work charged to this budget before it is done.
+    ///
+    /// # Errors
+    /// [`Invalid::Violations`] as [`Schema::validate`], and [`Invalid::Work`] when the budget does not suffice.
+    pub fn validate_within(&self, value: &Value, work: &Work) -> Result<(), Invalid> {
+        let plan = &self.inner.plan;
+        let price = match plan.quick(value) {
+            Some(bound) => bound,
+            None => self.counted(plan.price(value, work.left()), work)?,
+        };
+        work.charge(price)?;
         if self.inner.validator.is_valid(value) {
             return Ok(());
         }
-        if cost != Cost::Explainable && !bounds::explainable(root, value) {
-            return Err(one("bound", "does not match the schema, and is too large to say where"));
-        }
+        let most = MAX_REASONS.min(work.left() / REASONS);
+        let Ok(price) = plan.price_of_reasons(value, most) else {
+            return Err(one("bound", "does not match the schema, and is too large to say where").into());
+        };
+        work.charge(price.saturating_mul(REASONS))?;
         let mut errors = self.inner.validator.iter_errors(value);
-        let list: Vec<_> = errors.by_ref().take(MAX_VIOLATIONS).map(|error| describe(&error)).collect();
+        let list: Vec<_> =
+            errors.by_ref().take(MAX_VIOLATIONS).map(|error| describe(&self.inner.value, &error)).collect();
         if list.is_empty() {
-            return Err(one("bound", "does not match the schema"));
+            return Err(one("bound", "does not match the schema").into());
         }
-        Err(Violations { list, more: errors.next().is_some() })
+        Err(Violations { list, more: errors.next().is_some() }.into())
+    }
+
+    /// A price, or why there is none. What counting it cost is charged with it, or instead of it.
+    fn counted(&self, price: Result<u64, TooMuch>, work: &Work) -> Result<u64, Invalid> {
+        match price {
+            Ok(price) => Ok(price.saturating_mul(2)),
+            Err(TooMuch::Depth) => Err(one("bound", TOO_LARGE).into()),
+            Err(TooMuch::Units) => Err(work.charge(u64::MAX).err().unwrap_or(work.spent()).into()),
+        }
     }
 }
+
+const TOO_LARGE: &str = "is too large or too deep to be checked against this schema";
 
 fn one(keyword: &str, message: &str) -> Violations {
     let violation =
         Violation { at: String::new(), rule: String::new(), keyword: keyword.into(), message: message.into() };
+    one_violation(violation)
+}
+
+pub(crate) fn one_violation(violation: Violation) -> Violations {
     Violations { list: vec![violation], more: false }
-}
-
-fn describe(error: &ValidationError<'_>) -> Violation {
-    let kind = error.kind();
-    if let Kind::AnyOf { context } | Kind::OneOfNotValid { context } = kind
-        && let Some(violation) = of_branches(error, context)
-    {
-        return violation;
-    }
-    let mut at = error.instance_path().to_string();
-    let message = match kind {
-        Kind::Required { property } => {
-            at = node::join(&at, property.as_str().unwrap_or_default());
-            "is required".to_owned()
-        }
-        Kind::AdditionalProperties { unexpected } | Kind::UnevaluatedProperties { unexpected } => {
-            match unexpected.as_slice() {
-                [only] => {
-                    at = node::join(&at, only);
-                    "is not a known property".to_owned()
-                }
-                many => format!("has unknown properties: {}", many.join(", ")),
-            }
-        }
-        // The library shows the offending name in full through the inner error.
-        Kind::PropertyNames { .. } => "has a property name that is not allowed".to_owned(),
-        Kind::FalseSchema => "is not allowed here".to_owned(),
-        Kind::Not { .. } => "matches what `not` excludes".to_owned(),
-        // Byte offsets into the value are about the value.
-        Kind::FromUtf8 { .. } => "is not UTF-8 text once decoded".to_owned(),
-        _ => {
-            let masked = error.masked_with("").to_string();
-            masked.strip_prefix(' ').map_or_else(|| masked.clone(), str::to_owned)
-        }
-    };
-    violation(error, &at, &message)
-}
-
-/// What is wrong where none of several schemas fits: the values that there are, or what the one that was meant says. None
-/// where nothing tells which one that was.
-fn of_branches(error: &ValidationError<'_>, branches: &[Vec<ValidationError<'_>>]) -> Option<Violation> {
-    let here = error.instance_path();
-    let is_other_type =
-        |error: &ValidationError<'_>| matches!(error.kind(), Kind::Type { .. }) && error.instance_path() == here;
-    let branches: Vec<_> = branches.iter().filter(|errors| !errors.iter().any(is_other_type)).collect();
-    let constant = |error: &ValidationError<'_>| match error.kind() {
-        Kind::Constant { expected_value } => Some((error.instance_path().to_string(), expected_value.to_string())),
-        _ => None,
-    };
-    let constants: Vec<_> = branches.iter().filter_map(|errors| errors.iter().find_map(constant)).collect();
-    let mut meant = branches.iter().filter(|errors| !errors.iter().any(|error| constant(error).is_some()));
-    match (meant.next(), meant.next()) {
-        (Some(only), None) => only.first().map(describe),
-        (None, None) => {
-            let (at, _) = constants.first()?;
-            if constants.iter().any(|(other, _)| other != at) {
-                return None;
-            }
-            let values: Vec<_> = constants.iter().map(|(_, value)| value.as_str()).collect();
-            Some(violation(error, at, &format!("is not one of {}", values.join(", "))))
-        }
-        _ => None,
-    }
-}
-
-fn violation(error: &ValidationError<'_>, at: &str, message: &str) -> Violation {
-    Violation {
-        at: node::short(at),
-        rule: node::short(&error.schema_path().to_string()),
-        keyword: node::short(error.kind().keyword()),
-        message: node::short(message),
-    }
 }

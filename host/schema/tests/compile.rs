@@ -119,6 +119,35 @@ fn patterns_must_be_linear_small_and_few() {
 }
 
 #[test]
+fn a_schema_whose_compiling_would_not_end_is_refused() {
+    // What is evaluated is found out anew for each level, and for each reference.
+    let nested = (0..60).fold(json!({}), |below, _| json!({"allOf": [below], "unevaluatedProperties": false}));
+    let text = nested.to_string();
+    assert!(matches!(refused(&text), SchemaError::Work(_) | SchemaError::NotJson { .. }));
+    let nested = (0..35).fold(json!({}), |below, _| json!({"allOf": [below], "unevaluatedProperties": false}));
+    assert!(matches!(refused(&nested.to_string()), SchemaError::Work(_)));
+    let twice = |next: usize| format!(r##"{{"allOf": [{{"$ref": "#/$defs/{next}"}}, {{"$ref": "#/$defs/{next}"}}]}}"##);
+    let text = defs(60, twice, "{}").replacen('{', r#"{"unevaluatedProperties": false, "#, 1);
+    assert!(matches!(refused(&text), SchemaError::Work(_)));
+    // And one that goes deep by references that are followed on the spot.
+    let deep = |next: usize| {
+        format!(r##"{{"items": {{"allOf": [{{"$ref": "#/$defs/{next}"}}], "unevaluatedItems": false}}}}"##)
+    };
+    assert!(matches!(refused(&defs(8_000, deep, "{}")), SchemaError::TooDeep { .. }));
+    for count in [10, 20, 40, 60, 80, 120] {
+        drop(Schema::compile(&defs(count, deep, "{}")));
+    }
+}
+
+#[test]
+fn names_that_make_pointers_long_are_refused() {
+    let below: serde_json::Map<_, _> = (0..20_000).map(|n| (format!("p{n}"), json!({}))).collect();
+    let text = json!({"properties": {"n".repeat(500_000): {"properties": below}}}).to_string();
+    let SchemaError::LongPointer { pointer, .. } = refused(&text) else { panic!() };
+    assert!(pointer.len() < 1_000);
+}
+
+#[test]
 fn what_is_no_schema_is_invalid_with_its_place() {
     let error = refused(r#"{"properties": {"a": {"type": "strnig"}}}"#);
     assert!(error.to_string().starts_with("the schema is not valid at /properties/a/type: "), "{error}");

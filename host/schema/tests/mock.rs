@@ -80,6 +80,24 @@ fn a_recursive_schema_ends() {
 }
 
 #[test]
+fn a_linked_list_ends_where_optional_values_do() {
+    let depth = |link: Value| {
+        let node = json!({"type": "object", "properties": {"id": {"type": "integer"}, "next": link}, "required": ["id", "next"]});
+        let list = made(json!({"$ref": "#/$defs/node", "$defs": {"node": node}}));
+        let (mut at, mut depth) = (&list, 0);
+        while let Some(next) = at.get("next") {
+            (at, depth) = (next, depth + 1);
+        }
+        depth
+    };
+    let node = || json!({"$ref": "#/$defs/node"});
+    assert!((1..=7).contains(&depth(json!({"anyOf": [node(), {"type": "null"}]}))));
+    assert!((1..=7).contains(&depth(json!({"oneOf": [{"type": "null"}, node()]}))));
+    let inner = json!({"type": ["object", "null"], "properties": {"next": node()}, "required": ["next"]});
+    assert!((1..=14).contains(&depth(inner)));
+}
+
+#[test]
 fn strings_follow_format_name_length_and_pattern() {
     let formats = [
         "date-time",

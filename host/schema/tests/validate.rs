@@ -33,8 +33,11 @@ fn a_missing_property_is_named_where_it_is_missing() {
 #[test]
 fn an_unknown_property_is_named() {
     let rules = json!({"properties": {"To": {}}, "additionalProperties": false});
-    assert_eq!(said(&rules, &json!({"Too": 1})), "at /Too: is not a known property");
-    assert_eq!(said(&rules, &json!({"a": 1, "b": 1})), "at the top level: has unknown properties: a, b");
+    assert_eq!(said(&rules, &json!({"Too": 1})), "at /Too: is not a known property; known are `To`");
+    assert_eq!(
+        said(&rules, &json!({"a": 1, "b": 1})),
+        "at the top level: has unknown properties: a, b; known are `To`"
+    );
 }
 
 #[test]

@@ -1,19 +1,12 @@
-//! The anchor: what was committed, told outside of the engine.
+//! The anchor: what was committed when the store was last opened or closed, told outside of the engine.
 //!
-//! A database that comes back shorter looks like one in which less was ever written. So the tally of each commit is also
-//! written into the file `anchor`, once the engine has made the commit durable. At open, an engine that is behind the
-//! anchor has lost something.
+//! A database that comes back shorter looks like one in which less was ever written. At open, an engine that is behind the
+//! anchor has lost something. What is committed while the store is open is told by `redo.rs`, with each commit.
 //!
-//! The file has two slots of 64 bytes, 512 bytes apart so that no torn sector hits both. Slot `number % 2` is written in
-//! turn: the tally's 49 bytes, then zeros. It is not flushed with each commit (the page cache outlives the process): after a
-//! power cut it may lag behind the engine, and is never ahead of it. It is flushed at creation and when a store is closed.
+//! The file has two slots of 64 bytes, 512 bytes apart so that no torn sector hits both: the tally's 49 bytes, then zeros.
+//! Both say the same, and both are flushed.
 
-use std::{
-    fs::{File, OpenOptions},
-    io,
-    os::unix::fs::FileExt,
-    path::Path,
-};
+use std::{fs::File, io, os::unix::fs::FileExt, path::Path};
 
 use crate::tally::{self, Tally};
 
@@ -31,15 +24,15 @@ pub(crate) struct Anchor(File);
 impl Anchor {
     /// Makes one in a folder, and flushes it.
     pub(crate) fn create(folder: &Path, tally: Tally) -> io::Result<Self> {
-        let path = folder.join(NAME);
-        let anchor = Self(OpenOptions::new().read(true).write(true).create(true).truncate(true).open(path)?);
+        let options = portcullis_files::options().read(true).write(true).create(true).truncate(true).clone();
+        let anchor = Self(portcullis_files::open(&options, &folder.join(NAME))?);
         anchor.settle(tally)?;
         Ok(anchor)
     }
 
     /// Opens it, and says the newest tally that can be read in it; none where neither can.
     pub(crate) fn open(folder: &Path) -> io::Result<(Self, Option<Tally>)> {
-        let file = OpenOptions::new().read(true).write(true).open(folder.join(NAME))?;
+        let file = portcullis_files::open(portcullis_files::options().read(true).write(true), &folder.join(NAME))?;
         let slots = [0, APART].map(|at| {
             let mut slot = [0; SLOT];
             file.read_exact_at(&mut slot, at).ok()?;
@@ -47,11 +40,6 @@ impl Anchor {
         });
         let newest = slots.into_iter().flatten().max_by_key(|tally| tally.number);
         Ok((Self(file), newest))
-    }
-
-    /// Tells what was made durable.
-    pub(crate) fn tell(&self, tally: Tally) -> io::Result<()> {
-        self.write(tally, tally.number % 2 * APART)
     }
 
     /// Tells it in both slots, and flushes.
@@ -82,10 +70,9 @@ mod tests {
     fn the_newest_slot_counts_and_a_torn_one_leaves_the_other() {
         let folder = tempfile::tempdir().unwrap();
         let anchor = Anchor::create(folder.path(), tally(0)).unwrap();
-        for number in 1..=5 {
-            anchor.tell(tally(number)).unwrap();
-            assert_eq!(Anchor::open(folder.path()).unwrap().1, Some(tally(number)));
-        }
+        anchor.settle(tally(4)).unwrap();
+        anchor.write(tally(5), APART).unwrap();
+        assert_eq!(Anchor::open(folder.path()).unwrap().1, Some(tally(5)));
         anchor.0.write_all_at(b"torn", APART).unwrap();
         assert_eq!(Anchor::open(folder.path()).unwrap().1, Some(tally(4)));
         anchor.0.set_len(0).unwrap();

@@ -2,7 +2,7 @@
 //!
 //! It takes all batches that wait, checks each against those before it and the engine, and hands what is left to the
 //! engine as one write: a hundred callers share one flush, and a batch whose checks do not hold answers only itself. When
-//! the write is durable, and the anchor tells of it, everybody is answered.
+//! the write is durable, in the engine and in the redo files beside it, everybody is answered.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -10,11 +10,10 @@ use tokio::sync::{OwnedSemaphorePermit, RwLock, mpsc, oneshot};
 
 use crate::{
     Check, StoreError,
-    anchor::Anchor,
     engine::{Engine, EngineKind, Failure, Writes},
     envelope,
     folder::Folder,
-    opening,
+    opening::{self, Witnesses},
     options::Options,
     shared::Shared,
     tally::{self, Tally},
@@ -51,7 +50,7 @@ pub(crate) struct Committer {
     pub(crate) folder: Arc<Folder>,
     pub(crate) kind: EngineKind,
     pub(crate) options: Options,
-    pub(crate) anchor: Anchor,
+    pub(crate) witnesses: Witnesses,
     pub(crate) tally: Tally,
 }
 
@@ -123,24 +122,32 @@ impl Committer {
         tally: &mut Tally,
     ) -> (State, Result<(), StoreError>) {
         tally.number += 1;
+        if let Err(error) = self.witnesses.redo.begin(*tally, &writes) {
+            // Nothing has happened: what there is of it is not whole.
+            let failure = Failure::of_io("writing the last commits", &error);
+            return (State::Running, Err(self.folder.told(failure, &self.options)));
+        }
         writes.insert(tally::KEY.to_vec(), Some(tally.to_bytes().to_vec()));
         let readers_out = engine.shows_early().then(|| self.shared.blocking_write());
         let written = engine.write(writes);
-        let failure = match written {
-            Ok(()) => {
+        let told = self.witnesses.redo.end();
+        let failure = match (written, told) {
+            (Ok(()), Ok(())) => {
                 self.tally = *tally;
-                drop(readers_out);
-                match self.anchor.tell(*tally) {
-                    Ok(()) => return (State::Running, Ok(())),
-                    // What was written is durable, but the next one that is cut off would not be found.
-                    Err(error) => {
-                        let error = self.folder.io("writing the anchor", &error);
-                        return (State::Troubled, Err(error));
-                    }
-                }
+                return (State::Running, Ok(()));
             }
-            Err(failure) => failure,
+            // The engine has it. That it had it could not be shown if it lost it.
+            (Ok(()), Err(error)) => {
+                self.tally = *tally;
+                let error = self.folder.told(Failure::Unsynced(error.to_string()), &self.options);
+                return (State::Stopped(error.clone()), Err(error));
+            }
+            (Err(failure), _) => failure,
         };
+        if !matches!(failure, Failure::Unsynced(_)) {
+            // It is not to be done again at the next opening. Where this fails, too, it is done before the engine is opened again.
+            let _ = self.witnesses.redo.void(tally.number);
+        }
         let mut shared = readers_out.unwrap_or_else(|| self.shared.blocking_write());
         for (key, was) in before {
             // The oldest counts: between two failures nothing became durable.
@@ -181,17 +188,20 @@ impl Committer {
         if let Err(error) = opening::try_to_write(&self.folder) {
             return (State::Troubled, Err(error));
         }
+        if let Err(error) = self.witnesses.redo.void(self.tally.number + 1) {
+            return (State::Troubled, Err(self.folder.io("emptying the files of the last commits", &error)));
+        }
         let mut shared = self.shared.blocking_write();
         if let Some(engine) = shared.engine.take_if(|engine| engine.holds_files()) {
             let _ = engine.close();
         }
         let opened = opening::open_engine(&self.folder, self.kind, &self.options).and_then(|engine| {
-            let (anchor, tally) = opening::judge(&self.folder, &self.options, engine.as_ref())?;
-            Ok((engine, anchor, tally))
+            let (witnesses, tally) = opening::judge(&self.folder, &self.options, engine.as_ref())?;
+            Ok((engine, witnesses, tally))
         });
         match opened {
-            Ok((engine, anchor, tally)) => {
-                (self.anchor, self.tally) = (anchor, tally);
+            Ok((engine, witnesses, tally)) => {
+                (self.witnesses, self.tally) = (witnesses, tally);
                 shared.engine = Some(Arc::from(engine));
                 shared.unreadable = None;
                 shared.undo.clear();
@@ -215,7 +225,7 @@ impl Committer {
             return Ok(());
         }
         closed.map_err(|failure| self.folder.told(failure, &self.options))?;
-        opening::seal(&self.folder, self.kind, &self.anchor, self.tally)
+        opening::seal(&self.folder, self.kind, &self.witnesses, self.tally)
     }
 }
 

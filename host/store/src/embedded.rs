@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use tokio::sync::{RwLock, Semaphore, mpsc, oneshot};
 
 use crate::{
-    Batch, MAX_BATCH_BYTES, Page, Scan, Store, StoreError,
+    Batch, MAX_BATCH_BYTES, Note, Page, Scan, Store, StoreError,
     committer::{Committer, Job},
     engine::EngineKind,
     envelope,
@@ -52,7 +52,7 @@ impl Embedded {
     }
 
     fn open_blocking(folder: &Path, options: Options) -> Result<Self, StoreError> {
-        let Opened { folder, kind, engine, anchor, tally } = opening::open(folder, &options)?;
+        let Opened { folder, kind, engine, witnesses, tally } = opening::open(folder, &options)?;
         let shared = Shared {
             folder: Arc::clone(&folder),
             options: options.clone(),
@@ -65,7 +65,7 @@ impl Embedded {
         let (jobs, queue) = mpsc::unbounded_channel();
         let (end, ended) = oneshot::channel();
         let committer =
-            Committer { shared: Arc::clone(&shared), folder: Arc::clone(&folder), kind, options, anchor, tally };
+            Committer { shared: Arc::clone(&shared), folder: Arc::clone(&folder), kind, options, witnesses, tally };
         thread::Builder::new()
             .name("portcullis-store".to_owned())
             .spawn(move || drop(end.send(committer.run(queue))))
@@ -139,6 +139,10 @@ impl Store for Embedded {
         let job = Job { checks, writes, bytes, answer, room };
         self.jobs.as_ref().ok_or_else(|| self.ended_early())?.send(job).map_err(|_| self.ended_early())?;
         answered.await.unwrap_or_else(|_| Err(self.ended_early()))
+    }
+
+    async fn salvaged(&self) -> Result<Option<Note>, StoreError> {
+        self.shared.read().await.note()
     }
 
     fn place(&self) -> String {

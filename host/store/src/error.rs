@@ -47,13 +47,21 @@ pub enum StoreError {
     },
     /// Something is not as it was written, or missing.
     #[error(
-        "{place} is damaged: {what}; `portcullis store verify` says how much, and `portcullis store import` takes a backup back"
+        "{place} is damaged: {what}; `portcullis store verify` says how much, `portcullis store salvage --to FILE` writes what still holds, and `portcullis store import FILE --replace` puts that, or a backup, in its place"
     )]
     Corrupt {
         /// Which store.
         place: String,
         /// What is wrong, and where.
         what: String,
+    },
+    /// Others than its owner could read or change it, or it is another user's.
+    #[error("{problem}")]
+    Open {
+        /// Which store.
+        place: String,
+        /// What is open to whom, and the command that mends it.
+        problem: String,
     },
     /// Another process has it open.
     #[error("{place}: another process has it open; end that one, or give each its own")]

@@ -3,7 +3,8 @@
 //! ```text
 //! lock      held while the store is open
 //! format    format number, engine, checksum
-//! anchor    what was committed last
+//! anchor    what was committed when it was last opened or closed
+//! redo.0    the last two commits, in turn; with redo.1
 //! seal      lengths and checksums of the engine's files, while the store is closed
 //! sled/     or redb/: the engine's own files
 //! ```
@@ -32,6 +33,7 @@ use crate::{
     StoreError, anchor,
     engine::{self, EngineKind, Opening},
     options::Options,
+    redo,
     tally::{self, Tally},
 };
 
@@ -40,8 +42,13 @@ pub(crate) use lock::Lock;
 
 const NEW: &str = "engine.new";
 const OLD: &str = "engine.old";
+/// A copy of an engine's files that is looked at, because the engine writes where it reads.
+pub(crate) const LOOK: &str = "engine.look";
 /// What may lie in a store's folder besides.
-const OURS: [&str; 7] = [lock::NAME, format::NAME, format::NEW, anchor::NAME, seal::NAME, seal::NEW, NEW];
+const OURS: [&str; 10] = {
+    let [even, odd] = redo::NAMES;
+    [lock::NAME, format::NAME, format::NEW, anchor::NAME, even, odd, seal::NAME, seal::NEW, NEW, LOOK]
+};
 
 /// A locked folder.
 #[derive(Debug)]
@@ -66,10 +73,7 @@ impl Folder {
             Ok(found) if !found.is_dir() => return Err(not_a_store(path, "this is a file; a store is a folder")),
             Ok(_) => {}
             Err(error) if error.kind() == io::ErrorKind::NotFound && create => {
-                fs::create_dir_all(path).map_err(|error| at(path, "making the folder", &error))?;
-                if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
-                    sync(parent).map_err(|error| at(path, "flushing the folder above", &error))?;
-                }
+                portcullis_files::folder(path).map_err(|error| not_ours(path, error))?;
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 return Err(not_a_store(
@@ -85,7 +89,40 @@ impl Folder {
         if create && !path.join(lock::NAME).exists() {
             strangers(path)?;
         }
+        portcullis_files::existing_folder(path).map_err(|error| not_ours(path, error))?;
+        let locked = Self { path: path.to_owned(), _lock: Lock::take(path)? };
+        // An engine's files as well, which have the modes that the engine gave them.
+        portcullis_files::close_to_others(path).map_err(|error| not_ours(path, error))?;
+        Ok(locked)
+    }
+
+    /// Locks what may be left of a store, to be looked at or to be moved away. Nothing but the lock is made.
+    pub(crate) fn lock_damaged(path: &Path) -> Result<Self, StoreError> {
+        match fs::metadata(path) {
+            Ok(found) if found.is_dir() => {}
+            Ok(_) => return Err(not_a_store(path, "this is a file; a store is a folder")),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(not_a_store(path, "there is nothing")),
+            Err(error) => return Err(at(path, "looking at the folder", &error)),
+        }
+        let has = |name: &str| path.join(name).exists();
+        let any = OURS.iter().any(|name| has(name)) || EngineKind::ALL.iter().any(|kind| has(kind.name()));
+        if !any {
+            return Err(not_a_store(path, "there is no store in this folder; name the folder of a store"));
+        }
+        portcullis_files::existing_folder(path).map_err(|error| not_ours(path, error))?;
         Ok(Self { path: path.to_owned(), _lock: Lock::take(path)? })
+    }
+
+    /// Where a new engine waits for its place.
+    pub(crate) fn waiting(&self) -> PathBuf {
+        self.path.join(NEW)
+    }
+
+    /// Compares all of the engine's files with their seal, where there is one, and leaves it.
+    pub(crate) fn compare_seal(&self, kind: EngineKind) -> Result<(), StoreError> {
+        seal::check(&self.path, &self.engine(kind), u64::MAX)
+            .map_err(|error| self.io("comparing the files with their seal", &error))?
+            .map_err(|what| self.corrupt(what))
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -131,6 +168,7 @@ impl Folder {
             (Some(format), Some(_)) => {
                 self.remove(&new)?;
                 self.remove(&old)?;
+                self.remove(&self.path.join(LOOK))?;
                 Ok(Found::Store(format.clone()))
             }
             // All of it is ready, and only the last rename was not done.
@@ -150,7 +188,8 @@ impl Folder {
                     return Err(self.corrupt(format!("the engine's files are missing, and {number} commits were made")));
                 }
                 self.remove(&new)?;
-                for name in [format::NAME, format::NEW, anchor::NAME, seal::NAME, seal::NEW] {
+                let [even, odd] = redo::NAMES;
+                for name in [format::NAME, format::NEW, anchor::NAME, even, odd, seal::NAME, seal::NEW] {
                     self.remove(&self.path.join(name))?;
                 }
                 Ok(Found::Nothing)
@@ -170,6 +209,9 @@ impl Folder {
     /// Lets the engine in the waiting place be a store's first.
     pub(crate) fn install(&self, kind: EngineKind, tally: Tally) -> Result<Format, StoreError> {
         anchor::Anchor::create(&self.path, tally).map_err(|error| self.io("making the anchor", &error))?;
+        redo::Redo::create(&self.path).map_err(|error| self.io("making the files of the last commits", &error))?;
+        // From `format` on this is a store, to which somebody may commit: all that leads to it is durable before.
+        sync_above(&self.path).map_err(|error| self.io("flushing the folders above", &error))?;
         let format = Format { format: FORMAT, engine: kind };
         format.write(&self.path)?;
         self.rename(&self.path.join(NEW), &self.engine(kind))?;
@@ -185,7 +227,7 @@ impl Folder {
     ) -> Result<(), StoreError> {
         let new = self.path.join(NEW);
         self.remove(&new)?;
-        fs::create_dir(&new).map_err(|error| self.io("making a folder", &error))?;
+        portcullis_files::make_folder(&new).map_err(|error| self.io("making a folder", &error))?;
         let opening = Opening { folder: new.clone(), cache_bytes: options.cache_bytes, hook: None };
         let told = |failure| self.told(failure, options);
         let made = engine::open(kind, opening).map_err(told)?;
@@ -193,7 +235,11 @@ impl Folder {
         let closed = made.close();
         drop(made);
         filled.and(closed).map_err(told)?;
-        engine::sync_folder(&new).map_err(|error| self.io("flushing a new engine", &error))
+        portcullis_files::close_to_others(&new).map_err(|error| not_ours(&new, error))?;
+        // Its own name, too: what it takes the place of is only moved away when it is there to stay.
+        engine::sync_folder(&new)
+            .and_then(|()| sync(&self.path))
+            .map_err(|error| self.io("flushing a new engine", &error))
     }
 
     /// Lets the engine in the waiting place take the place of the old one.
@@ -210,12 +256,17 @@ impl Folder {
         seal::write(&self.path, &self.engine(kind)).map_err(|error| self.io("sealing", &error))
     }
 
-    /// Compares the engine's files with their seal, and removes it. Without one they were not closed in order.
-    pub(crate) fn unseal(&self, kind: EngineKind, most_bytes: u64) -> Result<(), StoreError> {
+    /// Compares the engine's files with their seal, and removes it. Says whether there was one: without it they were not closed
+    /// in order.
+    pub(crate) fn unseal(&self, kind: EngineKind, most_bytes: u64) -> Result<bool, StoreError> {
+        let sealed = self.path.join(seal::NAME).exists();
         seal::check(&self.path, &self.engine(kind), most_bytes)
             .map_err(|error| self.io("comparing the files with their seal", &error))?
             .map_err(|what| self.corrupt(what))?;
-        self.remove(&self.path.join(seal::NAME))
+        self.remove(&self.path.join(seal::NAME))?;
+        // Whoever was killed here before may have removed it, or renamed something, and not have flushed that.
+        sync(&self.path).map_err(|error| self.io("flushing the folder", &error))?;
+        Ok(sealed)
     }
 
     /// What an engine's failure is to a store.
@@ -271,12 +322,33 @@ pub(crate) fn sync(folder: &Path) -> io::Result<()> {
     fs::File::open(folder)?.sync_all()
 }
 
+/// Flushes all folders above, as far as this user may open them: others made the rest, and before.
+fn sync_above(path: &Path) -> io::Result<()> {
+    for above in path.canonicalize()?.ancestors().skip(1) {
+        match sync(above) {
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}
+            // Some file systems know no flush of a folder.
+            Err(error) if error.kind() == io::ErrorKind::InvalidInput => {}
+            synced => synced?,
+        }
+    }
+    Ok(())
+}
+
 pub(crate) fn place(path: &Path) -> String {
     path.display().to_string()
 }
 
 pub(crate) fn not_a_store(path: &Path, problem: &str) -> StoreError {
     StoreError::NotAStore { place: place(path), problem: problem.to_owned() }
+}
+
+/// What cannot be this user's alone.
+pub(crate) fn not_ours(path: &Path, error: portcullis_files::FileError) -> StoreError {
+    match error {
+        portcullis_files::FileError::Io { path, doing, error } => at(&path, doing, &error),
+        other => StoreError::Open { place: place(path), problem: other.to_string() },
+    }
 }
 
 pub(crate) fn at(path: &Path, doing: &str, error: &io::Error) -> StoreError {

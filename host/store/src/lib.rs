@@ -11,9 +11,10 @@
 //! | `shared.rs` | what readers see |
 //! | `engine.rs`, `engine/` | what a database must be able to do; sled and redb |
 //! | `envelope.rs`, `tally.rs`, `anchor.rs` | how what is damaged or missing is found: bytes and all |
+//! | `redo.rs` | the last commits, outside of the engine: what it lost it gets again |
 //! | `folder.rs`, `folder/` | what is in the folder: lock, format, seal; what was interrupted is put right |
 //! | `opening.rs`, `migrations.rs` | what must hold before anybody is answered; older formats |
-//! | `tools.rs`, `tools/` | verify, export, import, compact |
+//! | `tools.rs`, `tools/` | verify, export, import, compact; look at what is damaged, salvage what holds, replace |
 //!
 //! [`Store`] is all that the rest of Portcullis knows of a database. It is narrow on purpose: whatever holds ordered keys
 //! and can commit a batch as a whole can stand behind it, in this process or on another machine.
@@ -36,13 +37,16 @@
 //! | a key in the engine | `01`, the key | |
 //! | its value, the envelope | `01`, checksum (16) of key length (u32), key and value; the value | a value that changed, or lies under another key |
 //! | the tally, under `00 "tally"` | `01`, commits (u64), entries (u64), sum of the entries' checksums (u128), checksum (16) of these | entries that are gone or came back |
-//! | `anchor` | the tally in two slots of 64 bytes, at 0 and 512, written in turn | an engine that came back with fewer commits |
+//! | `anchor` | the tally when it was last opened or closed, in two slots of 64 bytes, at 0 and 512 | an engine that came back with fewer commits |
+//! | `redo.0`, `redo.1` | the last two commits as a whole, written in turn, flushed with each commit; empty while closed | the same, since then; and mends it by two commits |
 //! | `seal`, while closed | lines `CHECKSUM LENGTH NAME` for each of the engine's files, and a checksum of them | any change to a closed store, before an engine sees it |
 //! | `format` | one line of JSON: format, engine, checksum | another format, another engine |
 //!
 //! The seal of files beyond [`Options::seal_bytes`] is compared by their lengths alone, and more than 20,000 entries are not
-//! counted at open; [`Embedded::verify`] counts them all. After a crash there is no seal: the engine recovers, and tally and
-//! anchor say whether it found everything.
+//! counted at open; [`Embedded::verify`] counts them all. After a crash there is no seal: the engine recovers, and tally,
+//! anchor and the redo files say whether it found everything.
+//!
+//! All of it is its owner's alone (`portcullis-files`): folders 0700, files 0600, the lock too.
 
 mod anchor;
 mod batch;
@@ -57,6 +61,7 @@ mod memory;
 mod migrations;
 mod opening;
 mod options;
+mod redo;
 mod scan;
 mod shared;
 mod tally;
@@ -71,7 +76,9 @@ pub use error::StoreError;
 pub use memory::MemoryStore;
 pub use options::{FreeSpace, Options};
 pub use scan::{Cursor, Page, Scan};
-pub use tools::{Compacted, Exported, Verified, compact, export, import};
+pub use tools::{
+    Compacted, Exported, Looked, Note, Replaced, Seen, Verified, compact, export, import, look, replace, salvage,
+};
 
 use async_trait::async_trait;
 
@@ -89,6 +96,11 @@ pub trait Store: Send + Sync {
     /// [`StoreError::Conflict`] says that a check did not hold: nothing was changed. After any other error it is not known
     /// whether the batch was applied: read before trying again.
     async fn commit(&self, batch: Batch) -> Result<(), StoreError>;
+
+    /// What was left out when it was salvaged from a damaged store; none where it never was.
+    async fn salvaged(&self) -> Result<Option<Note>, StoreError> {
+        Ok(None)
+    }
 
     /// What it is and where, for people, for example `sled at .portcullis/store`.
     fn place(&self) -> String;

@@ -10,6 +10,7 @@ use crate::{
     envelope,
     folder::{FORMAT, Folder, Format},
     options::Options,
+    redo::Redo,
     tally::{self, Tally},
 };
 
@@ -17,7 +18,7 @@ use crate::{
 type Step = (u32, fn(&Folder, &Format, &Options) -> Result<(), StoreError>);
 
 /// All steps, in order.
-const STEPS: [Step; 1] = [(0, into_envelopes)];
+const STEPS: [Step; 2] = [(0, into_envelopes), (1, with_redo)];
 
 /// Brings a store up to date.
 pub(crate) fn run(folder: &Folder, mut format: Format, options: &Options) -> Result<(), StoreError> {
@@ -71,6 +72,11 @@ fn into_envelopes(folder: &Folder, format: &Format, options: &Options) -> Result
     closed.map_err(told)?;
     folder.swap(format.engine)?;
     anchor(folder, tally)
+}
+
+/// 1 to 2: the files of the last commits came beside the anchor.
+fn with_redo(folder: &Folder, _: &Format, _: &Options) -> Result<(), StoreError> {
+    Redo::create(folder.path()).map_err(|error| folder.io("making the files of the last commits", &error))
 }
 
 fn anchor(folder: &Folder, tally: Tally) -> Result<(), StoreError> {

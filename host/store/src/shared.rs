@@ -3,12 +3,12 @@
 use std::{collections::BTreeMap, ops::Bound, sync::Arc};
 
 use crate::{
-    Page, Scan, StoreError,
+    Note, Page, Scan, StoreError,
     engine::{Engine, Range, Writes},
     envelope,
     folder::Folder,
     options::Options,
-    tally,
+    tally, tools,
 };
 
 /// Is shown keys, values and checksums, and says whether it wants more.
@@ -47,6 +47,10 @@ impl Shared {
         let Some(found) = found else { return Ok(None) };
         let (value, _) = envelope::open(key, &found).map_err(|wrong| self.folder.corrupt(wrong.tell(key)))?;
         Ok(Some(value.to_vec()))
+    }
+
+    pub(crate) fn note(&self) -> Result<Option<Note>, StoreError> {
+        tools::note_of(self.engine()?).map_err(|failure| self.folder.told(failure, &self.options))
     }
 
     pub(crate) fn scan(&self, scan: &Scan) -> Result<Page, StoreError> {

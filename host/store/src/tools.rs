@@ -1,14 +1,20 @@
 //! What operators do with a store as a whole.
 
 mod export;
+mod look;
 mod rebuild;
+mod replace;
+pub(crate) mod salvage;
 
 pub use export::{Exported, export};
+pub use look::{Looked, Seen, look};
 pub use rebuild::{Compacted, compact, import};
+pub use replace::{Replaced, replace};
+pub use salvage::{Note, salvage};
 
 use crate::{
     StoreError,
-    engine::Engine,
+    engine::{Engine, Failure},
     envelope,
     folder::Folder,
     options::Options,
@@ -28,6 +34,12 @@ pub struct Verified {
     pub entries: u64,
     /// Their keys and values together, in bytes.
     pub bytes: u64,
+}
+
+/// What a store says that it was salvaged from, if it was.
+pub(crate) fn note_of(engine: &dyn Engine) -> Result<Option<Note>, Failure> {
+    let Some(stored) = engine.get(salvage::KEY)? else { return Ok(None) };
+    Note::parse(&stored).map(Some).map_err(Failure::Damaged)
 }
 
 /// Reads everything, and compares it with the tally.

@@ -103,8 +103,12 @@ async fn a_damaged_export_is_refused_and_leaves_nothing() {
     assert!(refused(&file[..5000]).contains("cut off (after byte "));
     assert!(refused(&[file.as_slice(), b"x"].concat()).contains("something follows"));
     assert!(refused(b"PK\x03\x04 something else entirely, but long").contains("no export of a store"));
-    let newer = [b"portcullis store export 2\n", &file[26..]].concat();
-    assert!(refused(&newer).contains("version 2"));
+    let newer = [b"portcullis store export 3\n", &file[26..]].concat();
+    assert!(refused(&newer).contains("version 3"));
+    // What an older version wrote is read.
+    let older = [b"portcullis store export 1\n", &file[26..]].concat();
+    let old = folder.path().join("older");
+    assert_eq!(import(&old, &options(EngineKind::Redb), older.as_slice(), &mut |_| {}).unwrap().entries, 302);
     // An entry that is left out with all of its bytes.
     let first = 26 + 25;
     let without = [&file[..26], &file[first..]].concat();
@@ -317,9 +321,9 @@ async fn a_newer_format_is_refused_and_an_older_one_is_migrated() {
     for kind in EngineKind::ALL {
         let folder = tempdir().unwrap();
         let entries = filled(folder.path(), kind).await;
-        testing::write_format(folder.path(), 2, kind).unwrap();
+        testing::write_format(folder.path(), 3, kind).unwrap();
         let newer = told(folder.path()).await;
-        assert!(matches!(newer, StoreError::Newer { found: 2, known: 1, .. }), "{newer}");
+        assert!(matches!(newer, StoreError::Newer { found: 3, known: 2, .. }), "{newer}");
 
         let old = tempdir().unwrap();
         testing::make_format_0(old.path(), kind, &entries).unwrap();

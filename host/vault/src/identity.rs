@@ -6,7 +6,6 @@
 
 use std::{fmt, sync::Arc};
 
-use base64::{Engine, prelude::BASE64_STANDARD};
 use jiff::{Timestamp, civil::DateTime, tz::TimeZone};
 use rustls::{
     Error, InconsistentKeys,
@@ -16,7 +15,7 @@ use rustls::{
 };
 use zeroize::Zeroizing;
 
-use crate::{material::MaterialError, secret::Secret};
+use crate::{material::MaterialError, pem, secret::Secret};
 
 /// Most certificates of a chain.
 const MAX_CHAIN: usize = 16;
@@ -141,13 +140,7 @@ fn sections(pem: &Secret) -> Result<Vec<Section<'_>>, String> {
             .strip_prefix(label)
             .and_then(|behind| behind.strip_prefix("-----"))
             .ok_or_else(|| format!("the PEM section `{label}` does not end with -----END {label}-----"))?;
-        let mut packed = Zeroizing::new(Vec::with_capacity(text.len()));
-        packed.extend(text.bytes().filter(|byte| !byte.is_ascii_whitespace()));
-        let mut der = Zeroizing::new(vec![0; packed.len()]);
-        let length = BASE64_STANDARD
-            .decode_slice(packed.as_slice(), der.as_mut_slice())
-            .map_err(|_| format!("the PEM section `{label}` is not base64"))?;
-        der.truncate(length);
+        let der = pem::decode(text).map_err(|problem| format!("the PEM section `{label}`: {problem}"))?;
         sections.push((label, der));
     }
     Ok(sections)

@@ -4,6 +4,7 @@
 //! | file | what it does |
 //! | --- | --- |
 //! | `secret.rs` | a secret: does not print, does not clone, is wiped |
+//! | `pasted.rs`, `pem.rs` | one as people paste it |
 //! | `source.rs` | where an operator gives one: a file, an environment variable, standard input |
 //! | `material/` | what an operator hands over, by kind |
 //! | `usable.rs`, `identity.rs` | what a slot holds, ready to be used |
@@ -13,9 +14,11 @@
 //! | `keys/` | master keys: where they come from, and the seam for a KMS |
 //! | `seal/` | how what is kept is sealed |
 //! | `credentials/` | credentials at rest, and their life: for those who run the host |
+//! | `state/` | what vouches for the records that authorise |
 //! | `token/` | OAuth 2.0: what is sent for a token, and what an answer says |
 //! | `live/` | the integrations' side: what is stored, ready to be used as it is now |
 //! | `scrub/` | how one is found in what an upstream sends back |
+//! | `strength.rs` | whether one can be guessed |
 //! | `memory.rs` | a vault that holds its secrets in memory |
 //!
 //! There is no function here that returns a secret, and none that can be reached from a guest. What a guest holds is the
@@ -30,19 +33,24 @@ mod mac;
 mod material;
 mod memory;
 mod outgoing;
+mod pasted;
+mod pem;
 mod ready;
 mod scheme;
 mod scrub;
 mod seal;
 mod secret;
 mod source;
+mod state;
+mod strength;
 mod token;
 mod usable;
 
 pub use client::{Purpose, TokenClient, TokenRequest, TokenResponse, TokenSendError, TokenVault};
 pub use credentials::{
     CredentialChange, CredentialError, CredentialId, CredentialInfo, Credentials, Expiring, KeptToken, Listing,
-    NewOptions, Overlap, Previous, ReadError, ReadProblem, Rewrapped, Rewrapping, RotatedDataKey, State, Stored, What,
+    NewOptions, Overlap, Previous, PurposeKey, ReadError, ReadProblem, Rewrapped, Rewrapping, RotatedDataKey, State,
+    Stored, What, credential_numbers,
 };
 pub use identity::Identity;
 pub use keys::{CommandKey, DataKey, EnvKey, FileKey, KEY_BYTES, KeyError, KeyProvider, KeySource, LocalKey};
@@ -52,9 +60,11 @@ pub use memory::MemoryVault;
 pub use outgoing::Outgoing;
 pub use portcullis_gate::MacAlgorithm;
 pub use ready::Ready;
+pub use scheme::body_fits;
 pub use scrub::{Scrubbed, Scrubber};
 pub use secret::{Secret, SecretError};
-pub use source::{Source, SourceError};
+pub use source::{Exposed, Source, SourceError};
+pub use state::{Adopted, AdoptedRecord, HostState, Kept, StateError, Unvouched, authorises, compare_with_state};
 
 use std::sync::Arc;
 
@@ -66,7 +76,15 @@ use tokio::sync::watch;
 /// Whether what was handed over is right for a slot, before it is kept: its fields, its keys, and that the slot takes its kind.
 /// Says when it stops working, where it says so itself.
 pub fn check(given: &Given, slot: &Slot) -> Result<Option<Timestamp>, MaterialError> {
+    material::judge_pasted(given, &slot.scheme)?;
     Ok(Material::new(given, &slot.scheme, slot.oauth.as_ref())?.expires())
+}
+
+/// Which of these secrets can be guessed, by their names: what an operator is warned of.
+pub fn weak_secrets(given: &Given) -> Vec<&str> {
+    let of_lines = |name: &str| given.kind.fields().iter().any(|field| field.name == name && field.is_document());
+    let weak = |(name, secret): &(&String, &Secret)| !of_lines(name) && strength::is_weak_credential(secret.expose());
+    given.secrets.iter().filter(weak).map(|(name, _)| name.as_str()).collect()
 }
 
 /// An integration's credentials, for the host's own parts.
@@ -115,6 +133,20 @@ pub trait Vault: Send + Sync {
     /// Before the first call: what the adapter declares of its slots, and who asks authorization servers.
     fn connect(&self, slots: &[Slot], client: Arc<dyn TokenClient>) {
         let _ = (slots, client);
+    }
+}
+
+impl VaultError {
+    /// The slot that it is about.
+    pub fn slot(&self) -> &str {
+        match self {
+            Self::Empty(slot) | Self::Revoked(slot) | Self::Expired(slot) => slot,
+            Self::Unfit { slot, .. }
+            | Self::Reconnect { slot, .. }
+            | Self::Token { slot, .. }
+            | Self::Damaged { slot, .. }
+            | Self::NoValue { slot, .. } => slot,
+        }
     }
 }
 

@@ -11,7 +11,9 @@ use jiff::Timestamp;
 use portcullis_gate::OpenSlot;
 use tokio::sync::watch;
 
-use crate::{VaultError, identity::Identity, outgoing::Outgoing, scheme, scrub::Scrubber, usable::Usable};
+use crate::{
+    VaultError, identity::Identity, outgoing::Outgoing, scheme, scrub::Scrubber, secret::Secret, usable::Usable,
+};
 
 /// What one slot holds now. Another credential in the slot is another of these.
 #[derive(Debug)]
@@ -61,11 +63,14 @@ impl Ready {
         &self.scrubber
     }
 
-    /// Puts the secrets on: those that sign the request last.
-    pub fn attach(&self, outgoing: &mut Outgoing) -> Result<(), VaultError> {
+    /// Puts the secrets on: those that sign the request last. Gives the signatures that were made, each with its slot: who has
+    /// one can send the same request again, so they are looked for in answers.
+    pub fn attach(&self, outgoing: &mut Outgoing) -> Result<Vec<(String, Secret)>, VaultError> {
+        let mut made = Vec::new();
         for signing in [false, true] {
             for (slot, live) in self.slots.iter().filter(|(slot, _)| scheme::signs(&slot.scheme) == signing) {
-                scheme::attach(slot, live, self.now, outgoing)?;
+                let signature = scheme::attach(slot, live, self.now, outgoing)?;
+                made.extend(signature.map(|signature| (slot.name.clone(), signature)));
             }
         }
         if let Some(written) = &self.written {
@@ -74,7 +79,7 @@ impl Ready {
             }
             outgoing.body = written.body.clone();
         }
-        Ok(())
+        Ok(made)
     }
 
     /// The client certificate for the connection, and the slot that it is from.

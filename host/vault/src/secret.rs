@@ -4,6 +4,8 @@ use std::fmt;
 
 use zeroize::{Zeroize, Zeroizing};
 
+use crate::pasted;
+
 /// Shortest secret, in bytes. Anything shorter would be found in every response and taken out of it.
 const MIN_BYTES: usize = 4;
 /// Longest secret, in bytes.
@@ -23,47 +25,41 @@ pub enum SecretError {
     /// A document that is too short or too long.
     #[error("a document has {MIN_BYTES} to {MAX_DOCUMENT} bytes; this one has {0}")]
     DocumentLength(usize),
-    /// A space at its beginning or end: servers cut it off, and it would not be found again.
-    #[error("it begins or ends with a space")]
-    Space,
-    /// CR, LF, NUL or another control character.
-    #[error("it holds a control character other than one newline at its end")]
-    Control,
-    /// A control character in a document.
-    #[error("it holds a control character other than newlines and tabs")]
-    DocumentControl,
+    /// A character that no secret has, or a space at an end: servers cut that off, and it would not be found again.
+    #[error("its character {at} is {what} (U+{code:04X}); copy it anew, without that")]
+    Character {
+        /// What it is called.
+        what: &'static str,
+        /// Its code point.
+        code: u32,
+        /// Its number, from 1.
+        at: usize,
+    },
+    /// It stands in quotes.
+    #[error("it begins with {0} and ends likewise, as if it were quoted; leave the quotes out")]
+    Quoted(char),
+    /// UTF-16.
+    #[error("it is UTF-16, as Windows saves \"Unicode\"; save it as UTF-8")]
+    Utf16,
 }
 
 impl Secret {
-    /// Takes a secret over. One newline at the end, as editors and `echo` write it, is dropped.
+    /// Takes a secret over. A byte order mark before it and line ends behind it, as editors and `echo` write them, are
+    /// dropped.
     pub fn new(bytes: Vec<u8>) -> Result<Self, SecretError> {
-        let mut bytes = Zeroizing::new(bytes);
-        if bytes.last() == Some(&b'\n') {
-            bytes.pop();
-            if bytes.last() == Some(&b'\r') {
-                bytes.pop();
-            }
-        }
+        let bytes = pasted::one_line(bytes)?;
         if !(MIN_BYTES..=MAX_BYTES).contains(&bytes.len()) {
             return Err(SecretError::Length(bytes.len()));
-        }
-        if bytes.first() == Some(&b' ') || bytes.last() == Some(&b' ') {
-            return Err(SecretError::Space);
-        }
-        if bytes.iter().any(u8::is_ascii_control) {
-            return Err(SecretError::Control);
         }
         Ok(Self(bytes))
     }
 
-    /// Takes over a document that is secret as a whole: PEM, JSON. It is never sent, so it may have lines. Kept as it is.
+    /// Takes over a document that is secret as a whole: PEM, JSON. It is never sent, so it may have lines. Kept as it is, but
+    /// for a byte order mark.
     pub fn document(bytes: Vec<u8>) -> Result<Self, SecretError> {
-        let bytes = Zeroizing::new(bytes);
+        let bytes = pasted::document(bytes)?;
         if !(MIN_BYTES..=MAX_DOCUMENT).contains(&bytes.len()) {
             return Err(SecretError::DocumentLength(bytes.len()));
-        }
-        if bytes.iter().any(|byte| byte.is_ascii_control() && !b"\n\r\t".contains(byte)) {
-            return Err(SecretError::DocumentControl);
         }
         Ok(Self(bytes))
     }
@@ -132,20 +128,49 @@ mod tests {
     }
 
     #[test]
-    fn one_newline_at_the_end_is_dropped_and_no_other_control_character_is_taken() {
-        assert_eq!(Secret::try_from("hunter22\r\n").unwrap().expose(), b"hunter22");
-        for text in ["hunter\r\nHost: x", "hunter\0", "hunter\n\n", "\thunter"] {
-            assert_eq!(Secret::try_from(text).unwrap_err(), SecretError::Control);
+    fn a_mark_before_a_secret_and_line_ends_behind_it_are_dropped() {
+        for text in ["hunter22", "hunter22\n", "hunter22\r\n", "hunter22\n\n", "hunter22\r", "\u{feff}hunter22\n"] {
+            assert_eq!(Secret::try_from(text).unwrap().expose(), b"hunter22", "{text:?}");
         }
         assert_eq!(Secret::try_from("abc\n").unwrap_err(), SecretError::Length(3));
-        assert_eq!(Secret::try_from("hunter22 ").unwrap_err(), SecretError::Space);
+        assert_eq!(Secret::try_from("p\u{e4}ss word22").unwrap().expose(), "p\u{e4}ss word22".as_bytes());
+    }
+
+    #[test]
+    fn a_character_that_no_secret_has_is_named_and_placed() {
+        for (text, what, at) in [
+            ("hunter\r\nHost: x", "a carriage return (U+000D)", 7),
+            ("hunter\n22", "a line feed (U+000A)", 7),
+            ("hunter\0", "a zero byte (U+0000)", 7),
+            ("\thunter", "a tab (U+0009)", 1),
+            ("hunter22 ", "a space (U+0020)", 9),
+            (" hunter22", "a space (U+0020)", 1),
+            ("hunt\u{a0}er22", "a no-break space (U+00A0)", 5),
+            ("hunter22\u{200b}", "a zero-width space (U+200B)", 9),
+            ("\u{e4}hunt\u{feff}er", "a byte order mark (U+FEFF)", 6),
+            ("\u{202e}hunter22", "a mark of the direction of writing (U+202E)", 1),
+        ] {
+            let error = Secret::try_from(text).unwrap_err().to_string();
+            assert!(error.contains(&format!("its character {at} is {what}")), "{text:?}: {error}");
+            assert!(!error.contains("hunt"), "{error}");
+        }
+        for text in ["\"hunter22\"", "'hunter22'", "\u{201c}hunter22\u{201d}", "`hunter22`\n"] {
+            assert!(matches!(Secret::try_from(text), Err(SecretError::Quoted(_))), "{text}");
+        }
+        assert!(Secret::try_from("\"hunter22").is_ok(), "one quote is a part of it");
+        let utf16: Vec<u8> = "\u{feff}hunter22".encode_utf16().flat_map(u16::to_le_bytes).collect();
+        assert_eq!(Secret::new(utf16.clone()).unwrap_err(), SecretError::Utf16);
+        assert_eq!(Secret::document(utf16).unwrap_err(), SecretError::Utf16);
+        assert!(Secret::new(b"p\xe4ssword".to_vec()).is_ok(), "Latin-1");
     }
 
     #[test]
     fn a_document_may_have_lines_and_is_kept_as_it_is() {
         let pem = b"-----BEGIN X-----\r\n\tAAAA\n-----END X-----\n";
         assert_eq!(Secret::document(pem.to_vec()).unwrap().expose(), pem);
-        assert_eq!(Secret::document(b"abc\0def".to_vec()).unwrap_err(), SecretError::DocumentControl);
+        assert_eq!(Secret::document([b"\xef\xbb\xbf", &pem[..]].concat()).unwrap().expose(), pem);
+        let error = Secret::document(b"abc\0def".to_vec()).unwrap_err().to_string();
+        assert!(error.contains("character 4 is a zero byte"), "{error}");
         assert!(Secret::document(vec![b'x'; MAX_DOCUMENT]).is_ok());
         assert!(Secret::document(vec![b'x'; MAX_DOCUMENT + 1]).is_err());
         assert!(Secret::document(b"abc".to_vec()).is_err());
@@ -169,22 +194,23 @@ mod tests {
 
         #[test]
         fn what_is_taken_has_no_control_character_and_no_space_at_its_ends(bytes in vec(byte(), 0..12)) {
-            match Secret::new(bytes.clone()) {
-                Ok(secret) => {
-                    let kept = secret.expose();
-                    prop_assert!(bytes.starts_with(kept));
-                    prop_assert!([&b""[..], b"\n", b"\r\n"].contains(&&bytes[kept.len()..]));
-                    prop_assert!(kept.len() >= MIN_BYTES && kept[0] != b' ' && kept[kept.len() - 1] != b' ');
-                    prop_assert!(!kept.iter().any(|b| *b < b' ' || *b == 0x7f));
+            if let Ok(secret) = Secret::new(bytes.clone()) {
+                let kept = secret.expose();
+                prop_assert!(bytes.starts_with(kept));
+                prop_assert!(bytes[kept.len()..].iter().all(|byte| b"\r\n".contains(byte)));
+                prop_assert!(kept.len() >= MIN_BYTES);
+                prop_assert!(!kept.iter().any(|b| *b < b' ' || *b == 0x7f));
+                if std::str::from_utf8(kept).is_ok() {
+                    prop_assert!(kept[0] != b' ' && kept[kept.len() - 1] != b' ');
                 }
-                Err(SecretError::Length(length)) => prop_assert!(length < MIN_BYTES),
-                Err(SecretError::Space) => prop_assert!(bytes[0] == b' ' || bytes.contains(&b' ')),
-                Err(_) => prop_assert!(bytes.iter().any(|b| *b < b' ' || *b == 0x7f)),
             }
         }
 
         #[test]
         fn a_document_is_taken_exactly_where_its_bytes_are_a_texts(bytes in vec(byte(), 0..12)) {
+            let utf16 = bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff");
+            let marked = bytes.starts_with(b"\xef\xbb\xbf");
+            prop_assume!(!utf16 && !marked);
             let good = bytes.len() >= MIN_BYTES
                 && bytes.iter().all(|b| matches!(b, b'\t' | b'\n' | b'\r' | b' '..=b'~' | 0x80..));
             match Secret::document(bytes.clone()) {

@@ -1,6 +1,6 @@
 //! Where an operator gives a secret: never on the command line, where every process can read it.
 
-use std::{fmt, io::Read, path::PathBuf, str::FromStr};
+use std::{fmt, io::Read, os::unix::fs::PermissionsExt, path::PathBuf, str::FromStr};
 
 use zeroize::Zeroizing;
 
@@ -18,6 +18,20 @@ pub enum Source {
     Env(String),
     /// Standard input, to its end.
     Stdin,
+}
+
+/// A file with a secret, and what others can do with it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Exposed {
+    path: PathBuf,
+    how: &'static str,
+}
+
+impl fmt::Display for Exposed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let path = self.path.display();
+        write!(f, "the file {path}, from which a secret is read, {}: chmod 600 {path}", self.how)
+    }
 }
 
 /// A secret could not be read from where it should be. Says nothing about its content.
@@ -73,6 +87,20 @@ impl fmt::Display for Source {
 }
 
 impl Source {
+    /// What other users of this machine can do with the file, and the command that ends it; none where they can do nothing,
+    /// and where it is no file.
+    pub fn exposed(&self) -> Option<Exposed> {
+        let Source::File(path) = self else { return None };
+        let mode = std::fs::metadata(path).ok().filter(std::fs::Metadata::is_file)?.permissions().mode();
+        let how = match mode {
+            mode if mode & 0o002 != 0 => "can be written by every user of this machine",
+            mode if mode & 0o004 != 0 => "can be read by every user of this machine",
+            mode if mode & 0o020 != 0 => "can be written by the users of its group",
+            _ => return None,
+        };
+        Some(Exposed { path: path.clone(), how })
+    }
+
     /// Reads the secret.
     pub fn read(&self) -> Result<Secret, SourceError> {
         self.read_as(Secret::new)
@@ -84,6 +112,9 @@ impl Source {
     }
 
     fn read_as(&self, take: fn(Vec<u8>) -> Result<Secret, SecretError>) -> Result<Secret, SourceError> {
+        if let Some(exposed) = self.exposed() {
+            tracing::warn!("{exposed}");
+        }
         let place = || self.to_string();
         let bytes = match self {
             Source::File(path) => std::fs::File::open(path).and_then(read_bounded),
@@ -108,6 +139,25 @@ fn read_bounded(from: impl Read) -> std::io::Result<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_file_that_others_can_read_or_write_is_told_with_the_command_that_mends_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("secret");
+        std::fs::write(&path, "hunter22").unwrap();
+        let told = |mode| {
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+            Source::File(path.clone()).exposed().map(|exposed| exposed.to_string())
+        };
+        assert_eq!((told(0o600), told(0o400), told(0o640)), (None, None, None));
+        for (mode, how) in
+            [(0o644, "read by every user"), (0o666, "written by every user"), (0o660, "written by the users")]
+        {
+            let told = told(mode).unwrap();
+            assert!(told.contains(how) && told.ends_with(&format!("chmod 600 {}", path.display())), "{told}");
+        }
+        assert_eq!((Source::Stdin.exposed(), Source::Env("HOME".into()).exposed()), (None, None));
+    }
 
     #[test]
     fn a_secret_written_on_the_command_line_is_not_taken() {

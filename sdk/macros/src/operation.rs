@@ -1,7 +1,7 @@
 //! `#[operation(…)]`: leaves the function as it is and puts a type of the same name beside it, which `register!` lists.
 
-use proc_macro2::{Span, TokenStream};
-use quote::quote;
+use proc_macro2::{Delimiter, Span, TokenStream, TokenTree};
+use quote::{quote, quote_spanned};
 use syn::{
     Error, Expr, FnArg, GenericArgument, Ident, ItemFn, PathArguments, Result, ReturnType, Token, Type,
     parse::{Parse, ParseStream},
@@ -121,7 +121,10 @@ pub(crate) fn expand(arguments: TokenStream, item: TokenStream) -> Result<TokenS
         },
         effect.span(),
     );
-    let uses = uses.iter();
+    all_used(&function, &uses)?;
+    let uses: Vec<&Expr> = uses.iter().collect();
+    // Where the constant is written, so that what is wrong with it is told there.
+    let checks = uses.iter().map(|used| quote_spanned!(used.span()=> const _: () = (#used).check();));
 
     Ok(quote! {
         #function
@@ -129,6 +132,8 @@ pub(crate) fn expand(arguments: TokenStream, item: TokenStream) -> Result<TokenS
         #[doc = #description]
         #[allow(non_camel_case_types, clippy::empty_enum, clippy::empty_enums)]
         #visibility enum #ident {}
+
+        #(#checks)*
 
         impl ::portcullis_sdk::Operation for #ident {
             const NAME: &'static str = #name;
@@ -147,6 +152,70 @@ pub(crate) fn expand(arguments: TokenStream, item: TokenStream) -> Result<TokenS
             }
         }
     })
+}
+
+/// Methods of a context whose first argument is a route.
+const SENDS: [&str; 9] =
+    ["send", "send_response", "exchange", "follow", "send_all", "send_in_batches", "collect", "pages", "collect_from"];
+
+/// Refuses a constant that the function sends by and does not list: the host would refuse the request, and not before a call.
+fn all_used(function: &ItemFn, uses: &Punctuated<Expr, Token![,]>) -> Result<()> {
+    let last = |expr: &Expr| match expr {
+        Expr::Path(path) => path.path.segments.last().map(|segment| segment.ident.to_string()),
+        _ => None,
+    };
+    let known: Vec<String> = uses.iter().filter_map(last).collect();
+    // What is no plain name may be anything.
+    if known.len() != uses.len() {
+        return Ok(());
+    }
+    let mut sent = Vec::new();
+    let block = &function.block;
+    routes_in(quote!(#block), &mut sent);
+    match sent.into_iter().find(|route| !known.contains(&route.to_string())) {
+        None => Ok(()),
+        Some(route) => Err(Error::new(
+            route.span(),
+            format!("`{route}` is not in `uses(…)`, and during a call no other route is open; write `uses({})`", {
+                known.iter().cloned().chain([route.to_string()]).collect::<Vec<_>>().join(", ")
+            }),
+        )),
+    }
+}
+
+/// The constants in `.send(&ROUTE, …)` and its like.
+fn routes_in(tokens: TokenStream, sent: &mut Vec<Ident>) {
+    let tokens: Vec<TokenTree> = tokens.into_iter().collect();
+    for (at, token) in tokens.iter().enumerate() {
+        let TokenTree::Group(group) = token else { continue };
+        let before = |back: usize| at.checked_sub(back).and_then(|index| tokens.get(index));
+        let is_sent = matches!(before(1), Some(TokenTree::Ident(method)) if SENDS.contains(&method.to_string().as_str()))
+            && matches!(before(2), Some(TokenTree::Punct(dot)) if dot.as_char() == '.');
+        if is_sent && group.delimiter() == Delimiter::Parenthesis {
+            sent.extend(constant(group.stream()));
+        }
+        routes_in(group.stream(), sent);
+    }
+}
+
+/// `ROUTE` of `&ROUTE, …` and of `&module::ROUTE, …`: constants are told by their capitals.
+fn constant(arguments: TokenStream) -> Option<Ident> {
+    let mut tokens = arguments.into_iter();
+    let Some(TokenTree::Punct(and)) = tokens.next() else { return None };
+    let mut last = None;
+    for token in tokens.take_while(|token| !matches!(token, TokenTree::Punct(comma) if comma.as_char() == ',')) {
+        match token {
+            TokenTree::Ident(ident) => last = Some(ident),
+            TokenTree::Punct(colon) if colon.as_char() == ':' => {}
+            _ => return None,
+        }
+    }
+    let is_constant = |ident: &Ident| {
+        let name = ident.to_string();
+        name.starts_with(|c: char| c.is_ascii_uppercase())
+            && name.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_')
+    };
+    last.filter(|ident| and.as_char() == '&' && is_constant(ident))
 }
 
 /// `Config` of `&Context<Config>`.
@@ -197,7 +266,14 @@ mod tests {
         )
         .unwrap()
         .to_string();
-        for part in ["\"sendIt\"", "\"Sends.\"", "Effect :: Destructive", "& SEND , & KEY", "type Output = Sent"] {
+        for part in [
+            "const _ : () = (SEND) . check ()",
+            "\"sendIt\"",
+            "\"Sends.\"",
+            "Effect :: Destructive",
+            "& SEND , & KEY",
+            "type Output = Sent",
+        ] {
             assert!(tokens.contains(part), "{part} is missing in {tokens}");
         }
     }
@@ -210,6 +286,20 @@ mod tests {
         );
         let with = |function: TokenStream| refusal(quote!(read, uses()), function);
 
+        let sends = refusal(
+            quote!(read, uses(A)),
+            quote!(
+                /// Sends.
+                fn f(cx: &Context<C>, input: I) -> Result<O, Failure> {
+                    let first = cx.send(&A, &input)?;
+                    if first.more { cx.collect(&lists::MORE_ITEMS, &input, &PAGING, 5) } else { Ok(first) }
+                }
+            ),
+        );
+        assert!(
+            sends.contains("`MORE_ITEMS` is not in `uses(…)`") && sends.ends_with("write `uses(A, MORE_ITEMS)`"),
+            "{sends}"
+        );
         assert!(refusal(quote!(), good.clone()).contains("write `#[operation(read, uses(ROUTE))]`"));
         assert!(refusal(quote!(delete, uses()), good.clone()).contains("`delete` is no effect; write `read`"));
         assert!(refusal(quote!(uses(A)), good.clone()).contains("the effect is missing"));

@@ -3,7 +3,7 @@
 //! One function for all types, where a decoder would be one for each. It looks at what a decoder would look at: types,
 //! required members, names of variants; and at bounds of lengths and numbers. Patterns and formats are the host's to check.
 
-use serde_json::Value;
+use crate::{Number, Value};
 
 use super::{Field, Keyword, Kind, Presence, Said, Schema, Shape, Tag, Variant};
 
@@ -224,7 +224,7 @@ fn said(keywords: &[Keyword], value: &Value) -> Result<(), Expected> {
         _ => None,
     };
     for Keyword(keyword) in keywords {
-        let bound = |json: &str| json.parse::<f64>().ok().zip(value.as_f64());
+        let bound = |json: &str| Number::parse(json).zip(value.as_number().cloned());
         let (holds, expected) = match *keyword {
             Said::AtLeast(least) => (length().is_none_or(|length| length >= least as usize), "long enough"),
             Said::AtMost(most) => (length().is_none_or(|length| length <= most as usize), "short enough"),
@@ -254,9 +254,7 @@ fn is(kind: &str, value: &Value) -> bool {
         Value::Array(_) => kind == "array",
         Value::Object(_) => kind == "object",
         // As JSON Schema counts, 1.0 is an integer.
-        Value::Number(number) => {
-            kind == "number" || (kind == "integer" && number.as_f64().is_none_or(|number| number % 1.0 == 0.0))
-        }
+        Value::Number(number) => kind == "number" || (kind == "integer" && number.is_integer()),
     }
 }
 

@@ -6,7 +6,7 @@ mod variants;
 
 use std::ptr;
 
-use serde_json::Value;
+use crate::Value;
 
 use self::object::{
     Object, loosen, merge, nullable, one_of, parsed, push, put, put_inside, put_text, say, text, typed, whole,

@@ -5,7 +5,7 @@ mod enums;
 mod fields;
 mod types;
 
-use serde_json::Value;
+use crate::Value;
 
 use super::{Direction, Model, render};
 

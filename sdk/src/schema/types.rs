@@ -6,7 +6,7 @@ use std::{
     rc::Rc,
 };
 
-use serde_json::{Map, Number, Value};
+use crate::{Number, Value};
 
 use super::{Field, Keyword, Model, Schema};
 
@@ -42,7 +42,6 @@ plain! {
         .with(&[Keyword::format("uint8"), Keyword::json("minimum", "0"), Keyword::json("maximum", "255")]);
     u16 => Schema::integer()
         .with(&[Keyword::format("uint16"), Keyword::json("minimum", "0"), Keyword::json("maximum", "65535")]);
-    Map<String, Value> => Schema::map(Schema::of::<Value>);
 }
 
 macro_rules! transparent {

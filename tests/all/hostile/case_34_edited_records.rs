@@ -1,12 +1,9 @@
 //! Case 34: somebody with the disk edits a record, takes one out, moves two, brings one in from another workspace. On every
 //! store the first wrong record is named, and all before it holds; with everything hashed anew, what a sink has says so.
 
-#[path = "../../../host/ledger/tests/common/disk.rs"]
-mod disk;
-
 use std::{fs::File, io::BufReader, sync::Arc, time::Duration};
 
-use disk::{lines, put_head, put_lines, rehash, with};
+use super::disk::{lines, put_head, put_lines, rehash, with};
 use portcullis_ledger::{
     Caller, Change, Entry, Kind, Ledger, LedgerOptions,
     heads::{FileSigner, FileSink, HeadError, HeadOptions, SignedHeads, Signer},

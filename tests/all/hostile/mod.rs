@@ -4,6 +4,8 @@
 //! Those of a case's own file are its tests; others are named here, by their functions, so that a name that is gone does
 //! not compile. What every test ends with is the oracle of `harness.rs`.
 
+#[path = "../../../host/ledger/tests/common/disk.rs"]
+mod disk;
 pub(crate) mod stores;
 
 use portcullis_runtime::{CallError, Outcome};
@@ -141,6 +143,29 @@ cases! {
         also crash::what_was_acknowledged_before_a_power_cut_is_there_after_it;
     37 case_37_writers
         "sixty-four writers on one workspace: no lost update, no forked chain";
+    38 case_38_what_authorises
+        "a grant, a config, an adapter's name or a credential's header edited, swapped, put back or removed in the store"
+        also state::kinds::every_kind_of_key_is_authenticated_or_decides_nothing
+        also state::kinds::the_same_holds_on_every_engine_in_place_and_through_an_export
+        also state::kinds::a_whole_state_that_is_put_back_does_not_start_and_neither_does_a_store_that_lost_it;
+    41 case_41_exports
+        "an export that is cut, shortened or hashed anew; a signed head in it or elsewhere that says otherwise";
+    45 case_45_guesses
+        "a guest that guesses a secret, and has an upstream that echoes say which guess was right";
+    46 case_46_fields_of_the_body
+        "lengths and hashes of a body that a secret was taken out of; a signature that comes back in an echo";
+    47 case_47_odd_answers
+        "an answer that no honest peer sends: another protocol, an unknown coding, JSON in UTF-16; a `?` that lists nothing";
+    48 case_48_links
+        "a link that nobody wrote, or wrote otherwise, elsewhere, in another call, or because a guest made it echo";
+    50 case_50_names
+        "names that begin with `@`, `.` and `..`, patterns, separators, unseen characters, words that mean more than one";
+    52 case_52_the_hosts_ceiling
+        "the host's ceiling forgotten, said to be another, edited or taken away in the store";
+    53 case_53_files_read_in_two_ways
+        "a grant, ceiling, policy, config or input in which a name stands twice, in any spelling and at any depth; files without an end";
+    54 case_54_names_of_slots
+        "a name that some server reads as the one that a slot writes, in a query and in a body";
 }
 
 /// Prints the list for `cargo xtask hostile`, a line for each case and each of its tests elsewhere.

@@ -3,10 +3,10 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use portcullis_ledger::verify::{Verdict, verify_export};
+use portcullis_ledger::verify::{ExportOptions, Verdict, verify_export};
 
 fn verify(bytes: &[u8]) -> Verdict {
-    verify_export(bytes, &[], None).expect("a slice can be read")
+    verify_export(bytes, ExportOptions::default()).expect("a slice can be read")
 }
 
 fuzz_target!(|bytes: &[u8]| {

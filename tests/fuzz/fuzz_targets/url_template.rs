@@ -30,7 +30,7 @@ fuzz_target!(|text: &str| {
     let expected = templates.iter().any(stands_for);
     let powers = powers(&templates);
     let Some(powers) = powers.operation("run") else { return };
-    let request = Request { method: Method::Get, url: &url, headers: &[], body: false, slots: &[] };
+    let request = Request { method: Method::Get, url: &url, headers: &[], body: false, slots: &[], written: &[] };
     let decision = verdict(&request, powers);
     if url.query().is_none() && url.address().is_none() {
         assert_eq!(matches!(decision, Decision::Allow(_)), expected, "{request:?}");
@@ -59,6 +59,7 @@ fn powers(templates: &[Template]) -> Powers {
         query: Vec::new(),
         headers: Vec::new(),
         slots: Vec::new(),
+        links: Vec::new(),
         request: None,
         repeat: Repeat::Never,
         response: "{}".to_owned(),

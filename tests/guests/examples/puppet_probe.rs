@@ -36,8 +36,8 @@ use portcullis_sdk::{
     bindings::{
         self,
         portcullis::adapter::descriptor::{
-            Body, HeaderScheme, HmacScheme, MacEncoding, Oauth, Operation, Parameter, PathScheme, Route, Scheme,
-            SignedHeader, Sigv4Scheme, Slot, Values,
+            Body, HeaderScheme, HmacScheme, LinkPlace, MacEncoding, Oauth, Operation, Parameter, PathScheme, Route,
+            Scheme, SignedHeader, Sigv4Scheme, Slot, Values,
         },
     },
     prelude::{Value, json},
@@ -126,6 +126,20 @@ fn routes(base: &str) -> Vec<Route> {
         Route { request: text(), ..with_slot("aws", Method::Post, "/aws", "aws") },
         Route { request: text(), ..with_slot("mac", Method::Post, "/mac", "mac") },
         with_slot("certificate", Method::Get, "/certificate", "certificate"),
+        Route {
+            query: any("*"),
+            links: vec![
+                LinkPlace::Header("next".to_owned()),
+                LinkPlace::Body("/next".to_owned()),
+                LinkPlace::Body("/link/*/url".to_owned()),
+            ],
+            ..with_slot("pages", Method::Get, "/pages/{link*}", "token")
+        },
+        Route {
+            query: any("*"),
+            links: vec![LinkPlace::Body("/next".to_owned())],
+            ..with_slot("keyed", Method::Get, "/keyed/{link*}", "query-key")
+        },
     ]
 }
 
@@ -300,7 +314,9 @@ fn request(step: &Value) -> Result<http::Request, Value> {
             return Err(json!({"error": {"kind": "unknown-method", "message": message}}));
         }
     };
-    let part = |pair: &Value, index: usize| pair.get(index).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let part = |pair: &Value, index: usize| {
+        pair.as_array().and_then(|pair| pair.get(index)).and_then(Value::as_str).unwrap_or_default().to_owned()
+    };
     let headers = list(step, "headers")
         .iter()
         .map(|pair| http::Header { name: part(pair, 0), value: part(pair, 1).into_bytes() })

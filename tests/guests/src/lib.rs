@@ -69,6 +69,7 @@ pub fn route(id: &str, method: Method, url: &str) -> Route {
         query: Vec::new(),
         headers: Vec::new(),
         slots: Vec::new(),
+        links: Vec::new(),
         request: None,
         repeat: match method {
             Method::Post | Method::Patch => Repeat::Never,

@@ -355,7 +355,7 @@ fn would_have_sent(would: &WouldSend) -> String {
     text
 }
 
-fn brief(result: &Result<Value, portcullis_runtime::CallError>) -> String {
+fn brief(result: &Result<portcullis_runtime::Json, portcullis_runtime::CallError>) -> String {
     match result {
         Ok(output) => output.to_string(),
         Err(error) => format!("FAILED: {error}"),

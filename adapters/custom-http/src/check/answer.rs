@@ -4,8 +4,9 @@ use portcullis_sdk::{Place, UntypedRoute, prelude::*};
 
 use crate::{
     auth::Auths,
-    check::{Checked, parameter, place, refuse, schema, shown},
+    check::{Checked, parameter, place, refuse, schema, shown, url},
     endpoint::{Endpoint, Errors, Method, Next, Paging, ResponseType, Success},
+    route::id,
     schema::{at as schema_at, may_be},
 };
 
@@ -167,6 +168,17 @@ pub(super) fn paging(
         let mut named = names.iter().flatten().enumerate();
         named.try_for_each(|(index, name)| in_query(&format!("{at}/next/linkQuery/{index}"), name))
     };
+    let below = |path: &Option<String>| {
+        let at = format!("{at}/next/linksBelow");
+        if id(&endpoint.name).len() > 62 {
+            return refuse(at, "the endpoint's name is too long for the id of its further pages; shorten it");
+        }
+        let Some(path) = path else { return Ok(()) };
+        if path.contains(['{', '}']) {
+            return refuse(at, format!("{} has a parameter; write the path that all of them begin with", shown(path)));
+        }
+        url::path(&at, path)
+    };
     match &rule.next {
         Next::Cursor { cursor, field: name } => {
             place(&format!("{at}/next/cursor"), cursor)?;
@@ -183,10 +195,11 @@ pub(super) fn paging(
             optional("total", total)?;
             field(name).and_then(|()| size(of))
         }
-        Next::LinkHeader { link_query } => names(link_query),
-        Next::Url { url, link_query } => {
-            place(&format!("{at}/next/url"), url)?;
-            described(&format!("{at}/next/url"), Some(root), url)?;
+        Next::LinkHeader { links_below, link_query } => below(links_below).and_then(|()| names(link_query)),
+        Next::Url { url: pointer, links_below, link_query } => {
+            below(links_below)?;
+            place(&format!("{at}/next/url"), pointer)?;
+            described(&format!("{at}/next/url"), Some(root), pointer)?;
             names(link_query)
         }
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use portcullis_sdk::prelude::*;
 
-use crate::check::{Checked, pointer, shown};
+use crate::check::{Checked, pattern, pointer, shown};
 
 const TYPES: [&str; 7] = ["array", "boolean", "integer", "null", "number", "object", "string"];
 /// Deepest nesting. The host reads 128 levels, of which the config takes some.
@@ -69,14 +69,18 @@ fn of(at: Place, root: &Value, schema: &Value, depth: usize) -> Checked {
 }
 
 fn keyword(at: Place, root: &Value, key: &str, value: &Value, depth: usize) -> Checked {
-    let is_count = || value.as_u64().is_some() || value.as_f64().is_some_and(|n| n >= 0.0 && n % 1.0 == 0.0);
+    let is_count = || value.as_u64().is_some();
     let must = |holds: bool, what: &str| if holds { Ok(()) } else { refuse(at, format!("`{key}` is {what}")) };
     match key {
         "$ref" => reference(at, root, value),
         "$defs" | "properties" | "patternProperties" | "dependentSchemas" => match value {
-            Value::Object(parts) => {
-                parts.iter().try_for_each(|(name, part)| of(at.member(name), root, part, depth + 1))
-            }
+            Value::Object(parts) => parts.iter().try_for_each(|(name, part)| {
+                let at = at.member(name);
+                match pattern::wrong(name).filter(|_| key == "patternProperties") {
+                    Some(why) => refuse(at, why),
+                    None => of(at, root, part, depth + 1),
+                }
+            }),
             _ => refuse(at, format!("`{key}` is an object whose members are schemas")),
         },
         "allOf" | "anyOf" | "oneOf" | "prefixItems" => match value {
@@ -107,9 +111,14 @@ fn keyword(at: Place, root: &Value, key: &str, value: &Value, depth: usize) -> C
         "multipleOf" => must(value.as_f64().is_some_and(|number| number > 0.0), "a number above 0"),
         "maxLength" | "minLength" | "maxItems" | "minItems" | "maxProperties" | "minProperties" | "maxContains"
         | "minContains" => must(is_count(), "a whole number from 0"),
-        "$comment" | "contentEncoding" | "contentMediaType" | "description" | "format" | "pattern" | "title" => {
+        "$comment" | "contentEncoding" | "contentMediaType" | "description" | "format" | "title" => {
             must(value.is_string(), "a text")
         }
+        "pattern" => match value.as_str().map(pattern::wrong) {
+            Some(None) => Ok(()),
+            Some(Some(why)) => refuse(at, why),
+            None => refuse(at, "`pattern` is a text"),
+        },
         "deprecated" | "readOnly" | "uniqueItems" | "writeOnly" => must(value.is_boolean(), "true or false"),
         "$anchor" | "$dynamicAnchor" | "$dynamicRef" | "$id" | "$recursiveRef" | "definitions" => {
             refuse(at, format!("`{key}` is not read here; name parts in `$defs` and refer to them with `#/$defs/NAME`"))

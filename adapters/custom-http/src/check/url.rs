@@ -102,7 +102,7 @@ pub(crate) fn path(at: &str, path: &str) -> Checked {
         }
         if let Some(shape) = shape.filter(|shape| !is_shape(shape)) {
             let message = "is not a shape: write `text`, `word`, `hex`, `digits` or `uuid`, and if need be its length in bytes, \
-                           as in `digits(1..9)`, `word(8)` or `text(..64)`";
+                           as in `digits(1..9)`, `word(8)` or `text(..64)`; or `escaped` where the API takes a / as %2F";
             return refuse(at, format!("{} {message}", shown(shape)));
         }
         if names.contains(&name) {
@@ -150,7 +150,7 @@ fn is_shape(shape: &str) -> bool {
     let fits = bounds.is_some_and(|(least, most)| least >= 1 && least <= most && most <= MAX_LENGTH);
     match kind {
         "uuid" => range.is_none(),
-        "text" | "word" | "hex" | "digits" => fits,
+        "escaped" | "text" | "word" | "hex" | "digits" => fits,
         _ => false,
     }
 }

@@ -12,7 +12,7 @@ fn answered(config: Value, response: Response) -> Result<Value, Error> {
 
 fn text(status: u16, media_type: &str, body: &[u8]) -> Response {
     let header = Header { name: "Content-Type".to_owned(), value: media_type.as_bytes().to_vec() };
-    Response { status, headers: vec![header], body: body.to_vec() }
+    Response { status, url: String::new(), headers: vec![header], body: body.to_vec() }
 }
 
 #[test]
@@ -154,4 +154,44 @@ fn a_page_with_another_item_than_described_is_a_failure_with_its_place() {
     let failure = failure(fake.invoke("listTasks", &json!({"project": 7})));
     assert_eq!(failure.code, "http.unexpected-body");
     assert!(failure.message.ends_with("at /items/1/state: it is none of the listed values"), "{}", failure.message);
+}
+
+#[test]
+fn a_list_that_breaks_gives_what_was_read_and_a_status_can_end_it() {
+    let response = json!({"properties": {"next": {}, "data": {"type": "array", "items": {
+        "type": "object", "properties": {"id": {"type": "integer"}}, "required": ["id"],
+    }}}});
+    let read = |next: Value, ends: Value, third: (u16, Value)| {
+        let mut paging = json!({"items": "/data", "next": next});
+        paging.as_object_mut().unwrap().extend(ends.as_object().unwrap().clone());
+        let at = Cell::new(0);
+        let fake = fake(with(json!({"response": response, "paging": paging}))).on_id("call", move |_| {
+            at.set(at.get() + 1);
+            match at.get() {
+                3 => Response::with_json(third.0, &third.1),
+                n => Response::with_json(200, &json!({"data": [{"id": n}], "next": n})),
+            }
+        });
+        fake.invoke("call", &json!({})).unwrap()
+    };
+    let page = || json!({"kind": "page", "field": "page"});
+    let cursor = || json!({"kind": "cursor", "cursor": "/next", "field": "after"});
+    let gone = || (404, json!({"detail": "Invalid page."}));
+    let whole = json!({"items": [{"id": 1}, {"id": 2}], "more": false});
+    assert_eq!(read(page(), json!({}), gone()), whole);
+    assert_eq!(read(cursor(), json!({"ends": [404, 416]}), gone()), whole);
+    for (next, ends, third, code, said) in [
+        (cursor(), json!({}), gone(), "http.404", "status 404"),
+        (page(), json!({"ends": []}), gone(), "http.404", "status 404"),
+        (page(), json!({}), (500, json!({})), "http.500", "page 3: "),
+        (page(), json!({"maxPages": 2}), gone(), "adapter.max-pages", "more than the 2 pages"),
+        (page(), json!({}), (200, json!({"data": [{"id": "x"}]})), "http.unexpected-body", "at /items/2/id: expected"),
+        (page(), json!({}), (200, json!({})), "http.unexpected-body", "no list of items"),
+    ] {
+        let output = read(next, ends, third);
+        assert_eq!((&output["items"], &output["more"]), (&whole["items"], &json!(true)), "{code}");
+        assert_eq!(output["reason"]["code"], code);
+        let message = output["reason"]["message"].as_str().unwrap();
+        assert!(message.contains(said), "{message}");
+    }
 }

@@ -1,8 +1,8 @@
 //! What a config becomes: operations, routes, a slot.
 
 use portcullis_sdk::{
-    Effect, Method,
-    bindings::portcullis::adapter::descriptor::{Body, Repeat, Route, Scheme, Values},
+    Descriptor, Effect, Method,
+    bindings::portcullis::adapter::descriptor::{Body, LinkPlace, Repeat, Route, Scheme, Values},
     prelude::*,
     testing::Fake,
 };
@@ -121,13 +121,43 @@ fn bodies_query_and_headers_are_what_the_config_says() {
 }
 
 #[test]
-fn links_to_the_next_page_may_carry_any_parameter_or_those_that_are_named() {
-    let page = json!({"type": "object", "properties": {"data": {"type": "array"}}});
-    let list = |next: Value| {
-        route(json!({"response": page, "paging": {"items": "/data", "next": next}, "input": {"properties": {"q": {}}}}))
+fn further_pages_are_read_by_a_route_of_links_alone() {
+    let page = json!({"type": "object", "properties": {"data": {"type": "array"}, "@odata.nextLink": {}}});
+    let list = |auth: Value, next: Value| {
+        let mut config = with(json!({
+            "response": page, "paging": {"items": "/data", "next": next}, "input": {"properties": {"q": {}}},
+        }));
+        config["auth"] = auth;
+        fake(config).describe().unwrap()
     };
-    assert_eq!(names(&list(json!({"kind": "linkHeader"}))), ["q", "*"]);
-    assert_eq!(names(&list(json!({"kind": "linkHeader", "linkQuery": ["page"]}))), ["page", "q"]);
+    let told = |descriptor: &Descriptor| {
+        let route = &descriptor.routes[1];
+        assert_eq!(descriptor.operations[0].routes, ["call", "call-2"]);
+        assert_eq!((names(&descriptor.routes[0]), route.method), (vec!["q"], Method::Get));
+        assert_eq!(route.slots, descriptor.routes[0].slots);
+        (route.url.clone(), names(route).join(" "), route.links.clone())
+    };
+    let bearer = || json!({"type": "bearer"});
+    let header = || vec![LinkPlace::Header("next".to_owned())];
+    let next = json!({"kind": "linkHeader"});
+    assert_eq!(told(&list(bearer(), next)), ("https://a.example/v1/{link*}".to_owned(), "*".to_owned(), header()));
+    let next = json!({"kind": "linkHeader", "linksBelow": "/repositories/", "linkQuery": ["page"]});
+    let below = "https://a.example/v1/repositories/{link*}".to_owned();
+    assert_eq!(told(&list(bearer(), next)), (below, "page q".to_owned(), header()));
+    let graph = LinkPlace::Body("/@odata.nextLink".to_owned());
+    let next = json!({"kind": "url", "url": "/@odata.nextLink"});
+    assert_eq!(told(&list(bearer(), next)).2, [graph]);
+}
+
+#[test]
+fn where_a_secret_goes_into_the_path_further_pages_are_read_by_the_endpoints_own_route() {
+    let page = json!({"type": "object", "properties": {"data": {"type": "array"}}});
+    let mut config = with(json!({
+        "path": "/{token}/x", "response": page, "paging": {"items": "/data", "next": {"kind": "linkHeader"}},
+    }));
+    config["auth"] = json!({"type": "path", "name": "token"});
+    let descriptor = fake(config).describe().unwrap();
+    assert_eq!((descriptor.routes.len(), names(&descriptor.routes[0])), (1, vec!["*"]));
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! What is wrong with a config, where, and what to write instead.
 
-use portcullis_sdk::{prelude::*, serde_json::Map};
+use portcullis_sdk::{Map, prelude::*};
 
 use super::{example, fake, fields, with};
 
@@ -215,7 +215,7 @@ fn what_is_wrong_with_where_fields_go() {
     assert_eq!(refused(secret.clone()).0, "/endpoints/0/input/properties/limit");
     secret["auth"]["name"] = json!("cursor");
     assert_eq!(refused(secret).0, "/endpoints/0/paging/next/field");
-    let many: Map<String, Value> = (0..129).map(|n| (format!("f{n}"), json!({}))).collect();
+    let many: Map = (0..129).map(|n| (format!("f{n}"), json!({}))).collect();
     let many = with(json!({"input": {"type": "object", "properties": many}}));
     assert!(refused(many).1.contains("at most 128"));
 }
@@ -336,6 +336,18 @@ fn what_is_wrong_with_what_is_said_of_answers() {
             paging(json!({"kind": "linkHeader", "linkQuery": ["a b"]})),
             &next("linkQuery/0"),
             "cannot name",
+        ),
+        (
+            "/endpoints/0/paging",
+            paging(json!({"kind": "linkHeader", "linksBelow": "/x/{id}"})),
+            &next("linksBelow"),
+            "has a parameter",
+        ),
+        (
+            "/endpoints/0/paging",
+            paging(json!({"kind": "linkHeader", "linksBelow": "/x?y"})),
+            &next("linksBelow"),
+            "has a query",
         ),
     ]);
     let mut head = changed("/endpoints/0/method", json!("HEAD"));

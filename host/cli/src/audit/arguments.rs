@@ -7,6 +7,15 @@ use portcullis_runtime::ledger::Format;
 
 use crate::audit::{erase::Erase, payload::Payload};
 
+const VERIFY_EXIT_CODES: &str = "\
+Exit codes:
+  0  nothing is wrong, and signatures vouch for every chain
+  1  the store cannot be read, or another process has it
+  2  usage: arguments that are not right, a file or key that cannot be read
+  7  damaged: what is wrong is named
+  8  nothing is wrong, and no signature vouches for it: who can write there could
+     have made all of it";
+
 /// Reads the ledger: what every adapter did, for whom, under which grant given by whom.
 #[derive(Debug, Args)]
 pub(crate) struct Audit {
@@ -23,6 +32,7 @@ pub(crate) enum AuditCommand {
     /// Tell a call's story: who asked, what was granted and by whom, which rule said no, what would allow it.
     Why(Why),
     /// Say whether what is recorded is what was kept, and how far: of the store, or of an exported file.
+    #[command(after_help = VERIFY_EXIT_CODES)]
     Verify(Verify),
     /// Write records to a file that others can read, and record that.
     Export(Export),
@@ -133,9 +143,9 @@ pub(crate) struct Export {
     #[arg(long)]
     pub(crate) force: bool,
 
-    /// Who exports, for the ledger.
-    #[arg(long, default_value = "user:local", value_name = "NAME")]
-    pub(crate) principal: String,
+    /// Who exports, for the ledger, recorded as stated. The system's user unless given.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) principal: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -144,9 +154,19 @@ pub(crate) struct Verify {
     #[arg(long, value_name = "NAME", conflicts_with = "file")]
     pub(crate) workspace: Option<String>,
 
-    /// An export in JSON Lines, in place of the store.
+    /// An export in JSON Lines, in place of the store. With `--heads FILE` it must hold all that those signed heads name,
+    /// but for what the host signed after it exported.
     #[arg(long, value_name = "FILE")]
     pub(crate) file: Option<PathBuf>,
+
+    /// The file must hold this record and those after it. With `--heads` the chain's first unless given.
+    #[arg(long, value_name = "SEQ", requires = "file", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) from: Option<u64>,
+
+    /// The file must hold this record and those before it, and need not hold more. With `--heads` all that they name unless
+    /// given.
+    #[arg(long, value_name = "SEQ", requires = "file", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) to: Option<u64>,
 
     /// A public key whose signatures count, as PEM; several after a change of the key. This host's own unless given, which
     /// only shows that nobody without it changed anything: a key that was written down elsewhere shows more.

@@ -2,7 +2,7 @@
 
 use clap::Args;
 use portcullis_runtime::{
-    CallId, Caller, Ledger,
+    CallId, Ledger,
     ledger::{Erased, Order},
 };
 use serde_json::json;
@@ -10,8 +10,9 @@ use serde_json::json;
 use crate::{
     arguments::Arguments,
     exit::{Code, DONE, Usage},
+    interrupt::or_given_up,
     ledger::Kept,
-    look,
+    look, who,
 };
 
 /// What erasing leaves behind, and what takes that away.
@@ -38,9 +39,9 @@ pub(crate) struct Erase {
     #[arg(long, value_name = "TEXT")]
     reason: String,
 
-    /// Who asks, for the ledger.
-    #[arg(long, default_value = "user:local", value_name = "NAME")]
-    principal: String,
+    /// Who asks, for the ledger, recorded as stated. The system's user unless given.
+    #[arg(long, value_name = "NAME")]
+    principal: Option<String>,
 }
 
 pub(crate) async fn run(arguments: &Arguments, wanted: &Erase) -> anyhow::Result<Code> {
@@ -49,14 +50,14 @@ pub(crate) async fn run(arguments: &Arguments, wanted: &Erase) -> anyhow::Result
         return Err(Usage(format!("--reason: write 1 to {MAX_REASON} bytes, such as a ticket's number")).into());
     }
     let kept = Kept::existing(arguments).await?;
-    let done = erase(&kept.ledger, wanted, &calls).await;
+    let done = or_given_up(erase(&kept.ledger, wanted, &calls)).await;
     kept.close().await;
     tell(arguments, &done?);
     Ok(DONE)
 }
 
 async fn erase(ledger: &Ledger, wanted: &Erase, calls: &[CallId]) -> anyhow::Result<Erased> {
-    let by = Caller::principal(&wanted.principal);
+    let by = who::caller(wanted.principal.as_deref())?;
     let order = Order { by: &by, reason: &wanted.reason };
     let done = if wanted.expired {
         ledger.erase_expired(wanted.workspace.as_deref(), order).await
@@ -89,6 +90,6 @@ fn tell(arguments: &Arguments, done: &Erased) {
         anstream::println!("  Nothing is kept of {call}.");
     }
     if done.entries > 0 {
-        anstream::println!("{COMPACT}");
+        anstream::println!("{}", look::wrapped(COMPACT, 0));
     }
 }

@@ -5,16 +5,15 @@
 
 use std::{
     collections::BTreeMap,
-    fs::{self, File, OpenOptions},
+    fs::{self, File},
     io::{self, Write},
-    os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
 };
 
 use anyhow::Context;
 use jiff::Timestamp;
 use portcullis_runtime::{
-    Caller, Ledger,
+    Ledger,
     ledger::{Change, Entry, Exported, Exporter, Format, Kind, Wanted, heads::covering},
     printable,
 };
@@ -27,9 +26,11 @@ use crate::{
         choice,
     },
     exit::{Code, DONE, Usage},
+    interrupt::or_given_up,
     ledger::Kept,
     look,
     progress::Bar,
+    who,
 };
 
 pub(super) async fn run(arguments: &Arguments, wanted: &Export) -> anyhow::Result<Code> {
@@ -59,7 +60,7 @@ pub(super) async fn run(arguments: &Arguments, wanted: &Export) -> anyhow::Resul
         ask = ask.to(seq);
     }
     let kept = Kept::existing(arguments).await?;
-    let done = export(&kept, wanted, ask, format, to_stdout).await;
+    let done = or_given_up(export(&kept, wanted, ask, format, to_stdout)).await;
     kept.close().await;
     let exported = done?;
     if arguments.json {
@@ -69,15 +70,13 @@ pub(super) async fn run(arguments: &Arguments, wanted: &Export) -> anyhow::Resul
         let name = if to_stdout { "standard output".to_owned() } else { wanted.out.display().to_string() };
         let heads = if heads == 0 { "not signed" } else { "with its signed head" };
         let workspace = printable(&wanted.workspace.workspace, 128);
-        anstream::eprintln!(
-            "{name}: {records} records of `{workspace}` ({first} to {last}), {heads}, {}",
-            look::bytes(bytes)
-        );
+        let size = look::bytes(bytes);
+        let told = format!("{name}: {records} records of `{workspace}` ({first} to {last}), {heads}, {size}");
+        anstream::eprintln!("{}", look::wrapped(&told, 0));
         anstream::eprintln!("sha256 {sha256}");
         if exported.heads == 0 {
-            anstream::eprintln!(
-                "No signed head names a record of it, so nobody can tell it from one that was made anew."
-            );
+            let told = "No signed head names a record of it, so nobody can tell it from one that was made anew.";
+            anstream::eprintln!("{}", look::wrapped(told, 0));
         }
     }
     Ok(DONE)
@@ -95,7 +94,8 @@ async fn export(
     let exporter = Exporter::new(kept.ledger.reader(), ask, Timestamp::now()).await?;
     let (first, last) = exporter.range();
     let head = covering(kept.ledger.store().as_ref(), &wanted.workspace.workspace, first, last).await?;
-    let mut exporter = exporter.heads(head);
+    let (signer, newest) = kept.signer().await;
+    let mut exporter = exporter.heads(head).signed_by(signer, newest);
     write(&kept.ledger, &mut exporter, wanted, format, to_stdout).await?;
     Ok(exporter.exported())
 }
@@ -158,7 +158,7 @@ async fn record(
     let action = if complete { "exported" } else { "exported-in-part" };
     let of = format!("records {} to {}", exported.first, exported.last);
     let change = Change { action: action.to_owned(), details, of };
-    let caller = Caller::principal(&wanted.principal);
+    let caller = who::caller(wanted.principal.as_deref())?;
     let entry = Entry::change(&wanted.workspace.workspace, Kind::Export, &caller, change);
     ledger.append(vec![entry]).await.context("the export is not recorded, so there is none")?;
     Ok(())
@@ -185,8 +185,8 @@ impl Draft {
         draft.push(file_name);
         draft.push(format!(".{}.part", std::process::id()));
         let name = out.with_file_name(draft);
-        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&name);
-        let file = file.map_err(|error| Usage(format!("--out: {} cannot be written: {error}", name.display())))?;
+        let file = portcullis_files::create_new(&name);
+        let file = file.map_err(|error| Usage(format!("--out: it cannot be written: {error}")))?;
         Ok(Self { file, name })
     }
 

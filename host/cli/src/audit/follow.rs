@@ -21,6 +21,7 @@ use crate::{
         row::{self, Layout},
     },
     exit::{Code, DONE},
+    interrupt::{self, Held, Interrupted},
     look,
 };
 
@@ -30,13 +31,12 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 pub(super) async fn run(arguments: &Arguments, wanted: &List) -> anyhow::Result<Code> {
     let limit = usize::try_from(wanted.limit).unwrap_or(usize::MAX);
     let query = choice::query(&wanted.workspace, &wanted.choice, Timestamp::now())?;
+    let _held = Held::new();
     let followed = follow(arguments, query, limit, wanted.choice.since.is_some());
     tokio::select! {
         failed = followed => failed.map(|()| DONE),
-        interrupted = tokio::signal::ctrl_c() => {
-            interrupted?;
-            Ok(DONE)
-        }
+        // It was to go on until it is interrupted.
+        came = interrupt::received() => Ok(if came == Interrupted::Int { DONE } else { came.code() }),
     }
 }
 

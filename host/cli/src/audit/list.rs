@@ -78,11 +78,11 @@ fn print(records: &[Record], next: Option<Cursor>) {
     let unknown = records.iter().filter(|record| record.status == Some(Status::Unknown)).count();
     if unknown > 0 {
         let calls = if unknown == 1 { "1 call".to_owned() } else { format!("{unknown} calls") };
-        anstream::println!(
-            "\n{calls} ended {}: the host stopped in the middle, and only the upstream knows what was done. Nothing is tried again \
-             by itself; `portcullis audit why CALL` tells more.",
-            stand_out(UNKNOWN)
+        let told = format!(
+            "{calls} ended {UNKNOWN}: the host stopped in the middle, and only the upstream knows what was done. Nothing is tried \
+             again by itself; `portcullis audit why CALL` tells more."
         );
+        anstream::println!("\n{}", stand_out(&look::wrapped(&told, 0)));
     }
     if let Some(next) = next {
         anstream::println!("\nThere are more; go on with:  --after {next}");

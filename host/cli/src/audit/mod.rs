@@ -11,7 +11,7 @@
 //! | `why.rs`, `story.rs` | a call's story in words |
 //! | `export.rs` | records in a file, for others |
 //! | `payload.rs`, `erase.rs` | what is kept of inputs and outputs |
-//! | `verify.rs` | is it what was kept, and how far? |
+//! | `verify.rs`, `live.rs` | is it what was kept, and how far; is what is granted what was recorded? |
 //! | `keys.rs` | the key that signs, and those that verify |
 //! | `workspaces.rs` | whose chains there are |
 
@@ -23,9 +23,10 @@ mod find;
 mod follow;
 mod keys;
 mod list;
+mod live;
 mod open;
 mod payload;
-mod row;
+pub(crate) mod row;
 mod show;
 mod story;
 mod verify;
@@ -46,7 +47,7 @@ pub(crate) async fn run(arguments: &Arguments, wanted: &Audit) -> anyhow::Result
         AuditCommand::Show(wanted) => show::run(arguments, wanted).await,
         AuditCommand::Why(wanted) => why::run(arguments, wanted).await,
         AuditCommand::Verify(wanted) => verify::run(arguments, wanted).await,
-        AuditCommand::Key => keys::run(arguments),
+        AuditCommand::Key => keys::run(arguments).await,
         AuditCommand::Export(wanted) => export::run(arguments, wanted).await,
         AuditCommand::Payload(wanted) => payload::run(arguments, wanted).await,
         AuditCommand::Erase(wanted) => erase::run(arguments, wanted).await,

@@ -1,8 +1,10 @@
 //! `portcullis audit payload`: what is kept of a call's input and output, or why nothing is shown.
 
+use std::collections::BTreeMap;
+
 use clap::Args;
 use portcullis_runtime::{
-    Clock, Record, SystemClock,
+    Clock, Json, Record, SystemClock,
     ledger::{Found, Kept, Kind, Payload as Recorded, Side, read_payload},
     printable,
 };
@@ -35,7 +37,8 @@ pub(crate) async fn run(arguments: &Arguments, wanted: &Payload) -> anyhow::Resu
     opened.close().await?;
     let sides = shown?;
     if arguments.json {
-        look::print_json(&Value::Object(sides.iter().map(|side| (side.side.to_string(), side.as_json())).collect()));
+        let told: BTreeMap<String, _> = sides.iter().map(|side| (side.side.to_string(), side.as_json())).collect();
+        look::print_json(&told);
     } else {
         sides.iter().for_each(Shown::print);
     }
@@ -89,19 +92,29 @@ async fn show(opened: &Opened, workspace: &str, text: &str) -> anyhow::Result<Ve
 }
 
 impl Shown {
-    fn as_json(&self) -> Value {
-        let mut shown = match &self.found {
+    fn as_json(&self) -> BTreeMap<&'static str, Json> {
+        let mut shown = BTreeMap::from([("payload", json!(self.payload).into())]);
+        let mut put = |name, value: Value| shown.insert(name, value.into());
+        match &self.found {
             Found::Kept(stored) => {
-                let value = serde_json::from_str::<Value>(&stored.text).unwrap_or_default();
-                json!({ "state": "kept", "value": value, "expires": stored.expires.map(|at| at.to_string()) })
+                put("state", json!("kept"));
+                put("expires", json!(stored.expires.map(|at| at.to_string())));
+                shown.insert("value", stored.text.parse().unwrap_or_default());
             }
-            Found::NeverKept => json!({ "state": "never_kept" }),
-            Found::Erased { at } => json!({ "state": "erased", "at": at.to_string(), "record": self.erasure }),
-            Found::Expired { at } => json!({ "state": "expired", "at": at.to_string() }),
-            Found::Damaged { what } => json!({ "state": "damaged", "what": what }),
-        };
-        if let Value::Object(shown) = &mut shown {
-            shown.insert("payload".to_owned(), json!(self.payload));
+            Found::NeverKept => drop(put("state", json!("never_kept"))),
+            Found::Erased { at } => {
+                put("state", json!("erased"));
+                put("at", json!(at.to_string()));
+                put("record", json!(self.erasure));
+            }
+            Found::Expired { at } => {
+                put("state", json!("expired"));
+                put("at", json!(at.to_string()));
+            }
+            Found::Damaged { what } => {
+                put("state", json!("damaged"));
+                put("what", json!(what));
+            }
         }
         shown
     }
@@ -114,7 +127,7 @@ impl Shown {
         anstream::println!("{heading}");
         match &self.found {
             Found::Kept(stored) => {
-                let value = serde_json::from_str::<Value>(&stored.text).unwrap_or_default();
+                let value: Json = stored.text.parse().unwrap_or_default();
                 anstream::println!("{}", look::json_text(&value));
                 if stored.kept == Kept::Redacted {
                     let places: Vec<String> = self.payload.redacted.iter().map(|place| printable(place, 200)).collect();
@@ -142,7 +155,8 @@ impl Shown {
                 }
             }
             Found::Expired { at } => {
-                anstream::println!("  It was to be kept until {at}; `portcullis audit erase --expired` takes it away.");
+                let told = format!("It was to be kept until {at}; `portcullis audit erase --expired` takes it away.");
+                anstream::println!("{}", look::wrapped(&told, 2));
             }
             Found::Damaged { what } => anstream::println!("  It is damaged: {}.", printable(what, 400)),
         }

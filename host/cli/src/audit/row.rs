@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 
 use jiff::{Timestamp, tz::TimeZone};
-use portcullis_runtime::{CallId, Record, Status, ledger::Kind, printable};
+use portcullis_runtime::{CallId, KnownBy, Record, Status, ledger::Kind, printable};
 
 use crate::look;
 
 /// Below this width the table leaves out what the rest can be known without.
-const NARROW: u16 = 100;
+const NARROW: usize = 100;
 /// How much of a call's id is shown: its end, for ids of the same minute begin alike.
 const SHORT: usize = 8;
 
@@ -16,7 +16,7 @@ const SHORT: usize = 8;
 pub(super) const UNKNOWN: &str = "UNKNOWN";
 
 /// Tells a call by the end of its id.
-pub(super) fn short(call: CallId) -> String {
+pub(crate) fn short(call: CallId) -> String {
     let id = call.to_string();
     id.get(id.len().saturating_sub(SHORT)..).unwrap_or_default().to_owned()
 }
@@ -68,11 +68,23 @@ impl Layout {
             (true, false) => second(record.time),
         };
         let kind = record.kind.as_str().to_owned();
-        let who = record.caller.as_ref().map_or_else(|| "-".to_owned(), |caller| printable(&caller.principal, 40));
+        let who = record.caller.as_ref().map_or_else(
+            || "-".to_owned(),
+            |caller| {
+                // A stated name is not to be taken for one that somebody vouches for.
+                let stated = if caller.known_by == Some(KnownBy::Stated) { "?" } else { "" };
+                format!("{}{stated}", printable(&caller.principal, 40))
+            },
+        );
         let call = record.call.map_or_else(|| "-".to_owned(), short);
         let result = result(record);
         if self.narrow {
-            let result = if result == "-" || record.kind != Kind::Outcome { kind } else { result };
+            // A kind says less than what was done: added, rotated, revoked.
+            let result = match record.kind {
+                Kind::Outcome if result != "-" => result,
+                _ if record.change.is_some() && result != "-" => result,
+                _ => kind,
+            };
             return vec![time, record.seq.to_string(), who, result, call, what(record)];
         }
         let took = record.receipt.map_or_else(|| "-".to_owned(), |receipt| look::micros(receipt.wall_us));

@@ -120,7 +120,8 @@ fn all(records: &[Record]) {
         first.mode.map(|mode| if mode == portcullis_runtime::Mode::Live { "live" } else { "sandbox" }.to_owned()),
     );
     if let Some(caller) = &first.caller {
-        row("asked by", Some(printable(&caller.principal, 200)));
+        let known = caller.known_by.map(|how| format!(" (known by: {})", how.as_str())).unwrap_or_default();
+        row("asked by", Some(format!("{}{known}", printable(&caller.principal, 200))));
         row("agent", text(&caller.agent));
         row("workflow", text(&caller.workflow));
         row("step", text(&caller.step));

@@ -3,13 +3,13 @@
 //! All of it is told from records; what they do not say is not guessed at.
 
 use portcullis_runtime::{
-    Exchange, Grant, Limits, Mode, Record, Status,
+    Grant, KnownBy, Limits, Mode, Record, Status,
     ledger::{Kind, Payload},
     printable,
 };
 use serde::Serialize;
 
-use crate::{audit::row::second, look};
+use crate::{audit::row::second, look, sent};
 
 /// Most refusals and requests that are told one by one.
 const TOLD: usize = 8;
@@ -37,7 +37,9 @@ pub(super) struct Story {
     pub(super) done: Vec<String>,
     /// What would help, and whom to ask.
     pub(super) helps: String,
-    /// The lines that the grant needs.
+    /// The lines that the grant needs for the request that was refused, and for no other.
+    pub(super) allow_request: Option<String>,
+    /// The lines that the grant needs for all that the adapter declares there.
     pub(super) allow_with: Option<String>,
 }
 
@@ -56,23 +58,30 @@ pub(super) fn tell(records: &[Record], grant: Option<&Record>) -> Option<Story> 
     let parsed = grant.and_then(grant_of);
     let (helps, allow_with) = helps(first, outcome, &denials, parsed.as_ref());
     Some(Story {
-        headline: headline(&who, &what, status),
+        headline: headline(&who, &what, first.mode, status),
         refused: status == Some(Status::Denied),
         sandbox: first.mode == Some(Mode::Sandbox),
         asked: asked(first, &who, &what),
         granted: granted(first, grant),
         grant: grant_lines(parsed.as_ref()),
         because: because(outcome, &denials),
-        done: outcome.map(|outcome| outcome.exchanges.iter().take(TOLD).map(exchange).collect()).unwrap_or_default(),
+        done: outcome.map(|outcome| outcome.exchanges.iter().take(TOLD).map(sent::line).collect()).unwrap_or_default(),
         helps,
+        allow_request: denials
+            .last()
+            .filter(|_| status == Some(Status::Denied))
+            .and_then(|record| record.denial.as_ref()?.allow_request.clone()),
         allow_with,
     })
 }
 
-fn headline(who: &str, what: &str, status: Option<Status>) -> String {
+fn headline(who: &str, what: &str, mode: Option<Mode>, status: Option<Status>) -> String {
     match status {
         Some(Status::Denied) => format!("{who} was refused {what}."),
-        Some(Status::Done) => format!("{who} was not refused {what}: it was done."),
+        Some(Status::Done) if mode == Some(Mode::Sandbox) => {
+            format!("{who} tried {what} in sandbox mode. It would have been allowed; nothing was sent.")
+        }
+        Some(Status::Done) => format!("{who} called {what}, and it was done."),
         Some(Status::Refused) => format!("{what}, asked for by {who}, was not begun."),
         Some(Status::AdapterFailed) => format!("{what}, asked for by {who}, was allowed, and the adapter failed."),
         Some(Status::BoundHit) => format!("{what}, asked for by {who}, was allowed, and was ended at a bound."),
@@ -83,12 +92,19 @@ fn headline(who: &str, what: &str, status: Option<Status>) -> String {
         Some(Status::Unknown) => {
             format!("Nobody knows how {what}, asked for by {who}, ended: the host stopped in the middle of it.")
         }
-        None => format!("{what}, asked for by {who}, has no end yet: it is under way."),
+        None => format!(
+            "{what}, asked for by {who}, has no recorded end: it is under way, or its host ended in the middle of it."
+        ),
     }
 }
 
 fn asked(first: &Record, who: &str, what: &str) -> String {
     let mut text = format!("On {} UTC {who}", second(first.time));
+    text += match first.caller.as_ref().and_then(|caller| caller.known_by) {
+        Some(KnownBy::OsUser) => " (the system's user who ran the command)",
+        Some(KnownBy::Stated) => " (a name that whoever ran the command stated; nothing vouches for it)",
+        None => "",
+    };
     if let Some(caller) = &first.caller {
         let step = caller.step.as_ref().map(|step| format!("step {}", quoted(step)));
         let workflow = caller.workflow.as_ref().map(|workflow| format!("workflow {}", quoted(workflow)));
@@ -183,9 +199,13 @@ fn because(outcome: Option<&Record>, denials: &[&Record]) -> Vec<String> {
         }
         Some(Status::AdapterFailed) => sentences.push(format!("The adapter reported the failure {code}.")),
         Some(Status::BoundHit) => sentences.push(format!("It hit the bound {code}.")),
+        Some(Status::UpstreamFailed) if outcome.error.as_deref() == Some("timeout") => {
+            sentences.push("The upstream did not answer in time (`timeout`).".to_owned());
+        }
         Some(Status::UpstreamFailed) => sentences.push(format!("The upstream failed with {code}.")),
         Some(Status::Abandoned) => {
-            sentences.push("Whoever called went away before its end, so it was broken off. What had left may have been carried out.".to_owned());
+            let open = sent::told(&outcome.exchanges).map(|told| format!(" {told}")).unwrap_or_default();
+            sentences.push(format!("Whoever called went away before its end, so it was broken off.{open}"));
         }
         Some(Status::Unknown) => sentences.push(
             "The host ended while it was under way; no record says which requests had left, and only the upstream can say what was \
@@ -194,21 +214,14 @@ fn because(outcome: Option<&Record>, denials: &[&Record]) -> Vec<String> {
         ),
         _ => {}
     }
+    // Of these two the sentence before says so.
+    if !matches!(outcome.status, Some(Status::Abandoned | Status::Unknown)) {
+        sentences.extend(sent::told(&outcome.exchanges));
+    }
     if !outcome.bounds.is_empty() {
         sentences.push(format!("Requests were refused by bounds: {}.", bounds(outcome)));
     }
     sentences
-}
-
-fn exchange(exchange: &Exchange) -> String {
-    let to = format!("{} {}", exchange.method, printable(&exchange.template, LONG));
-    let how = match (exchange.status, exchange.error.as_deref()) {
-        (Some(status), _) => format!("answered {status}"),
-        (None, Some(error)) => format!("no answer ({})", printable(error, 64)),
-        (None, None) => "no answer".to_owned(),
-    };
-    let attempt = if exchange.attempt > 1 { format!(", try {}", exchange.attempt) } else { String::new() };
-    format!("{to}: {how} after {}{attempt}", look::micros(exchange.duration_us))
 }
 
 /// What would help, and the lines that the grant needs.
@@ -220,6 +233,13 @@ fn helps(
 ) -> (String, Option<String>) {
     let grantor = first.grantor.as_deref().map_or_else(|| "whoever gave the grant".to_owned(), quoted);
     let code = outcome.and_then(|outcome| outcome.error.as_deref()).unwrap_or_default();
+    // Whatever the end is called: "call again" would be wrong where it may have been carried out.
+    if outcome.is_some_and(|outcome| {
+        matches!(outcome.status, Some(Status::UpstreamFailed | Status::AdapterFailed))
+            && !sent::open_changes(&outcome.exchanges).is_empty()
+    }) {
+        return (format!("Nothing of the grant stands in its way. {}", sent::LOOK), None);
+    }
     match outcome.and_then(|outcome| outcome.status) {
         Some(Status::Denied) => {
             // The last one decided how the call ended.
@@ -227,14 +247,23 @@ fn helps(
                 return (format!("Ask {grantor}, who gave the grant."), None);
             };
             if let Some(lines) = &denial.allow_with {
-                let text = format!(
-                    "{grantor} gave the grant and can allow it. The grant then needs these lines, in place of a line that says the \
-                     same otherwise:"
-                );
+                let text = match &denial.allow_request {
+                    Some(_) => {
+                        format!("{grantor} gave the grant and can allow this request alone, by these lines more:")
+                    }
+                    None => format!(
+                        "{grantor} gave the grant and can allow it. The grant then needs these lines, in place of a line that \
+                         says the same otherwise:"
+                    ),
+                };
                 return (text, Some(lines.clone()));
             }
             if denial.message.contains("ceiling") {
-                return ("The host's ceiling is below it: only whoever runs this host can allow it, and no grant can.".to_owned(), None);
+                return (
+                    "The host's ceiling is below it: only whoever runs this host can allow it, and no grant can."
+                        .to_owned(),
+                    None,
+                );
             }
             ("No grant can allow it: the adapter asked for what it does not declare, or in a way that is never right. Its author \
               can mend that, or the caller asks for something else."
@@ -263,18 +292,26 @@ fn helps(
         Some(Status::AdapterFailed) if code == "adapter-broken" => {
             ("Nothing of the grant stands in its way. Its author has to look at it.".to_owned(), None)
         }
-        Some(Status::AdapterFailed) => {
-            ("Nothing of the grant stands in its way. What the code means, the adapter or its provider says.".to_owned(), None)
-        }
-        Some(Status::UpstreamFailed) => {
-            ("Nothing of the grant stands in its way. Look at the upstream, then call again.".to_owned(), None)
-        }
-        Some(Status::Abandoned | Status::Unknown) => (
-            "Look at the upstream before calling again: it may have been carried out. With an idempotency key the same call can \
-             be repeated without being done twice."
+        Some(Status::AdapterFailed) => (
+            "Nothing of the grant stands in its way. What the code means, the adapter or its provider says.".to_owned(),
+            None,
+        ),
+        Some(Status::UpstreamFailed) if ["timeout", "protocol", "cut-off"].contains(&code) => (
+            "Nothing of the grant stands in its way. Look at the upstream before calling again: the request may have been \
+             carried out."
                 .to_owned(),
             None,
         ),
+        Some(Status::UpstreamFailed) => {
+            ("Nothing of the grant stands in its way. Look at the upstream, then call again.".to_owned(), None)
+        }
+        Some(Status::Abandoned | Status::Unknown) if first.mode == Some(Mode::Sandbox) => {
+            ("It ran in sandbox mode, so nothing has left. Call again.".to_owned(), None)
+        }
+        Some(Status::Abandoned) if outcome.is_some_and(|outcome| sent::open_changes(&outcome.exchanges).is_empty()) => {
+            ("Nothing that changes anything was left without an answer. Call again.".to_owned(), None)
+        }
+        Some(Status::Abandoned | Status::Unknown) => (format!("It may have been carried out. {}", sent::LOOK), None),
         Some(Status::Done) if !denials.is_empty() => {
             ("The adapter did without what it was refused on the way.".to_owned(), None)
         }

@@ -1,12 +1,18 @@
 //! `portcullis audit verify`: is what is recorded what was kept, and how far? Of the store, or of an exported file.
 
-use std::{fs::File, io::BufReader, path::Path};
+use std::{
+    fs::File,
+    io::{BufRead, BufReader},
+    path::Path,
+};
 
 use portcullis_runtime::{
+    LiveWrong,
     ledger::{
         heads::PublicKey,
         verify::{
-            ChainVerdict, HeadWhy, HeadsVerdict, Outside, Progress, Verdict, VerifyOptions, verify_export, verify_store,
+            ChainVerdict, ExportOptions, HeadsVerdict, Outside, Progress, Verdict, VerifyOptions, verify_export,
+            verify_store,
         },
     },
     printable,
@@ -18,74 +24,118 @@ use crate::{
     audit::{
         arguments::Verify,
         keys,
+        live::{self, Live},
         open::{Opened, folder},
         row::second,
     },
-    exit::{self, Code, DAMAGED, DONE, Usage},
-    ledger::heads_file,
+    exit::{self, Code, DAMAGED, DONE, UNSIGNED, Usage},
+    file,
+    ledger::Places,
     look,
     progress::Bar,
 };
 
 pub(super) async fn run(arguments: &Arguments, wanted: &Verify) -> anyhow::Result<Code> {
+    let places = Places::looked_at(arguments).await?;
     let keys = match wanted.key[..] {
-        [] => keys::own(arguments)?,
+        [] => keys::own(&places)?,
         _ => keys::read_public(&wanted.key)?,
     };
-    let verdict = match &wanted.file {
-        Some(file) => of_file(file, &keys)?,
-        None => of_store(arguments, wanted, &keys).await?,
+    let heads = Heads::open(arguments, &places)?;
+    let (verdict, live) = match &wanted.file {
+        Some(file) => (of_file(arguments, file, wanted, &keys, heads)?, Vec::new()),
+        None => of_store(arguments, wanted, &keys, heads).await?,
     };
-    let verdict = without_keys(verdict, &keys);
-    let code = if verdict.holds() { DONE } else { DAMAGED };
+    let code = match (verdict.holds() && live.is_empty(), verdict.is_signed()) {
+        (false, _) => DAMAGED,
+        (true, false) => UNSIGNED,
+        (true, true) => DONE,
+    };
     if arguments.json {
-        look::print_json(&as_json(&verdict, &keys));
+        let mut value = as_json(&verdict, &keys);
+        if let Some(object) = value.as_object_mut() {
+            object.insert("live".to_owned(), live::as_json(&live));
+        }
+        look::print_json(&value);
     } else {
         print(&verdict, &keys);
+        live::tell(&live);
     }
     Ok(code)
 }
 
-fn of_file(path: &Path, keys: &[PublicKey]) -> anyhow::Result<Verdict> {
-    let told = |error: &dyn std::fmt::Display| Usage(format!("--file: {} cannot be read: {error}", path.display()));
-    let file = File::open(path).map_err(|error| told(&error))?;
-    let bar = Bar::start("verifying", 0);
-    let mut progress = |at: Progress| bar.of(at.done, at.of);
-    Ok(verify_export(BufReader::new(file), keys, Some(&mut progress)).map_err(|error| told(&error))?)
+/// Signed heads in a file.
+struct Heads {
+    place: String,
+    lines: BufReader<File>,
 }
 
-async fn of_store(arguments: &Arguments, wanted: &Verify, keys: &[PublicKey]) -> anyhow::Result<Verdict> {
-    let mut files = Vec::new();
-    if let Some(path) = heads_file(arguments) {
-        let told = |error| Usage(format!("--heads: {} cannot be read: {error}", path.display()));
-        files.push((path.display().to_string(), BufReader::new(File::open(&path).map_err(told)?)));
+impl Heads {
+    /// Those that were named, or the data folder's own.
+    fn open(arguments: &Arguments, places: &Places) -> anyhow::Result<Option<Self>> {
+        let Some(path) = places.heads_to_read(arguments.heads.is_some())? else { return Ok(None) };
+        let told =
+            |error: &dyn std::fmt::Display| Usage(format!("--heads: {} cannot be read: {error}", path.display()));
+        let mut lines = BufReader::new(file::open("--heads", &path)?);
+        // Nothing to hold anything against is not what was asked for.
+        if arguments.heads.is_some() && lines.fill_buf().map_err(|error| told(&error))?.is_empty() {
+            return Err(Usage(format!("--heads: {} is empty; it has no signed heads", path.display())).into());
+        }
+        Ok(Some(Self { place: path.display().to_string(), lines }))
     }
+
+    fn outside(heads: &mut Option<Self>) -> Vec<Outside<'_>> {
+        heads.iter_mut().map(|heads| Outside { place: heads.place.clone(), lines: &mut heads.lines }).collect()
+    }
+}
+
+fn of_file(
+    arguments: &Arguments,
+    path: &Path,
+    wanted: &Verify,
+    keys: &[PublicKey],
+    heads: Option<Heads>,
+) -> anyhow::Result<Verdict> {
+    let told = |error: &dyn std::fmt::Display| Usage(format!("--file: {} cannot be read: {error}", path.display()));
+    let file = file::open("--file", path)?;
+    let bar = Bar::start("verifying", 0);
+    let mut progress = |at: Progress| bar.of(at.done, at.of);
+    // The data folder's own heads are about its own store; a file may come from anywhere.
+    let mut heads = heads.filter(|_| arguments.heads.is_some());
+    let options = ExportOptions {
+        keys,
+        outside: Heads::outside(&mut heads),
+        from: wanted.from,
+        to: wanted.to,
+        progress: Some(&mut progress),
+    };
+    Ok(verify_export(BufReader::new(file), options).map_err(|error| told(&error))?)
+}
+
+async fn of_store(
+    arguments: &Arguments,
+    wanted: &Verify,
+    keys: &[PublicKey],
+    mut heads: Option<Heads>,
+) -> anyhow::Result<(Verdict, Vec<LiveWrong>)> {
     let opened = Opened::open(&folder(arguments)).await?;
+    let mut recorded = Live::default();
     let verdict = {
         let bar = Bar::start("verifying", 0);
         let mut progress = |at: Progress| bar.of(at.done, at.of);
-        let outside = files.iter_mut().map(|(place, lines)| Outside { place: place.clone(), lines });
+        let mut each = |workspace: &str, _: u64, record: &[u8]| recorded.note(workspace, record);
         let options = VerifyOptions {
             keys,
             workspace: wanted.workspace.as_deref(),
-            outside: outside.collect(),
+            outside: Heads::outside(&mut heads),
             progress: Some(&mut progress),
-            each: None,
+            each: Some(&mut each),
         };
         verify_store(opened.store().as_ref(), options).await
     };
+    let live = recorded.compare(opened.store().as_ref(), wanted.workspace.is_none()).await;
     opened.close().await?;
-    Ok(verdict?)
-}
-
-/// Without a key no signature is wrong: none was checked.
-fn without_keys(mut verdict: Verdict, keys: &[PublicKey]) -> Verdict {
-    if keys.is_empty() {
-        for heads in &mut verdict.heads {
-            heads.wrong = heads.wrong.take().filter(|wrong| !matches!(wrong.why, HeadWhy::UnknownKey { .. }));
-        }
-    }
-    verdict
+    Ok((verdict?, live?))
 }
 
 fn as_json(verdict: &Verdict, keys: &[PublicKey]) -> Value {
@@ -96,7 +146,7 @@ fn as_json(verdict: &Verdict, keys: &[PublicKey]) -> Value {
                 "seq": wrong.seq, "line": wrong.line, "why": wrong.why.to_string(),
             })),
             "signed_up_to": chain.signed.map(|signed| json!({
-                "seq": signed.seq, "head": signed.head, "time": signed.time,
+                "seq": signed.seq, "head": signed.head, "time": signed.time, "export": signed.export,
             })),
         })
     };
@@ -109,7 +159,7 @@ fn as_json(verdict: &Verdict, keys: &[PublicKey]) -> Value {
         })
     };
     let mut value = json!({
-        "holds": verdict.holds(), "records": verdict.records, "unsigned": verdict.unsigned(),
+        "holds": verdict.holds(), "signed": verdict.is_signed(), "records": verdict.records, "unsigned": verdict.unsigned(),
         "keys": keys.iter().map(|key| key.id()).collect::<Vec<_>>(),
         "chains": verdict.chains.iter().map(chain).collect::<Vec<_>>(),
         "heads": verdict.heads.iter().map(heads).collect::<Vec<_>>(),
@@ -144,6 +194,9 @@ fn wrongs(verdict: &Verdict) -> Vec<String> {
 fn print(verdict: &Verdict, keys: &[PublicKey]) {
     let rows = verdict.chains.iter().map(|chain| {
         let signed = match chain.signed {
+            Some(signed) if signed.export => {
+                format!("record {} (the export of {} UTC)", signed.seq, second(signed.time))
+            }
             Some(signed) => format!("record {} (head {} of {} UTC)", signed.seq, signed.head, second(signed.time)),
             None => "nothing".to_owned(),
         };
@@ -159,6 +212,10 @@ fn print(verdict: &Verdict, keys: &[PublicKey]) {
     if keys.is_empty() {
         let how = "No signature was checked, so whoever could write here could have hashed it all anew: --key PUB.pem checks \
                    them, and --heads FILE those that are kept elsewhere.";
+        anstream::println!("\n{}", look::wrapped(how, 0));
+    } else if verdict.holds() && !verdict.is_signed() {
+        let how = "No signature vouches for one of these chains, so whoever could write here could have made all of it: \
+                   --heads FILE holds it against signed heads that are kept elsewhere.";
         anstream::println!("\n{}", look::wrapped(how, 0));
     } else if verdict.holds() {
         let unsigned = match verdict.unsigned() {

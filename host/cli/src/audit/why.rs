@@ -149,11 +149,18 @@ fn print(call: CallId, story: &Story) {
     section(if story.refused { "What said no" } else { "What happened" }, "", &story.because);
     section(if story.sandbox { "What would have left" } else { "What left" }, "", &story.done);
     section("What would help", &story.helps, &[]);
-    if let Some(lines) = &story.allow_with {
+    // To be copied, so never broken to fit.
+    let copied = |lines: &str| {
         anstream::println!();
-        // To be copied, so never broken to fit.
         let line = |line: &str| anstream::println!("{}", format!("    {}", printable(line, usize::MAX)).trim_end());
         lines.lines().for_each(line);
+    };
+    if let Some(lines) = &story.allow_request {
+        copied(lines);
+        if story.allow_with.is_some() {
+            anstream::println!("\n{}", look::wrapped("Or all that the adapter declares there, by these instead:", 2));
+        }
     }
+    story.allow_with.iter().for_each(|lines| copied(lines));
     anstream::println!("\nAll records of it:  portcullis audit show {}", row::short(call));
 }

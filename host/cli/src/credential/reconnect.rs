@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use anyhow::Context;
-use portcullis_runtime::{Caller, CredentialKind, Integration, Runtime};
+use portcullis_runtime::{CredentialKind, Integration, Runtime};
 use serde_json::json;
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
@@ -15,10 +15,12 @@ use tokio::{
 use crate::{
     arguments::{Arguments, CredentialReconnect},
     exit::{Code, DONE, Usage},
+    interrupt::or_given_up,
     ledger::Kept,
     look,
     progress::Spinner,
-    read::{read_ceiling, read_retention, start_with},
+    read::{read_ceiling, retention_beside, start_with},
+    who,
 };
 
 /// How long a person may take.
@@ -28,13 +30,13 @@ const MOST: u64 = 16 * 1024;
 
 pub(super) async fn run(arguments: &Arguments, wanted: &CredentialReconnect) -> anyhow::Result<Code> {
     let kept = Kept::existing(arguments).await?;
-    let done = async {
+    let done = or_given_up(async {
         let ceiling = read_ceiling(wanted.host.ceiling.as_deref())?;
-        let retention = read_retention(wanted.host.retention.as_deref())?;
+        let retention = retention_beside(&kept.settings, wanted.host.retention.as_deref())?;
         let credentials = kept.credentials(arguments).await?;
         let runtime = start_with(arguments, kept.ledger.clone(), ceiling, retention, credentials)?;
         reconnect(arguments, wanted, &runtime).await
-    };
+    });
     let done = done.await;
     kept.close().await;
     done?;
@@ -51,7 +53,7 @@ pub(super) async fn run(arguments: &Arguments, wanted: &CredentialReconnect) -> 
 async fn reconnect(arguments: &Arguments, wanted: &CredentialReconnect, runtime: &Runtime) -> anyhow::Result<()> {
     let named = &wanted.named;
     let integration = runtime.open(&named.workspace, &named.integration).await?;
-    let by = Caller::principal(&named.principal);
+    let by = who::caller(named.principal.as_deref())?;
     let credentials = runtime.credentials().context("this runtime keeps no credentials")?;
     let listing = credentials.list(&named.workspace, Some(&named.integration)).await?;
     let info = listing.credentials.into_iter().find(|info| info.id.slot == named.slot);

@@ -1,6 +1,6 @@
 //! `portcullis credential rewrap`: another master key, under which every workspace's data key is wrapped anew.
 
-use portcullis_runtime::{Caller, KeySource};
+use portcullis_runtime::KeySource;
 use serde_json::json;
 
 use crate::{
@@ -9,17 +9,19 @@ use crate::{
     ledger::Kept,
     look,
     progress::Spinner,
+    who,
 };
 
 pub(super) async fn run(arguments: &Arguments, to: &str) -> anyhow::Result<Code> {
     let to: KeySource = to.parse().map_err(|error| Usage(format!("--to: {error}")))?;
     let to = to.open().await?;
+    let by = who::caller(None)?;
     let kept = Kept::existing(arguments).await?;
     let credentials = kept.credentials(arguments).await;
     let spinner = Spinner::start("wrapping data keys anew");
     let done = match credentials {
         Ok(credentials) => credentials
-            .rewrap(to, &Caller::principal("user:local"), &mut |done, of| {
+            .rewrap(to, &by, &mut |done, of| {
                 spinner.tell(format!("wrapped the data keys of {done} of {of} workspaces anew"));
             })
             .await
@@ -32,12 +34,13 @@ pub(super) async fn run(arguments: &Arguments, to: &str) -> anyhow::Result<Code>
     if arguments.json {
         look::print_json(&json!({ "rewrapped": done }));
     } else {
-        anstream::println!(
+        let told = format!(
             "The data keys of {} are wrapped by the master key {} now. The old master key opens nothing here any more; from \
              now on give the new one with --master-key.",
             workspaces(done.workspaces),
             done.to
         );
+        anstream::println!("{}", look::wrapped(&told, 0));
     }
     Ok(DONE)
 }

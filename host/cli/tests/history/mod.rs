@@ -124,6 +124,7 @@ fn entries(calls: &mut BTreeMap<&'static str, CallId>) -> Vec<Vec<Entry>> {
         stored: Some(Hash::of(b"text")),
     };
     let denial = Denial {
+        allow_request: None,
         allow_with: Some("[[routes]]\nmethod = \"GET\"\nurl = \"https://api.example.com/v1/others\"\n".to_owned()),
         asked: "GET https://api.example.com/v1/others".to_owned(),
         granted: vec![format!("PATCH {TEMPLATE}")],
@@ -176,6 +177,7 @@ fn entries(calls: &mut BTreeMap<&'static str, CallId>) -> Vec<Vec<Entry>> {
         let exchanges = match status {
             Status::Done => vec![exchange(Some(200), None)],
             Status::UpstreamFailed => vec![exchange(None, Some("timeout"))],
+            Status::Abandoned => vec![exchange(None, Some("cut-off"))],
             _ => Vec::new(),
         };
         let bounds = if status == Status::BoundHit { BTreeMap::from([("requests", 3)]) } else { BTreeMap::new() };

@@ -43,10 +43,17 @@ impl Place {
     }
 
     pub fn run_with(&self, arguments: &[&str], input: &str) -> Ran {
+        self.run_at("0", arguments, input)
+    }
+
+    /// As on a terminal of this width.
+    pub fn run_at(&self, columns: &str, arguments: &[&str], input: &str) -> Ran {
         let mut child = Command::new(env!("CARGO_BIN_EXE_portcullis"))
             .args(arguments)
             .env("PORTCULLIS_DATA", self.folder.path().join("data"))
             .env("PM_TOKEN", SECRET)
+            // Nothing is broken to fit, so that sentences can be looked for.
+            .env("COLUMNS", columns)
             .env_remove("RUST_LOG")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

@@ -13,7 +13,7 @@ fn denial(method: Method, url: &str) -> Denial {
     let powers = powers_of(&grant("")).unwrap();
     let powers = powers.operation("send").unwrap();
     let url = RequestUrl::parse(url, 8192).unwrap();
-    let request = Request { method, url: &url, headers: &[], body: false, slots: &["key".to_owned()] };
+    let request = Request { method, url: &url, headers: &[], body: false, slots: &["key".to_owned()], written: &[] };
     match decide(&request, powers) {
         Decision::Deny(reason) => Denial::new(reason, &request, powers),
         Decision::Allow(_) => panic!("allowed"),
@@ -35,7 +35,7 @@ fn denied(descriptor: &crate::Descriptor, operation: &str, granted: &str, text: 
     let powers = powers.unwrap();
     let powers = powers.operation(operation).unwrap();
     let url = RequestUrl::parse(text, 8192).unwrap();
-    let request = Request { method: Method::Get, url: &url, headers: &[], body: false, slots: &[] };
+    let request = Request { method: Method::Get, url: &url, headers: &[], body: false, slots: &[], written: &[] };
     let Decision::Deny(reason) = decide(&request, powers) else { panic!("allowed") };
     Denial::new(reason, &request, powers)
 }
@@ -45,7 +45,7 @@ fn what_the_ceiling_forbids_is_said_to_be_above_it() {
     let ceiling = crate::Ceiling::parse("methods = [\"POST\"]").unwrap();
     let powers = crate::Powers::new(DIGEST, "sample", &sample(), &grant(""), &ceiling).unwrap();
     let url = RequestUrl::parse("https://open.example.com/status", 8192).unwrap();
-    let request = Request { method: Method::Get, url: &url, headers: &[], body: false, slots: &[] };
+    let request = Request { method: Method::Get, url: &url, headers: &[], body: false, slots: &[], written: &[] };
     let denial = Denial::new(Reason::Origin, &request, powers.operation("readItem").unwrap());
     assert_eq!(denial.allow_with, None);
     assert!(denial.message.contains("ceiling is below it: `methods` leaves out GET"), "{}", denial.message);
@@ -84,6 +84,41 @@ fn the_lines_are_of_the_declared_route_by_which_the_request_gets_furthest() {
 }
 
 #[test]
+fn the_least_that_allows_a_request_has_its_own_path_and_names_and_no_values() {
+    let mut descriptor = sample();
+    descriptor.routes[2].url = "https://open.example.com/repos/{owner}/{repo}/issues".into();
+    descriptor.routes[2].query =
+        serde_json::from_str(r#"["page", { "name": "state", "one_of": ["open", "closed"] }, "since", "labels"]"#)
+            .unwrap();
+    let of = |path: &str| format!("https://open.example.com/repos/{path}/issues");
+    let narrow = "[[routes]]\nmethod = \"GET\"\nurl = \"https://open.example.com/repos/acme/{repo}/issues\"\n";
+    // Another owner than the one that was granted: that one's path, and not every owner's.
+    let other = denied(&descriptor, "readItem", narrow, &format!("{}?state=open", of("other/x")));
+    let state = "query = [{ name = \"state\", one_of = [\"open\", \"closed\"] }]\n";
+    let least = format!("[[routes]]\nmethod = \"GET\"\nurl = \"{}\"\n{state}", of("other/x"));
+    assert_eq!(other.allow_request.as_deref(), Some(least.as_str()));
+    assert!(other.allow_with.unwrap().contains("/repos/{owner}/{repo}/issues"));
+    // One name that is not granted: not all ten of them.
+    let name = denied(&descriptor, "readItem", narrow, &format!("{}?page=2&page=3", of("acme/x")));
+    let least = format!("[[routes]]\nmethod = \"GET\"\nurl = \"{}\"\nquery = [\"page\"]\n", of("acme/x"));
+    assert_eq!((name.rule.as_str(), name.allow_request.as_deref()), ("query-not-granted", Some(least.as_str())));
+    powers_of(&grant(narrow)).unwrap_err();
+    let more = grant(&format!("{narrow}{least}"));
+    crate::Powers::new(DIGEST, "sample", &descriptor, &more, &crate::Ceiling::default()).unwrap();
+    // What may be a value is never told, and no form that stands for it is made up.
+    descriptor.routes[2].query = vec![Parameter::any("*")];
+    let value = denied(&descriptor, "readItem", "", &format!("{}?hunter2", of("a/b")));
+    assert!(value.allow_request.is_none() && value.allow_with.is_some());
+    let named = denied(&descriptor, "readItem", "", &format!("{}?q=hunter2", of("a/b")));
+    assert!(named.allow_request.as_deref().is_some_and(|lines| lines.contains("query = [\"q\"]")), "{named:?}");
+    assert!(!format!("{value:?}{named:?}").contains("hunter2"));
+    // Where the declared form is the least, it is told once.
+    descriptor.routes[2].url = "https://open.example.com/status".into();
+    descriptor.routes[2].query = Vec::new();
+    assert_eq!(denied(&descriptor, "readItem", "", "https://open.example.com/status").allow_request, None);
+}
+
+#[test]
 fn a_refusal_beside_a_star_tells_the_rule_that_stands_for_the_name() {
     let mut descriptor = sample();
     descriptor.slots[0].scheme = Scheme::Query { name: "key".into() };
@@ -94,7 +129,14 @@ fn a_refusal_beside_a_star_tells_the_rule_that_stands_for_the_name() {
         let powers = crate::Powers::new(DIGEST, "sample", &descriptor, &grant, &crate::Ceiling::default()).unwrap();
         let powers = powers.operation("readItem").unwrap();
         let url = RequestUrl::parse(&format!("https://api.example.com/items/1?{query}"), 100).unwrap();
-        let request = Request { method: Method::Get, url: &url, headers: &[], body: false, slots: &["key".to_owned()] };
+        let request = Request {
+            method: Method::Get,
+            url: &url,
+            headers: &[],
+            body: false,
+            slots: &["key".to_owned()],
+            written: &[],
+        };
         let Decision::Deny(reason) = decide(&request, powers) else { panic!("allowed") };
         Denial::new(reason, &request, powers)
     };
@@ -134,6 +176,7 @@ fn what_is_not_declared_says_that_no_grant_can_help() {
 #[test]
 fn an_operation_is_allowed_by_the_line_that_keeps_the_others_and_by_its_routes() {
     let route = GrantedRoute {
+        links: Vec::new(),
         method: Method::Get,
         url: "https://open.example.com/status".into(),
         query: Vec::new(),
@@ -161,8 +204,14 @@ fn no_more_declared_routes_are_held_against_a_request_than_a_grant_can_open() {
         let grant = grant("");
         let powers = crate::Powers::new(DIGEST, "sample", &descriptor, &grant, &crate::Ceiling::default()).unwrap();
         let url = RequestUrl::parse("https://api.example.com/send?q=1", 100).unwrap();
-        let request =
-            Request { method: Method::Post, url: &url, headers: &[], body: false, slots: &["key".to_owned()] };
+        let request = Request {
+            method: Method::Post,
+            url: &url,
+            headers: &[],
+            body: false,
+            slots: &["key".to_owned()],
+            written: &[],
+        };
         let denial = Denial::new(Reason::Origin, &request, powers.operation("send").unwrap());
         let lines = denial.allow_with.unwrap_or_default();
         assert_eq!(lines.contains("query"), told, "{before}: {lines}");
@@ -201,13 +250,13 @@ fn no_carve_out_is_offered_that_the_ceiling_would_take_away() {
     let refusal = AddressRefusal { range: "private", source: "RFC 1918" };
     let offers = |ceiling: &str, text: &str| {
         let ceiling = crate::Ceiling::parse(ceiling).unwrap();
-        let powers = crate::Powers::new(DIGEST, "sample", &sample(), &grant(""), &ceiling).unwrap();
+        let powers = crate::Powers::new(DIGEST, "acme/sample", &sample(), &grant(""), &ceiling).unwrap();
         let url = RequestUrl::parse(text, 100).unwrap();
         let denial = Denial::address(&url, refusal, powers.operation("send").unwrap());
         assert_eq!(denial.message.contains("ceiling"), denial.allow_with.is_none(), "{}", denial.message);
         denial.allow_with.is_some()
     };
-    let ours = "carve_outs = [{ addresses = \"10.0.0.0/8:80\", integrations = [\"sample\"] }]";
+    let ours = "carve_outs = [{ addresses = \"10.0.0.0/8:80\", integrations = [\"acme/sample\"] }]";
     let theirs = ours.replace("sample", "other");
     for (ceiling, url, offered) in [
         ("", "http://10.0.0.1/", true),
@@ -234,7 +283,7 @@ fn no_route_is_offered_whose_carve_out_the_ceiling_would_take_away() {
         let ceiling = crate::Ceiling::parse(ceiling).unwrap();
         let powers = crate::Powers::new(DIGEST, "sample", &descriptor, &grant(""), &ceiling).unwrap();
         let url = RequestUrl::parse(declared, 100).unwrap();
-        let request = Request { method: Method::Get, url: &url, headers: &[], body: false, slots: &[] };
+        let request = Request { method: Method::Get, url: &url, headers: &[], body: false, slots: &[], written: &[] };
         let denial = Denial::new(Reason::Origin, &request, powers.operation("readItem").unwrap());
         assert_eq!(denial.message.contains("ceiling"), denial.allow_with.is_none(), "{}", denial.message);
         denial.allow_with.is_some()

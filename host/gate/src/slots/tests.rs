@@ -224,7 +224,8 @@ fn posted(
     let slots: Vec<String> = slots.iter().map(|slot| (*slot).to_owned()).collect();
     let headers: Vec<Header> =
         headers.iter().map(|name| Header { name: (*name).to_owned(), value: b"x".to_vec() }).collect();
-    let request = Request { method: Method::Post, url: &url, headers: &headers, body: false, slots: &slots };
+    let request =
+        Request { method: Method::Post, url: &url, headers: &headers, body: false, slots: &slots, written: &[] };
     match decide(&request, powers) {
         Decision::Deny(reason) => Err(Denial::new(reason, &request, powers)),
         allowed => Ok(allowed),

@@ -39,7 +39,7 @@ fn asked(powers: &crate::OperationPowers, method: Method, url: &str, media: Opti
     let url = RequestUrl::parse(url, 8_192).unwrap();
     let header = |media: &str| Header { name: "Content-Type".into(), value: media.as_bytes().to_vec() };
     let headers: Vec<Header> = media.map(header).into_iter().collect();
-    let request = Request { method, url: &url, headers: &headers, body: media.is_some(), slots: &[] };
+    let request = Request { method, url: &url, headers: &headers, body: media.is_some(), slots: &[], written: &[] };
     match decide(&request, powers) {
         Decision::Deny(reason) => Err(Denial::new(reason, &request, powers)),
         allowed => Ok(allowed),
@@ -107,8 +107,14 @@ fn a_token_route_is_the_hosts_alone() {
 fn decide_post(powers: &crate::OperationPowers) -> Decision {
     let url = RequestUrl::parse(TOKEN, 8_192).unwrap();
     let slots = ["key".to_owned()];
-    let with = decide(&Request { method: Method::Post, url: &url, headers: &[], body: false, slots: &slots }, powers);
-    let without = decide(&Request { method: Method::Post, url: &url, headers: &[], body: false, slots: &[] }, powers);
+    let with = decide(
+        &Request { method: Method::Post, url: &url, headers: &[], body: false, slots: &slots, written: &[] },
+        powers,
+    );
+    let without = decide(
+        &Request { method: Method::Post, url: &url, headers: &[], body: false, slots: &[], written: &[] },
+        powers,
+    );
     assert_eq!(with, without);
     with
 }
@@ -205,4 +211,26 @@ fn another_issuer_more_scopes_and_more_values_ask_for_more() {
         .unwrap()
         .is_empty()
     );
+}
+
+#[test]
+fn a_token_url_may_have_a_query_which_the_grant_names_with_its_value() {
+    let descriptor = issued(|oauth| oauth.token_url = None);
+    let url = "https://login.example.com/t/token?p=B2C_1_x&v=2";
+    let lines = token_route_lines(Method::Post, url, "key");
+    assert!(lines.contains("url = \"https://login.example.com/t/token\"") && lines.contains("B2C_1_x"), "{lines}");
+    let powers = granted(&descriptor, &lines).unwrap();
+    let tokens = powers.tokens("key").unwrap();
+    let form = Some("application/x-www-form-urlencoded");
+    assert!(asked(tokens, Method::Post, url, form).is_ok());
+    for other in
+        ["https://login.example.com/t/token?p=other&v=2", "https://login.example.com/t/token?p=B2C_1_x&v=2&q=1"]
+    {
+        assert!(asked(tokens, Method::Post, other, form).is_err(), "{other}");
+    }
+    // What is refused is answered with the lines that name the query, too.
+    let powers =
+        granted(&descriptor, &token_route_lines(Method::Post, "https://login.example.com/other", "key")).unwrap();
+    let denial = asked(powers.tokens("key").unwrap(), Method::Post, url, form).unwrap_err();
+    assert_eq!(denial.allow_with.as_deref().map(str::trim), Some(lines.trim()));
 }

@@ -1,8 +1,8 @@
 //! Made-up adapters: well-formed descriptors with routes that overlap, and small edits of them.
 
 use portcullis_gate::{
-    BodyKind, Descriptor, Effect, HmacScheme, MacAlgorithm, MacEncoding, Method, OAuth, Operation, Parameter, Repeat,
-    RequestBody, Route, Scheme, Slot, Values,
+    BodyKind, Descriptor, Effect, HmacScheme, LinkPlace, MacAlgorithm, MacEncoding, Method, OAuth, Operation,
+    Parameter, Repeat, RequestBody, Route, Scheme, Slot, Values,
 };
 
 use super::Choices;
@@ -78,6 +78,22 @@ pub(crate) fn template(choices: &mut Choices<'_>) -> String {
     text
 }
 
+/// Where a link may be written.
+pub(crate) fn place(choices: &mut Choices<'_>) -> LinkPlace {
+    choices.of(&["rel=next", "rel=last", "/next", "/link/*/url"]).parse().unwrap()
+}
+
+/// A few such places, each once.
+pub(crate) fn places(choices: &mut Choices<'_>) -> Vec<LinkPlace> {
+    let mut all = vec![place(choices)];
+    for other in choices.list(2, |c| place(c)) {
+        if !all.contains(&other) {
+            all.push(other);
+        }
+    }
+    all
+}
+
 /// A shape, as it is written.
 pub(crate) fn shape(choices: &mut Choices<'_>) -> String {
     if choices.one_in(2) {
@@ -134,7 +150,12 @@ fn repeat(choices: &mut Choices<'_>) -> Repeat {
 /// A route that is well formed beside these slots.
 pub(crate) fn route_of(choices: &mut Choices<'_>, id: String, slots: &[Slot]) -> Route {
     let method = choices.of(METHODS);
-    let url = template(choices);
+    let mut url = template(choices);
+    let links =
+        if matches!(method, Method::Get | Method::Head) && choices.one_in(4) { places(choices) } else { Vec::new() };
+    if !links.is_empty() && choices.one_in(2) && !url.ends_with("..}") {
+        url.push_str("/{rest*}");
+    }
     let slots_of_route = if choices.one_in(2) { some_slots(choices) } else { Vec::new() };
     let bodies = !matches!(method, Method::Get | Method::Head);
     let mut route = Route {
@@ -145,6 +166,7 @@ pub(crate) fn route_of(choices: &mut Choices<'_>, id: String, slots: &[Slot]) ->
         query: parameters(choices, QUERY),
         headers: parameters(choices, HEADERS),
         slots: slots_of_route,
+        links,
         request: body(choices).filter(|_| bodies),
         repeat: repeat(choices),
         response: "{}".to_owned(),
@@ -276,7 +298,7 @@ pub(crate) fn edited(choices: &mut Choices<'_>, old: &Descriptor) -> Descriptor 
 fn edit(choices: &mut Choices<'_>, new: &mut Descriptor) {
     let route = choices.below(new.routes.len().max(1));
     let operation = choices.below(new.operations.len().max(1));
-    let kind = choices.below(18);
+    let kind = choices.below(19);
     if let 0..=2 = kind {
         match kind {
             0 => new.routes.reverse(),
@@ -312,6 +334,7 @@ fn edit(choices: &mut Choices<'_>, new: &mut Descriptor) {
             Some(at) => drop(operation.routes.remove(at)),
             None => operation.routes.push(changed.id.clone()),
         },
+        17 => changed.links = if changed.links.is_empty() || choices.one_in(2) { places(choices) } else { Vec::new() },
         16 => {
             let id = changed.id.clone();
             *changed = route_of(choices, id, &slots);

@@ -60,7 +60,12 @@ pub(crate) fn narrowed(choices: &mut Choices<'_>, route: &GrantedRoute) -> Grant
         limits.requests = Some(u32::from(choices.byte()));
         limits.response_bytes = Some(1_000);
     }
+    let links = match choices.below(route.links.len() + 1) {
+        0 => route.links.clone(),
+        count => route.links.iter().take(count).cloned().collect(),
+    };
     GrantedRoute {
+        links,
         url: if keeps { route.url.clone() } else { narrow_template(choices, &route.url) },
         query: narrow_query(choices, &route.query),
         headers: narrow_all(choices, &route.headers),
@@ -75,7 +80,9 @@ pub(crate) fn overreaching(choices: &mut Choices<'_>, grant: &Grant) -> Grant {
     let at = choices.below(grant.routes.len().max(1));
     let Some(route) = grant.routes.get_mut(at) else { return grant };
     let from = choices.below(8);
-    match choices.below(6) {
+    match choices.below(8) {
+        6 => route.links.clear(),
+        7 => route.links = super::descriptors::places(choices),
         0 => route.url = super::template(choices),
         1 => route.method = choices.of(METHODS),
         2 => route.slots.push(choices.of(SLOTS).to_owned()),
@@ -99,11 +106,11 @@ pub(crate) fn narrow_template(choices: &mut Choices<'_>, url: &str) -> String {
     let literal = |c: &mut Choices<'_>| c.of(&["a", "b", "1", "ab", "12"]).to_owned();
     for at in 3..parts.len() {
         let part = parts[at].clone();
-        let candidates: Vec<String> = if part.ends_with("..}") {
+        let candidates: Vec<String> = if part.ends_with("..}") || part.ends_with("*}") {
             let mut parts = vec![literal(choices)];
             parts.extend(choices.list(2, |c| c.of(SEGMENTS).to_owned()));
             if choices.one_in(2) {
-                parts.push("{rest..}".to_owned());
+                parts.push(if part.ends_with("*}") { "{rest*}" } else { "{rest..}" }.to_owned());
             }
             vec![parts.join("/")]
         } else if part.starts_with('{') && choices.one_in(2) {
@@ -184,7 +191,7 @@ pub(crate) fn ceiling(choices: &mut Choices<'_>) -> Ceiling {
         ceiling.methods = Some(vec![Method::Get, choices.of(&[Method::Post, Method::Put, Method::Get])]);
     }
     if choices.one_in(3) {
-        let allowed = "carve_outs = [{ addresses = \"127.0.0.1:8025\", integrations = [\"made-up\"] }]";
+        let allowed = "carve_outs = [{ addresses = \"127.0.0.1:8025\", integrations = [\"acme/made-up\"] }]";
         ceiling.carve_outs = Ceiling::parse(allowed).unwrap().carve_outs;
     }
     if choices.one_in(3) {

@@ -28,7 +28,7 @@ pub(crate) fn is_fit_to_be_shown(denial: &Denial, reason: Reason) {
     // 200 characters of what was asked, and of a name; one that is escaped takes ten.
     assert!(denial.asked.chars().count() <= 210, "{denial:?}");
     assert!(denial.message.chars().count() <= 3_000 + granted, "{denial:?}");
-    let lines = denial.allow_with.iter().flat_map(|text| text.lines());
+    let lines = denial.allow_with.iter().chain(&denial.allow_request).flat_map(|text| text.lines());
     [&denial.asked, &denial.message].into_iter().chain(&denial.granted).for_each(|text| is_plain_text(text));
     lines.for_each(is_plain_text);
 }
@@ -117,7 +117,7 @@ pub(crate) fn ceiling_reads_as_written(ceiling: &Ceiling) {
 
 /// What is explained is what holds.
 pub(crate) fn explanation_is_what_holds(descriptor: &Descriptor, grant: &Grant, ceiling: &Ceiling, powers: &Powers) {
-    let explained = explain("made-up", descriptor, grant, ceiling).unwrap();
+    let explained = explain("acme/made-up", descriptor, grant, ceiling).unwrap();
     let effective: Vec<_> = explained.routes.iter().filter(|route| route.effective).map(|route| &route.item).collect();
     for operation in &descriptor.operations {
         let line = explained.operations.iter().find(|line| line.item.operation == operation.name).unwrap();
@@ -155,6 +155,7 @@ pub(crate) fn grant_alone_allows(request: &Request<'_>, operation: &str, grant: 
             && template.matches_path(request.url.path())
             && route.slots.iter().collect::<BTreeSet<_>>() == request.slots.iter().collect::<BTreeSet<_>>()
             && route.token_for.is_none()
+            && (route.links.is_empty() || route.links.iter().any(|place| request.written.contains(place)))
             && url::form_urlencoded::parse(request.url.query().unwrap_or_default().as_bytes()).all(|(name, value)| {
                 // Text that is not UTF-8 has lost its bytes here: its name is judged, its value is not.
                 let lossy = value.contains('\u{fffd}');
@@ -180,7 +181,8 @@ pub(crate) fn ceiling_alone_allows(request: &Request<'_>, ceiling: &Ceiling) -> 
         && ceiling.methods.as_ref().is_none_or(|methods| methods.contains(&request.method))
 }
 
-/// The lines that a denial would add make a grant that is accepted, and the request gets further by it.
+/// The lines that a denial would add make a grant that is accepted, and the request gets further by it. The least of them, where
+/// they are told, allow this request; and of what stands beside it nothing that was not allowed before.
 pub(crate) fn lines_help(
     request: &Request<'_>,
     operation: &str,
@@ -188,10 +190,59 @@ pub(crate) fn lines_help(
     grant: &Grant,
     ceiling: &Ceiling,
 ) {
-    let powers = Powers::new(DIGEST, "made-up", descriptor, grant, ceiling).unwrap();
+    let powers = Powers::new(DIGEST, "acme/made-up", descriptor, grant, ceiling).unwrap();
     let Some(powers) = powers.operation(operation) else { return };
     let Decision::Deny(reason) = decide(request, powers) else { return };
-    let Some(lines) = Denial::new(reason, request, powers).allow_with else { return };
+    let denial = Denial::new(reason, request, powers);
+    let Some(lines) = denial.allow_with else {
+        assert_eq!(denial.allow_request, None);
+        return;
+    };
+    if let Some(least) = denial.allow_request {
+        let after = with_lines(&least, descriptor, grant, ceiling);
+        let after = after.operation(operation).unwrap();
+        // What is left to be judged is the address, for which a route is no answer.
+        assert!(
+            matches!(decide(request, after), Decision::Allow(_) | Decision::Deny(Reason::Address(_))),
+            "{request:?} is not allowed with {least}"
+        );
+        for beside in beside(request.url) {
+            let Ok(url) = RequestUrl::parse(&beside, LIMIT) else { continue };
+            let neighbour = Request { url: &url, ..*request };
+            let (before, after) = (decide(&neighbour, powers), decide(&neighbour, after));
+            let opened = matches!(before, Decision::Deny(_)) && matches!(after, Decision::Allow(_));
+            assert!(!opened, "{beside} is allowed, too, with {least}");
+        }
+    }
+    let after = with_lines(&lines, descriptor, grant, ceiling);
+    let after = decide(request, after.operation(operation).unwrap());
+    assert_ne!(after, Decision::Deny(reason), "{request:?} is no further with {lines}");
+}
+
+/// URLs that differ from this one in one respect: another segment, one segment more, one name more.
+fn beside(url: &RequestUrl) -> Vec<String> {
+    let (origin, path) = (url.origin(), url.path());
+    let query = url.query().map(|query| format!("?{query}")).unwrap_or_default();
+    let mut all = vec![format!("{origin}{path}/other{query}")];
+    let parts: Vec<&str> = path.split('/').collect();
+    for at in 1..parts.len() {
+        let mut parts = parts.clone();
+        // The same kind of characters, so that a parameter of a shape would take it.
+        let other: String = parts[at].chars().map(|c| if c == '1' { '2' } else { '1' }).collect();
+        // What stands for a secret is not the guest's to choose.
+        if parts[at] == portcullis_gate::PATH_PLACEHOLDER || other.is_empty() || parts[at].contains('%') {
+            continue;
+        }
+        parts[at] = &other;
+        all.push(format!("{origin}{}{query}", parts.join("/")));
+    }
+    let more = if query.is_empty() { "?" } else { "&" };
+    all.push(format!("{origin}{path}{query}{more}nobody-asked=1"));
+    all
+}
+
+/// What is left of a grant with these lines more.
+fn with_lines(lines: &str, descriptor: &Descriptor, grant: &Grant, ceiling: &Ceiling) -> Powers {
     let lines = lines.replace("ADDRESS", "127.0.0.1");
     let mut added: toml::Table = lines.parse().unwrap_or_else(|e| panic!("{e}: {lines}"));
     let mut more = grant.clone();
@@ -202,9 +253,7 @@ pub(crate) fn lines_help(
         more.carve_outs.extend(carve_outs.try_into::<Vec<CarveOut>>().unwrap());
     }
     assert!(added.is_empty(), "{lines}");
-    let after = Powers::new(DIGEST, "made-up", descriptor, &more, ceiling).unwrap_or_else(|e| panic!("{e}: {lines}"));
-    let after = decide(request, after.operation(operation).unwrap());
-    assert_ne!(after, Decision::Deny(reason), "{request:?} is no further with {lines}");
+    Powers::new(DIGEST, "acme/made-up", descriptor, &more, ceiling).unwrap_or_else(|e| panic!("{e}: {lines}"))
 }
 
 /// What a diff says agrees with the powers themselves: it is empty where they are equal, and only there.
@@ -249,8 +298,9 @@ fn exchanges(descriptor: &Descriptor) -> BTreeSet<String> {
             let headers =
                 set(route.headers.iter().map(|p| rule(&Parameter { name: p.name.to_lowercase(), ..p.clone() })));
             let path = unnamed(&route.url);
+            let links = set(route.links.iter().map(ToString::to_string));
             all.insert(format!(
-                "{} {} {path} {query} {headers} {schemes} {body:?} {repeat:?}",
+                "{} {} {path} {query} {headers} {schemes} {links} {body:?} {repeat:?}",
                 operation.name, route.method
             ));
         }
@@ -281,6 +331,7 @@ fn unnamed(url: &str) -> String {
     let part = |part: &str| match part.strip_prefix('{') {
         None => part.to_owned(),
         Some(inside) if inside.ends_with("..}") => "{..}".to_owned(),
+        Some(inside) if inside.ends_with("*}") => "{*}".to_owned(),
         Some(inside) => {
             let shape = inside.trim_end_matches('}').split_once(':').map_or("text", |(_, shape)| shape);
             format!("{{{}}}", shape.parse::<portcullis_gate::Shape>().unwrap())

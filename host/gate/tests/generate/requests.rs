@@ -1,10 +1,12 @@
 //! Made-up requests: such as an open route allows, and changed ones that come near.
 
-use portcullis_gate::{BodyKind, Header, Method, OpenRoute, Parameter, Request, RequestUrl, Scheme, Template, Values};
+use portcullis_gate::{
+    BodyKind, Header, LinkPlace, Method, OpenRoute, Parameter, Request, RequestUrl, Scheme, Template, Values,
+};
 
 use super::{
     Choices,
-    descriptors::{HEADERS, METHODS, ORIGINS, QUERY, SEGMENTS, SLOTS},
+    descriptors::{HEADERS, METHODS, ORIGINS, QUERY, SEGMENTS, SLOTS, place},
 };
 
 /// Longest URL, as the default limit has it.
@@ -18,11 +20,13 @@ pub(crate) struct Made {
     pub(crate) headers: Vec<Header>,
     pub(crate) body: bool,
     pub(crate) slots: Vec<String>,
+    pub(crate) written: Vec<LinkPlace>,
 }
 
 impl Made {
     pub(crate) fn as_request(&self) -> Request<'_> {
-        Request { method: self.method, url: &self.url, headers: &self.headers, body: self.body, slots: &self.slots }
+        let Made { method, url, headers, body, slots, written } = self;
+        Request { method: *method, url, headers, body: *body, slots, written }
     }
 }
 
@@ -73,7 +77,11 @@ pub(crate) fn fitting_request(choices: &mut Choices<'_>, route: &OpenRoute) -> O
     if choices.one_in(2) {
         slots.reverse();
     }
-    Some(Made { method: route.method, url, headers, body, slots })
+    let mut written: Vec<LinkPlace> = choices.list(2, |c| place(c));
+    if !route.links.is_empty() {
+        written.push(choices.of(&route.links.iter().collect::<Vec<_>>()).clone());
+    }
+    Some(Made { method: route.method, url, headers, body, slots, written })
 }
 
 /// Names that no slot writes.
@@ -99,7 +107,12 @@ fn fitting_path(choices: &mut Choices<'_>, template: &Template) -> String {
     let mut path = String::new();
     for part in text[1..].split('/') {
         path.push('/');
-        if part.ends_with("..}") {
+        if part.ends_with("*}") {
+            match choices.of(&["", "a", "/", "b/1", "a//", "-"]) {
+                "-" => drop(path.pop()),
+                rest => path += rest,
+            }
+        } else if part.ends_with("..}") {
             path += choices.of(&["a", "b/1", "1/ab/b", "%20"]);
         } else if let Some(inside) = part.strip_prefix('{').and_then(|p| p.strip_suffix('}')) {
             let shape = inside.split_once(':').map_or("text", |(_, shape)| shape);
@@ -178,7 +191,11 @@ fn cased(choices: &mut Choices<'_>, name: &str) -> String {
 
 /// The request with one small change, which may or may not matter.
 pub(crate) fn changed(choices: &mut Choices<'_>, made: &mut Made) {
-    match choices.below(12) {
+    match choices.below(13) {
+        12 => match choices.one_in(2) {
+            true => made.written.clear(),
+            false => made.written = vec![place(choices)],
+        },
         0 => made.method = choices.of(METHODS),
         1 => made.body = !made.body,
         2 => {

@@ -4,6 +4,8 @@
 //! heads and a line that says how many records there were. They can be verified with the public key alone, so they have no
 //! gaps: a range of the chain, never a choice from it. OCSF and CEF take a choice as well, and end with the signed heads.
 
+use std::sync::Arc;
+
 use aws_lc_rs::digest::{Context, SHA256};
 use jiff::Timestamp;
 
@@ -13,7 +15,7 @@ use crate::{
     error::LedgerError,
     frame::{EXPORT_VERSION, ExportEnd, ExportHeader},
     hash::Hash,
-    heads::SignedHead,
+    heads::{SignError, SignedHead, Signer},
     query::{Cursor, Query},
     reader::Reader,
 };
@@ -61,6 +63,9 @@ pub enum ExportError {
         /// Whose records.
         workspace: String,
     },
+    /// The export cannot be signed.
+    #[error("the export cannot be signed: {0}")]
+    Sign(#[from] SignError),
 }
 
 /// What is exported.
@@ -125,6 +130,7 @@ pub struct Exporter {
     reader: Reader,
     wanted: Wanted,
     heads: Vec<SignedHead>,
+    signer: Option<(Arc<dyn Signer>, u64)>,
     time: Timestamp,
     stage: Stage,
     first: u64,
@@ -159,6 +165,7 @@ impl Exporter {
             reader,
             wanted,
             heads: Vec::new(),
+            signer: None,
             time,
             stage: Stage::Header,
             first,
@@ -174,6 +181,13 @@ impl Exporter {
     #[must_use]
     pub fn heads(mut self, heads: impl IntoIterator<Item = SignedHead>) -> Self {
         self.heads.extend(heads);
+        self
+    }
+
+    /// Signs JSON Lines at their end: by this key, of which that is the newest signed head.
+    #[must_use]
+    pub fn signed_by(mut self, signer: Arc<dyn Signer>, newest_head: u64) -> Self {
+        self.signer = Some((signer, newest_head));
         self
     }
 
@@ -202,7 +216,7 @@ impl Exporter {
                     self.stage = Stage::End;
                 }
                 Stage::End => {
-                    self.end(&mut piece);
+                    self.end(&mut piece).await?;
                     self.stage = Stage::Done;
                 }
                 Stage::Done => return Ok(None),
@@ -312,10 +326,16 @@ impl Exporter {
         }
     }
 
-    fn end(&self, piece: &mut Vec<u8>) {
+    async fn end(&self, piece: &mut Vec<u8>) -> Result<(), ExportError> {
         if self.wanted.format == Format::JsonLines {
-            add(piece, &ExportEnd { records: self.records, sha256: self.sum_so_far() }.line());
+            let (records, sum) = (self.records, self.sum_so_far());
+            let end = match &self.signer {
+                Some((signer, head)) => ExportEnd::signed(records, sum, *head, signer.as_ref()).await?,
+                None => ExportEnd::unsigned(records, sum),
+            };
+            add(piece, &end.line());
         }
+        Ok(())
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::net::IpAddr;
 
-use crate::record::{Change, Exchange, Kind, Record, Status};
+use crate::record::{Caller, Change, Exchange, Kind, KnownBy, Record, Status};
 
 /// How something went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -116,6 +116,12 @@ pub(super) fn title(record: &Record) -> &'static str {
     }
 }
 
+/// Who asked, and what that name is worth where nothing vouches for it.
+fn who(caller: &Caller) -> String {
+    let stated = if caller.known_by == Some(KnownBy::Stated) { " (a stated name)" } else { "" };
+    format!("{}{stated}", caller.principal)
+}
+
 /// What happened, in a sentence.
 pub(super) fn message(record: &Record) -> String {
     if let Some(denial) = &record.denial {
@@ -124,7 +130,7 @@ pub(super) fn message(record: &Record) -> String {
     if let Some(message) = &record.message {
         return message.clone();
     }
-    let who = record.caller.as_ref().map_or("the host", |caller| caller.principal.as_str());
+    let who = record.caller.as_ref().map_or_else(|| "the host".to_owned(), who);
     let of = record.integration.as_ref().map(|name| format!(" of {name}")).unwrap_or_default();
     match record.kind {
         Kind::Intent => format!("{who} called {}{of}", operation(record)),
@@ -135,7 +141,7 @@ pub(super) fn message(record: &Record) -> String {
         }
         Kind::SignIn => {
             let whom =
-                record.change.as_ref().map(|change| change.of.as_str()).filter(|of| !of.is_empty()).unwrap_or(who);
+                record.change.as_ref().map(|change| change.of.as_str()).filter(|of| !of.is_empty()).unwrap_or(&who);
             format!("sign-in of {whom}: {}", action(record))
         }
         _ => {

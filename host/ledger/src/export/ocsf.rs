@@ -154,7 +154,8 @@ fn activity_name(activity: Activity, record: &Record) -> String {
 
 fn actor(caller: Option<&Caller>) -> Value {
     let Some(caller) = caller else { return json!({"app_name": "portcullis"}) };
-    let (type_id, kind) = if caller.principal.starts_with("user:") { (1, "User") } else { (0, "Unknown") };
+    let is_user = ["user:", "os:"].iter().any(|kind| caller.principal.starts_with(kind));
+    let (type_id, kind) = if is_user { (1, "User") } else { (0, "Unknown") };
     let mut actor = Map::new();
     let user = json!({"name": caller.principal, "uid": caller.principal, "type_id": type_id, "type": kind});
     put(&mut actor, "user", Some(user));

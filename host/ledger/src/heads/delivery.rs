@@ -40,7 +40,10 @@ impl Delivery {
     ) -> Result<Self, HeadError> {
         let name = sink.name();
         let noted = store.get(&keys::sink(&name)).await?;
+        // Whoever writes the store writes this as well: a sink never has more than was signed.
+        let signed = *last.borrow();
         let noted = noted.and_then(|value| Some(u64::from_be_bytes(value.try_into().ok()?)));
+        let noted = noted.filter(|noted| *noted <= signed);
         // What the sink shows is truer than what is noted of it. One that shows nothing goes on where it was: a file that
         // was moved away is begun anew.
         let written = shown.or(noted).unwrap_or(0);

@@ -48,6 +48,32 @@ pub enum HeadError {
         /// Where that is kept.
         place: String,
     },
+    /// What authorises is older than it was.
+    #[error(
+        "what authorises in this store was changed {found} times, and signed head {head} in {place} names change {signed}: the store, or the part of it that says what is granted, was put back to an older state. Put the newer store back. To go on with this one, move {place} away, keep it as evidence, look at what is granted here and adopt it"
+    )]
+    StateRolledBack {
+        /// How many changes the store knows of.
+        found: u64,
+        /// Which change was signed.
+        signed: u64,
+        /// Which signed head names it.
+        head: u64,
+        /// Where that is kept.
+        place: String,
+    },
+    /// What authorises is another than was signed.
+    #[error(
+        "what authorises in this store is not what change {signed} led to (signed head {head}, in {place}): it was changed by somebody who does not keep the state. Put a true copy of the store back, or look at what is granted here and adopt it"
+    )]
+    StateRewritten {
+        /// Which change was signed.
+        signed: u64,
+        /// Which signed head names it.
+        head: u64,
+        /// Where that is kept.
+        place: String,
+    },
     /// A signed head is not what it has to be.
     #[error("signed head {seq} in {place} is wrong: {what}; `portcullis audit verify` says what holds")]
     Damaged {

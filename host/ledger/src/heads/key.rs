@@ -2,7 +2,7 @@
 
 use std::{
     fmt,
-    fs::{self, File, OpenOptions},
+    fs::{self, File},
     io::{self, ErrorKind, Read, Write},
     path::{Path, PathBuf},
 };
@@ -175,6 +175,10 @@ impl FileSigner {
         let owned = || path.to_owned();
         let io = |error: io::Error| KeyError::Io { path: owned(), problem: format!("it cannot be read: {error}") };
         let not_a_key = |what: &str| KeyError::NotAKey { path: owned(), what: what.to_owned() };
+        // The opening of a pipe would wait for somebody to write.
+        if !fs::metadata(path).map_err(io)?.is_file() {
+            return Err(not_a_key("it is no regular file"));
+        }
         let file = File::open(path).map_err(io)?;
         #[cfg(unix)]
         {
@@ -225,15 +229,13 @@ impl Signer for FileSigner {
 fn create(path: &Path) -> io::Result<()> {
     let der = Ed25519KeyPair::generate().and_then(|pair| pair.to_pkcs8v1()).map_err(io::Error::other)?;
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    fs::create_dir_all(folder)?;
+    if !folder.exists() {
+        portcullis_files::folder(folder)?;
+    }
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(format!(".new-{}", std::process::id()));
     let new = folder.join(name);
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(&new)?;
+    let mut file = portcullis_files::create_new(&new)?;
     let made = file
         .write_all(pem(PRIVATE, der.as_ref()).as_bytes())
         .and_then(|()| file.sync_all())

@@ -14,7 +14,9 @@
 //!
 //! **What it shows.** Somebody with the disk can cut records off, put an older copy back, or change one and hash all after
 //! it anew. What a sink has then names records that are not there, or other ones. When a host starts, what its sinks show
-//! last must be in the store, or it does not start ([`HeadError::RolledBack`], [`HeadError::Rewritten`]).
+//! last must be in the store, or it does not start ([`HeadError::RolledBack`], [`HeadError::Rewritten`]). They name how far
+//! what authorises was as well ([`crate::state`]): an old grant that is put back with all that vouched for it then is an older
+//! state than was signed ([`HeadError::StateRolledBack`], [`HeadError::StateRewritten`]).
 //!
 //! **What it does not show.** Records since the last signed head, some seconds of them, have only the chain; and whoever
 //! has the key can sign what they like, so it belongs neither beside the store nor beside the sinks.
@@ -39,7 +41,7 @@ use tokio::{sync::watch, task::JoinHandle, time::MissedTickBehavior};
 
 use self::{
     delivery::Delivery,
-    signing::{Signing, last_of, named, read_signed, still_there},
+    signing::{Signing, last_of, named, read_signed, state_reached, still_there},
 };
 use crate::{Clock, SystemClock, hash::Hash, keys};
 
@@ -58,11 +60,15 @@ pub struct HeadOptions {
     pub sinks: Vec<Arc<dyn HeadSink>>,
     /// Tells the time.
     pub clock: Arc<dyn Clock>,
+    /// Whether the state of the store, which vouches for what authorises, is about to be made anew by somebody who has looked
+    /// at it: then it need not be what was signed. What was recorded must be all the same.
+    pub adopting: bool,
 }
 
 impl Default for HeadOptions {
     fn default() -> Self {
-        Self { interval: Duration::from_secs(10), sinks: Vec::new(), clock: Arc::new(SystemClock) }
+        let clock = Arc::new(SystemClock);
+        Self { interval: Duration::from_secs(10), sinks: Vec::new(), clock, adopting: false }
     }
 }
 
@@ -115,6 +121,9 @@ impl SignedHeads {
         let signing = Signing::load(store.clone(), signer, options.clock).await?;
         if let Some(last) = signing.last() {
             all_there(store.as_ref(), std::slice::from_ref(last), &store.place()).await?;
+            if !options.adopting {
+                state_reached(store.as_ref(), last, &store.place()).await?;
+            }
         }
         let last = signing.last().map_or(0, |last| last.head.seq);
         let (sender, receiver) = watch::channel(last);
@@ -122,6 +131,10 @@ impl SignedHeads {
         for sink in options.sinks {
             let shown = sink.last().await?;
             as_in_the_store(store.as_ref(), &shown, &sink.name()).await?;
+            let naming = shown.iter().rev().find(|head| head.head.state.is_some());
+            if let Some(naming) = naming.filter(|_| !options.adopting) {
+                state_reached(store.as_ref(), naming, &sink.name()).await?;
+            }
             let shown = shown.last().map(|head| head.head.seq);
             deliveries.push(Arc::new(Delivery::new(store.clone(), sink, receiver.clone(), shown).await?));
         }
@@ -141,6 +154,12 @@ impl SignedHeads {
     /// as they take it ([`SignedHeads::delivered`]).
     pub async fn sign_now(&self) -> Result<Option<SignedHead>, HeadError> {
         self.inner.sign().await
+    }
+
+    /// The key that signs, and the number of the newest signed head: what an export is signed with.
+    pub async fn for_export(&self) -> (Arc<dyn Signer>, u64) {
+        let signing = self.inner.signing.lock().await;
+        (signing.signer.clone(), signing.last().map_or(0, |last| last.head.seq))
     }
 
     /// Waits until every sink has what is signed by now; whether that was so in time.
@@ -246,6 +265,11 @@ pub async fn covering(store: &dyn Store, workspace: &str, from: u64, to: u64) ->
     let missing = || HeadError::Damaged { seq, place: store.place(), what: "it is missing".to_owned() };
     let value = store.get(&keys::signed(seq)).await?.ok_or_else(missing)?;
     read_signed(store, seq, &value).map(Some)
+}
+
+/// How far the last signed head of a store says that what authorises is; none where there is none, or it does not say.
+pub async fn last_signed_state(store: &dyn Store) -> Result<Option<At>, HeadError> {
+    Ok(signing::last_signed(store).await?.and_then(|last| last.head.state))
 }
 
 /// The last record of a chain that is signed; none where none is.

@@ -12,8 +12,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser::Serialize
 use super::{PublicKey, key::KeyId};
 use crate::{frame::canonical, hash::Hash};
 
-/// The version of the form that is written.
-pub const HEAD_VERSION: u8 = 1;
+/// The version of the form that is written: 2 where it names the store's state, and 1 where there is none.
+pub const HEAD_VERSION: u8 = 2;
 /// Most workspaces that one signed head names; more are in the ones after it.
 pub(crate) const MAX_HEADS: usize = 4096;
 /// How such a line begins.
@@ -42,6 +42,10 @@ pub struct HeadBody {
     pub prev: Hash,
     /// Its number, from 1.
     pub seq: u64,
+    /// How many changes were made to what authorises, and the hash of what they led to ([`crate::state`]): the store is never
+    /// less far. Not in version 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<At>,
     /// When it was signed.
     pub time: Timestamp,
     /// The version of this form.
@@ -113,6 +117,9 @@ impl SignedHead {
             return Err(format!(
                 "it has version {v}, and this program reads up to {HEAD_VERSION}; use a newer Portcullis"
             ));
+        }
+        if (read.head.v == 1) == read.head.state.is_some() {
+            return Err("version 1 names no state, and version 2 names one".to_owned());
         }
         canonical(&read.line(), line)?;
         Ok(read)

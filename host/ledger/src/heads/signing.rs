@@ -16,7 +16,7 @@ use crate::{
     chain::{read_head, read_line},
     error::LedgerError,
     hash::Hash,
-    keys,
+    keys, state,
 };
 
 /// How often it is made anew because another host signed at the same moment.
@@ -51,17 +51,35 @@ impl Signing {
     pub(super) async fn sign(&mut self) -> Result<Vec<Arc<SignedHead>>, HeadError> {
         let mut made = Vec::new();
         loop {
+            let state = self.state().await?;
             let grown = self.grown().await?;
-            if grown.is_empty() {
+            if grown.is_empty() && state == self.signed_state() {
                 return Ok(made);
             }
-            made.push(Arc::new(self.sign_these(grown).await?));
+            made.push(Arc::new(self.sign_these(grown, state).await?));
         }
     }
 
-    async fn sign_these(&mut self, mut grown: BTreeMap<String, At>) -> Result<SignedHead, HeadError> {
+    /// What the last signed head says of what authorises.
+    fn signed_state(&self) -> Option<At> {
+        self.last.as_ref().and_then(|last| last.head.state)
+    }
+
+    /// How far what authorises is, which is never less than was signed.
+    async fn state(&self) -> Result<Option<At>, HeadError> {
+        if let Some(last) = &self.last {
+            state_reached(self.store.as_ref(), last, &self.store.place()).await?;
+        }
+        Ok(state::stored(self.store.as_ref()).await?.map(|state| state.at()))
+    }
+
+    async fn sign_these(
+        &mut self,
+        mut grown: BTreeMap<String, At>,
+        mut state: Option<At>,
+    ) -> Result<SignedHead, HeadError> {
         for _ in 0..TRIES {
-            let next = self.make(std::mem::take(&mut grown)).await?;
+            let next = self.make(std::mem::take(&mut grown), state).await?;
             let mut batch = Batch::new();
             if let Some(last) = &self.last {
                 batch.expect(keys::signed(last.head.seq), Some(last.line().into_bytes()));
@@ -81,8 +99,10 @@ impl Signing {
                 // Another host was quicker. Or, after an error that told nothing, it was this one.
                 Err(StoreError::Conflict { .. }) => {
                     self.reload().await?;
+                    state = self.state().await?;
                     grown = self.grown().await?;
                     if grown.is_empty()
+                        && state == self.signed_state()
                         && let Some(last) = &self.last
                     {
                         return Ok(last.clone());
@@ -104,15 +124,16 @@ impl Signing {
         Ok(())
     }
 
-    async fn make(&self, heads: BTreeMap<String, At>) -> Result<SignedHead, HeadError> {
+    async fn make(&self, heads: BTreeMap<String, At>, state: Option<At>) -> Result<SignedHead, HeadError> {
         let now = self.clock.now();
         let head = HeadBody {
             heads,
             key: self.signer.public_key().id(),
             prev: self.last.as_ref().map_or_else(HeadBody::genesis, SignedHead::hash),
             seq: self.last.as_ref().map_or(1, |last| last.head.seq + 1),
+            state,
             time: self.last.as_ref().map_or(now, |last| now.max(last.head.time)),
-            v: HEAD_VERSION,
+            v: if state.is_some() { HEAD_VERSION } else { 1 },
         };
         let bytes = head.bytes().map_err(LedgerError::Entry)?;
         Ok(SignedHead { signature: self.signer.sign(&bytes).await?, head })
@@ -229,5 +250,22 @@ pub(super) async fn still_there(
             head,
             place: place.to_owned(),
         }),
+    }
+}
+
+/// Whether what authorises is at least as far in the store as a signed head says, and led to the same there.
+pub(super) async fn state_reached(store: &dyn Store, signed: &SignedHead, place: &str) -> Result<(), HeadError> {
+    let Some(named) = signed.head.state else { return Ok(()) };
+    let (place, head) = (place.to_owned(), signed.head.seq);
+    let state = state::stored(store).await?;
+    let found = state.as_ref().map_or(0, |state| state.at().seq);
+    let Some(state) = state.filter(|_| found >= named.seq) else {
+        return Err(HeadError::StateRolledBack { found, signed: named.seq, head, place });
+    };
+    match state.hash_at(named.seq) {
+        // Where that change was taken into a later one, the later one's MAC says whether it is true.
+        None => Ok(()),
+        Some(hash) if hash == named.hash => Ok(()),
+        Some(_) => Err(HeadError::StateRewritten { signed: named.seq, head, place }),
     }
 }

@@ -127,10 +127,8 @@ async fn blocking<T: Send + 'static>(
 fn append(path: &Path, lines: &[u8]) -> io::Result<()> {
     let mut options = OpenOptions::new();
     options.read(true).append(true).create(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let is_new = !path.exists();
-    let mut file = options.open(path)?;
+    let mut file = portcullis_files::open_chosen(&options, path)?;
     let whole = whole_lines(&mut file)?;
     if file.metadata()?.len() > whole {
         // Half a line, from a host that ended while it wrote.

@@ -36,6 +36,13 @@ fn without_a_rule_it_is_redacted_until_it_is_erased() {
 }
 
 #[test]
+fn a_policy_with_a_name_twice_is_refused_with_its_place() {
+    let twice = r#"{"keep": [{"what": "nothing"}, {"what": "redacted", "days": 9, "what": "whole"}]}"#;
+    let told = RetentionPolicy::parse(twice).unwrap_err().to_string();
+    assert!(told.contains("`/keep/1` has `what` twice (line 1, column "), "{told}");
+}
+
+#[test]
 fn the_last_rule_that_applies_counts_and_redactions_add_up() {
     let policy = RetentionPolicy::parse(GOOD).unwrap();
     let says = |workspace, integration, operation, side| {
@@ -84,8 +91,8 @@ fn what_is_not_right_is_refused_with_its_place_and_what_to_write() {
     }
     let many = "[[redact]]\npointer = \"/a\"\n".repeat(MAX_RULES + 1);
     assert!(RetentionPolicy::parse(&many).unwrap_err().to_string().contains("1001 rules `[[redact]]`"));
-    let long = " ".repeat(MAX_BYTES + 1);
-    assert_eq!(RetentionPolicy::parse(&long), Err(PolicyError::TooLong(MAX_BYTES + 1)));
+    let long = " ".repeat(MAX_RULES_BYTES + 1);
+    assert_eq!(RetentionPolicy::parse(&long), Err(PolicyError::TooLong(MAX_RULES_BYTES + 1)));
 }
 
 #[test]

@@ -6,6 +6,7 @@
 use jiff::Timestamp;
 
 use super::{
+    canonical,
     parts::read,
     wrong::{ChainVerdict, Signed, Why, Wrong},
 };
@@ -18,6 +19,14 @@ pub(super) struct Mark {
     pub(super) hash: Hash,
     pub(super) head: u64,
     pub(super) time: Timestamp,
+    /// Whether its signature was checked. One that was not contradicts a chain like any other, and vouches for nothing.
+    pub(super) genuine: bool,
+}
+
+impl Mark {
+    pub(super) fn signed(&self) -> Signed {
+        Signed { seq: self.seq, head: self.head, time: self.time, export: false }
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -144,6 +153,9 @@ impl ChainCheck {
             self.state = State::Seeks { found: parts.seq, lines: 0, goes_on: false };
             return;
         }
+        if let Err((at, what)) = canonical::check(bytes) {
+            return self.settle(self.next, self.next - 1, Why::NotCanonical { at, what });
+        }
         let hash = Hash::of(bytes);
         if parts.prev != self.before {
             if self.next == self.from {
@@ -166,7 +178,9 @@ impl ChainCheck {
                 self.state = State::Marked { mark };
                 return;
             }
-            self.signed = Some(Signed { seq: mark.seq, head: mark.head, time: mark.time });
+            if mark.genuine {
+                self.signed = Some(mark.signed());
+            }
             self.mark += 1;
         }
         self.time.clear();

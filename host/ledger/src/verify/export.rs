@@ -1,7 +1,8 @@
 //! An exported file, with the public key alone: no store, no host, any machine.
 //!
-//! It is read once, front to back. Signed heads may come after the records that they speak of; so the hashes of the last
-//! records are remembered, a bounded number of them.
+//! It is read once, front to back. Signed heads that are kept elsewhere are read before it. Signed heads in it may come after
+//! the records that they speak of; so the hashes of the last records are remembered, a bounded number of them. A signed head
+//! that names an older record than those vouches for nothing.
 
 use std::io::{self, BufRead, Read};
 
@@ -10,6 +11,8 @@ use aws_lc_rs::digest::{Context, SHA256};
 use super::{
     OnProgress, Progress,
     chain::{ChainCheck, Mark},
+    outside::{MAX_LINE, Outside, read_outside},
+    part::{Held, Pieces},
     signed::{Begins, HeadsCheck, Marks, note},
     wrong::{FileWrong, HeadWhy, Signed, Verdict, Why, Wrong},
 };
@@ -19,21 +22,36 @@ use crate::{
     heads::{HEAD, PublicKey},
 };
 
-/// Longest line. A signed head that names thousands of workspaces has some hundred KiB.
-const MAX_LINE: u64 = 8 * 1024 * 1024;
 /// Records whose hashes are remembered, for the signed heads that come after them.
 const REMEMBERED: usize = 1 << 20;
 /// How often progress is told, in records.
 const TOLD_EVERY: u64 = 1 << 14;
 
+/// What exports are verified with.
+#[derive(Default)]
+pub struct ExportOptions<'a> {
+    /// Whose signatures count. Several after a change of the key.
+    pub keys: &'a [PublicKey],
+    /// Signed heads that are kept elsewhere. All that they name must be in the file, from the chain's first record on, unless
+    /// they were signed after the host exported (which only a signed export tells), or a part is asked for.
+    pub outside: Vec<Outside<'a>>,
+    /// The file must hold this record and those after it.
+    pub from: Option<u64>,
+    /// The file must hold this record and those before it; no more is asked for, whatever signed heads name.
+    pub to: Option<u64>,
+    /// Told how far it is.
+    pub progress: Option<OnProgress<'a>>,
+}
+
 /// Verifies exports, one after the other, to the end of what is read. What is wrong is in the verdict; an error says that it
 /// could not be read.
-pub fn verify_export(
-    mut file: impl BufRead,
-    keys: &[PublicKey],
-    mut progress: Option<OnProgress<'_>>,
-) -> Result<Verdict, io::Error> {
-    let mut verdict = Verdict::default();
+pub fn verify_export(mut file: impl BufRead, mut options: ExportOptions<'_>) -> Result<Verdict, io::Error> {
+    let mut marks = Marks::new();
+    let mut outside = Vec::new();
+    for place in std::mem::take(&mut options.outside) {
+        outside.push(read_outside(place, options.keys, &mut marks).map_err(io::Error::other)?);
+    }
+    let mut run = Run { keys: options.keys, marks, outside, pieces: Pieces::default(), verdict: Verdict::default() };
     let mut line = 0;
     let mut section: Option<Section<'_>> = None;
     let mut buffer = Vec::with_capacity(4096);
@@ -50,25 +68,25 @@ pub fn verify_export(
             None => match header(text, whole) {
                 Ok(header) => {
                     of += header.to - header.from + 1;
-                    section = Some(Section::new(header, keys, &buffer));
+                    section = Some(Section::new(header, &run, &buffer));
                 }
                 Err(what) => {
-                    verdict.file = Some(FileWrong { line, what });
+                    run.verdict.file = Some(FileWrong { line, what });
                     break;
                 }
             },
             Some(open) => {
                 if open.line(text, whole, line) {
-                    section.take().into_iter().for_each(|section| section.finish(&mut verdict));
-                    if verdict.file.is_some() {
+                    section.take().into_iter().for_each(|section| section.finish(&mut run));
+                    if run.verdict.file.is_some() {
                         break;
                     }
                 } else {
                     open.sum.update(&buffer);
-                    if let Some(progress) = &mut progress
+                    if let Some(progress) = &mut options.progress
                         && open.records % TOLD_EVERY == 0
                     {
-                        progress(Progress { done: verdict.records + open.records, of });
+                        progress(Progress { done: run.verdict.records + open.records, of });
                     }
                 }
             }
@@ -79,14 +97,27 @@ pub fn verify_export(
             line + 1,
             "the file ends here, without the line that says how many records there are; it was cut off",
         );
-        section.finish(&mut verdict);
+        section.finish(&mut run);
     } else if line == 0 {
-        verdict.file = Some(FileWrong { line: 1, what: "the file is empty".to_owned() });
+        run.verdict.file = Some(FileWrong { line: 1, what: "the file is empty".to_owned() });
     }
-    if let Some(progress) = &mut progress {
+    let Run { marks, outside, pieces, mut verdict, .. } = run;
+    pieces.judge(&marks, options.from, options.to, &mut verdict.chains);
+    verdict.heads.extend(outside.into_iter().map(HeadsCheck::finish));
+    if let Some(progress) = &mut options.progress {
         progress(Progress { done: verdict.records, of });
     }
     Ok(verdict)
+}
+
+/// What all exports of a file have in common.
+struct Run<'k> {
+    keys: &'k [PublicKey],
+    /// What signed heads elsewhere say.
+    marks: Marks,
+    outside: Vec<HeadsCheck<'k>>,
+    pieces: Pieces,
+    verdict: Verdict,
 }
 
 fn header(text: &[u8], whole: bool) -> Result<ExportHeader, String> {
@@ -115,6 +146,7 @@ fn header(text: &[u8], whole: bool) -> Result<ExportHeader, String> {
 /// One export.
 struct Section<'k> {
     header: ExportHeader,
+    keys: &'k [PublicKey],
     check: ChainCheck,
     heads: HeadsCheck<'k>,
     marks: Marks,
@@ -123,17 +155,33 @@ struct Section<'k> {
     sum: Context,
     records: u64,
     wrong: Option<FileWrong>,
+    /// The host's newest signed head when it exported, where that is signed by one of the keys.
+    newest: Option<u64>,
 }
 
 impl<'k> Section<'k> {
-    fn new(header: ExportHeader, keys: &'k [PublicKey], line: &[u8]) -> Self {
+    fn new(header: ExportHeader, run: &Run<'k>, line: &[u8]) -> Self {
         let before = header.prev.unwrap_or_else(|| Hash::genesis(&header.workspace));
-        let check = ChainCheck::new(&header.workspace, header.from, before, Vec::new());
+        let marks = run.marks.get(&header.workspace).map_or(&[][..], Vec::as_slice);
+        let marks = marks.iter().filter(|mark| mark.seq <= header.to).copied().collect();
+        let check = ChainCheck::new(&header.workspace, header.from, before, marks);
+        let keys = run.keys;
         let place = format!("the export of `{}`", header.workspace.escape_debug());
         let heads = HeadsCheck::new(&place, keys, Begins::Some);
         let mut sum = Context::new(&SHA256);
         sum.update(line);
-        Self { header, check, heads, marks: Marks::new(), hashes: Vec::new(), sum, records: 0, wrong: None }
+        Self {
+            header,
+            keys,
+            check,
+            heads,
+            marks: Marks::new(),
+            hashes: Vec::new(),
+            sum,
+            records: 0,
+            wrong: None,
+            newest: None,
+        }
     }
 
     /// The next line. Whether it was the last one.
@@ -150,7 +198,7 @@ impl<'k> Section<'k> {
                     let why = HeadWhy::OfOthers { workspace: self.header.workspace.clone() };
                     self.heads.fail(signed.head.seq, Some(line), why);
                 }
-                note(&mut self.marks, &signed);
+                note(&mut self.marks, &signed, self.heads.checks());
             }
             return false;
         }
@@ -181,11 +229,23 @@ impl<'k> Section<'k> {
             Err(what) => return self.fail(line, &format!("the last line cannot be read: {what}")),
         };
         let sum = Hash::from_digest(&self.sum.clone().finish());
-        if end.records != self.records {
-            let what = format!("there are {} records before this line, which says {}", self.records, end.records);
+        if end.signature.is_some() && self.header.v < 2 {
+            return self.fail(line, "it is signed, and the header says that this is a form in which it cannot be");
+        }
+        let body = &end.end;
+        if body.records != self.records {
+            let what = format!("there are {} records before this line, which says {}", self.records, body.records);
             self.fail(line, &what);
-        } else if end.sha256 != sum {
+        } else if body.sha256 != sum {
             self.fail(line, "what is before this line has another SHA-256 than it says: something was changed");
+        } else if let Some(key) = body.key.as_ref().filter(|_| !self.keys.is_empty()) {
+            match self.keys.iter().find(|known| known.id() == *key) {
+                None => self.fail(line, &format!("it is signed by the key {key}, which is none of those given")),
+                Some(known) if !end.is_signed_by(known) => {
+                    self.fail(line, "its signature is wrong: it was changed, or somebody without the key made it");
+                }
+                Some(_) => self.newest = body.head,
+            }
         }
     }
 
@@ -195,9 +255,9 @@ impl<'k> Section<'k> {
         }
     }
 
-    fn finish(mut self, verdict: &mut Verdict) {
+    fn finish(mut self, run: &mut Run<'_>) {
         let marks = self.marks.remove(&self.header.workspace).unwrap_or_default();
-        let next = self.check.next();
+        let (next, last) = (self.check.next(), self.check.last_hash());
         let mut chain = self.check.finish(None);
         let (from, to) = (self.header.from, self.header.to);
         if chain.wrong.is_none() && chain.holds < to {
@@ -206,28 +266,51 @@ impl<'k> Section<'k> {
             chain.wrong = Some(Wrong { seq: to + 1, line: None, why: Why::BeyondHead });
             chain.holds = to;
         }
-        let mut marks: Vec<Mark> = marks.into_iter().filter(|mark| (from..=chain.holds).contains(&mark.seq)).collect();
-        marks.sort_by_key(|mark| mark.seq);
+        let mut marks: Vec<Mark> = marks;
+        marks.sort_by_key(|mark| (mark.seq, mark.head));
         for mark in marks {
+            if mark.seq < from {
+                let why = Why::CutBefore { head: mark.head, begins: from };
+                chain.wrong.get_or_insert(Wrong { seq: mark.seq, line: None, why });
+                continue;
+            }
+            if mark.seq > chain.holds {
+                let why = Why::CutOff { head: mark.head, at: mark.seq };
+                chain.wrong.get_or_insert(Wrong { seq: chain.holds + 1, line: None, why });
+                break;
+            }
             // Older ones are vouched for by those that are remembered, if any of these is signed.
             if next.saturating_sub(mark.seq) > REMEMBERED as u64 {
                 continue;
             }
             if self.hashes.get((mark.seq - from) as usize % REMEMBERED) == Some(&mark.hash) {
-                chain.signed = Some(Signed { seq: mark.seq, head: mark.head, time: mark.time });
+                let newer = chain.signed.is_none_or(|signed| signed.seq < mark.seq);
+                if mark.genuine && newer {
+                    chain.signed = Some(mark.signed());
+                }
                 continue;
             }
-            let holds = chain.signed.map_or(from - 1, |signed| signed.seq);
+            let holds = chain.signed.map_or(from - 1, |signed| signed.seq.min(mark.seq - 1));
             chain.holds = holds;
             chain.wrong =
                 Some(Wrong { seq: holds + 1, line: None, why: Why::Rehashed { head: mark.head, at: mark.seq } });
             break;
         }
-        verdict.records += self.records;
-        verdict.chains.push(chain);
-        verdict.heads.push(self.heads.finish());
-        if verdict.file.is_none() {
-            verdict.file = self.wrong;
+        if let Some(head) = self.newest.filter(|_| chain.wrong.is_none() && self.wrong.is_none()) {
+            chain.signed = Some(Signed { seq: to, head, time: self.header.time, export: true });
+        }
+        for place in &run.outside {
+            self.heads.compare(place);
+        }
+        if let Some(last) = last.filter(|_| chain.wrong.is_none() && self.wrong.is_none()) {
+            let (prev, newest, verdict) = (self.header.prev, self.newest, run.verdict.chains.len());
+            run.pieces.add(&self.header.workspace, Held { from, prev, to, last, newest, verdict });
+        }
+        run.verdict.records += self.records;
+        run.verdict.chains.push(chain);
+        run.verdict.heads.push(self.heads.finish());
+        if run.verdict.file.is_none() {
+            run.verdict.file = self.wrong;
         }
     }
 }

@@ -4,23 +4,29 @@
 //! | --- | --- |
 //! | `chain.rs` | the records of one chain |
 //! | `parts.rs` | what a record says of its place |
-//! | `signed.rs` | signed heads |
+//! | `canonical.rs` | the one form in which a record is written |
+//! | `signed.rs`, `outside.rs` | signed heads; those that are kept elsewhere |
 //! | `store.rs` | a store, also against signed heads that are kept elsewhere |
 //! | `export.rs` | an exported file, with the public key alone |
+//! | `part.rs` | whether a file holds all that it was to hold |
 //! | `wrong.rs` | what can be wrong, in words |
 //!
 //! Three things vouch for a record: the next record, which names its hash; the chain's head in the store; and a signed
 //! head. Somebody with the disk can make the first two anew, and not the third, of which a copy is elsewhere.
 
+mod canonical;
 mod chain;
 mod export;
+mod outside;
+mod part;
 mod parts;
 mod signed;
 mod store;
 mod wrong;
 
-pub use export::verify_export;
-pub use store::{Outside, VerifyOptions, verify_store};
+pub use export::{ExportOptions, verify_export};
+pub use outside::Outside;
+pub use store::{VerifyOptions, verify_store};
 pub use wrong::{ChainVerdict, FileWrong, HeadWhy, HeadWrong, HeadsVerdict, Signed, Verdict, Why, Wrong};
 
 /// How far a verification is.

@@ -6,6 +6,7 @@
 
 use std::borrow::Cow;
 
+use jiff::Timestamp;
 use serde::Deserialize;
 
 use super::wrong::Why;
@@ -28,10 +29,11 @@ pub(super) fn read(bytes: &[u8]) -> Result<Parts<'_>, Why> {
         Some(parts) => parts,
         None => serde_json::from_slice(bytes).map_err(|error| Why::Unreadable(error.to_string()))?,
     };
-    if parts.time.len() < 20 || !parts.time.ends_with('Z') {
-        return Err(Why::Unreadable("its time is not in UTC".to_owned()));
+    // One way to write a time, too: RFC 3339 in UTC, without zeros at the end of a fraction.
+    if parts.time.parse::<Timestamp>().is_ok_and(|time| time.to_string() == parts.time) {
+        return Ok(parts);
     }
-    Ok(parts)
+    Err(Why::Unreadable("its time is not a time in UTC, as it is written in records".to_owned()))
 }
 
 /// None where it does not end as records do. Inside of a string the quotes of a name would be escaped, and what follows the

@@ -42,7 +42,8 @@ impl<'k> HeadsCheck<'k> {
         Self { keys, begins, verdict, before: None, hashes: HashMap::new() }
     }
 
-    /// The next one. It is given back if one of the keys signed it; then what it says counts, wherever it was found.
+    /// The next one, given back where what it says counts: if one of the keys signed it, or if there are no keys, by which
+    /// nothing can be told from what is genuine, and what contradicts a chain does so all the same.
     pub(super) fn line(&mut self, bytes: &[u8], line: Option<u64>) -> Option<SignedHead> {
         self.verdict.heads += 1;
         let expected = self.before.as_ref().map_or(1, |before| before.head.seq + 1);
@@ -55,6 +56,7 @@ impl<'k> HeadsCheck<'k> {
         };
         let seq = signed.head.seq;
         match self.keys.iter().find(|(id, _)| *id == signed.head.key) {
+            None if self.keys.is_empty() => {}
             None => {
                 self.fail(seq, line, HeadWhy::UnknownKey { key: signed.head.key.clone() });
                 return None;
@@ -83,7 +85,9 @@ impl<'k> HeadsCheck<'k> {
             self.fail(seq, line, HeadWhy::TimeBack);
         }
         self.hashes.insert(seq, Hash::of(bytes));
-        self.verdict.last = self.verdict.last.max(Some(seq));
+        if !self.keys.is_empty() {
+            self.verdict.last = self.verdict.last.max(Some(seq));
+        }
         self.before = Some(signed.clone());
         Some(signed)
     }
@@ -92,6 +96,22 @@ impl<'k> HeadsCheck<'k> {
     pub(super) fn fail(&mut self, seq: u64, line: Option<u64>, why: HeadWhy) {
         if self.verdict.wrong.as_ref().is_none_or(|wrong| seq < wrong.seq) {
             self.verdict.wrong = Some(HeadWrong { seq, line, why });
+        }
+    }
+
+    /// Whether signatures are checked: there are keys.
+    pub(super) fn checks(&self) -> bool {
+        !self.keys.is_empty()
+    }
+
+    /// What stands here and elsewhere must be the same.
+    pub(super) fn compare(&mut self, other: &HeadsCheck<'_>) {
+        let mut seqs: Vec<u64> = self.hashes.keys().copied().collect();
+        seqs.sort_unstable();
+        for seq in seqs {
+            if other.hashes.get(&seq).is_some_and(|hash| self.hashes.get(&seq) != Some(hash)) {
+                self.fail(seq, None, HeadWhy::Differs { place: other.place().to_owned() });
+            }
         }
     }
 
@@ -104,10 +124,10 @@ impl<'k> HeadsCheck<'k> {
     }
 }
 
-/// Notes what a signed head says of each chain.
-pub(super) fn note(marks: &mut Marks, signed: &SignedHead) {
+/// Notes what a signed head says of each chain, and whether its signature was checked.
+pub(super) fn note(marks: &mut Marks, signed: &SignedHead, genuine: bool) {
     for (workspace, at) in &signed.head.heads {
-        let mark = Mark { seq: at.seq, hash: at.hash, head: signed.head.seq, time: signed.head.time };
+        let mark = Mark { seq: at.seq, hash: at.hash, head: signed.head.seq, time: signed.head.time, genuine };
         marks.entry(workspace.clone()).or_default().push(mark);
     }
 }

@@ -5,7 +5,6 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    io::{self, BufRead},
     ops::Bound,
 };
 
@@ -15,6 +14,7 @@ use super::{
     EachRecord, OnProgress, Progress,
     chain::ChainCheck,
     next_line,
+    outside::{Outside, read_outside},
     signed::{Begins, HeadsCheck, Marks, note},
     wrong::{ChainVerdict, HeadWhy, HeadsVerdict, Verdict, Why},
 };
@@ -28,14 +28,6 @@ use crate::{
 
 /// Bytes of blocks that are read at once.
 const READ_BYTES: usize = 1024 * 1024;
-
-/// Signed heads that are kept elsewhere: lines, oldest first.
-pub struct Outside<'a> {
-    /// Where, for people.
-    pub place: String,
-    /// The lines.
-    pub lines: &'a mut (dyn BufRead + Send),
-}
 
 /// What is verified, and with what.
 #[derive(Default)]
@@ -80,29 +72,6 @@ pub async fn verify_store(store: &dyn Store, mut options: VerifyOptions<'_>) -> 
     Ok(verdict)
 }
 
-fn read_outside<'k>(
-    outside: Outside<'_>,
-    keys: &'k [PublicKey],
-    marks: &mut Marks,
-) -> Result<HeadsCheck<'k>, LedgerError> {
-    let mut check = HeadsCheck::new(&outside.place, keys, Begins::Anywhere);
-    let mut buffer = Vec::new();
-    for line in 1.. {
-        buffer.clear();
-        let failed =
-            |error: io::Error| LedgerError::Outside { place: outside.place.clone(), problem: error.to_string() };
-        if outside.lines.read_until(b'\n', &mut buffer).map_err(failed)? == 0 {
-            break;
-        }
-        // A host that ends while it writes leaves half a line, and writes it again when it is started.
-        let Some(whole) = buffer.strip_suffix(b"\n") else { break };
-        if let Some(signed) = check.line(whole, Some(line)) {
-            note(marks, &signed);
-        }
-    }
-    Ok(check)
-}
-
 /// The store's own signed heads, held against those elsewhere.
 async fn signed_heads(
     store: &dyn Store,
@@ -129,7 +98,7 @@ async fn signed_heads(
                 check.fail(seq, None, HeadWhy::OutOfOrder { found });
             }
             if let Some(signed) = signed {
-                note(marks, &signed);
+                note(marks, &signed, check.checks());
             }
             next = seq + 1;
         }

@@ -32,6 +32,14 @@ pub enum Why {
     /// It is no record.
     #[error("it cannot be read: {0}")]
     Unreadable(String),
+    /// It is written in another way than records are.
+    #[error("it is not written in the one form that there is (RFC 8785): at its byte {at}, {what}")]
+    NotCanonical {
+        /// Where, from 0.
+        at: usize,
+        /// What is wrong there.
+        what: &'static str,
+    },
     /// The end is missing.
     #[error("it is cut short")]
     Torn,
@@ -94,6 +102,38 @@ pub enum Why {
         head: u64,
         /// The record that it names.
         at: u64,
+    },
+    /// An export begins after a record that its own signed head names.
+    #[error("it and all before record {begins} are missing: signed head {head}, which stands in the export, names it")]
+    CutBefore {
+        /// Which signed head.
+        head: u64,
+        /// The first record that there is.
+        begins: u64,
+    },
+    /// An export is less than the signed heads elsewhere name.
+    #[error(
+        "it is not in the export, which ends at record {ends}, and signed head {head} names record {at}: the export was \
+         shortened, or it was made earlier, or of a part (`--to {ends}` verifies it as a part)"
+    )]
+    Shortened {
+        /// The last record that there is.
+        ends: u64,
+        /// Which signed head.
+        head: u64,
+        /// The record that it names.
+        at: u64,
+    },
+    /// An export lacks records that it was to hold.
+    #[error(
+        "it is not in the export, which holds records {begins} to {ends}: the export was shortened, or made of a part \
+         (`--from` and `--to` say which part is verified)"
+    )]
+    NotInPart {
+        /// The first record that there is.
+        begins: u64,
+        /// The last one.
+        ends: u64,
     },
 }
 
@@ -195,6 +235,8 @@ pub struct Signed {
     pub head: u64,
     /// When it was signed.
     pub time: Timestamp,
+    /// Whether it is the export itself that is signed, all of it; then `head` was the host's newest signed head at that time.
+    pub export: bool,
 }
 
 /// What was found of one chain.
@@ -246,6 +288,12 @@ impl Verdict {
         self.file.is_none()
             && self.chains.iter().all(|chain| chain.wrong.is_none())
             && self.heads.iter().all(|heads| heads.wrong.is_none())
+    }
+
+    /// Whether a signature that was checked vouches for something of every chain that has records. Where not, somebody who can
+    /// write where they stand could have made all of them.
+    pub fn is_signed(&self) -> bool {
+        self.chains.iter().all(|chain| chain.records == 0 || chain.signed.is_some())
     }
 
     /// How many records hold and are not signed: whoever could write where they stand could have made them.

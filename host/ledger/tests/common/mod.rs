@@ -14,6 +14,7 @@ use portcullis_ledger::{
 pub(crate) fn one_call(workspace: &str) -> [Entry; 2] {
     let caller = Caller {
         agent: Some("agent:support-triage".to_owned()),
+        known_by: None,
         principal: "user:ada@example.com".to_owned(),
         run: Some("run-2026-11-21-000417".to_owned()),
         step: Some("send-receipt".to_owned()),
@@ -84,7 +85,7 @@ pub(crate) fn end(mut lines: Vec<String>) -> Vec<String> {
     lines.retain(|line| !line.starts_with("{\"end\""));
     let records =
         lines.iter().filter(|line| !line.starts_with("{\"export\"") && !line.starts_with("{\"head\"")).count();
-    let end = ExportEnd { records: records as u64, sha256: Hash::of(lines.concat().as_bytes()) };
+    let end = ExportEnd::unsigned(records as u64, Hash::of(lines.concat().as_bytes()));
     lines.push(end.line() + "\n");
     lines
 }

@@ -79,6 +79,7 @@ pub fn every_kind(workspace: &str) -> Vec<Entry> {
         stored: Some(Hash::of(b"text")),
     };
     let denial = Denial {
+        allow_request: None,
         allow_with: Some("[[routes]]\nmethod = \"GET\"\nurl = \"https://api.example.com/v1/others\"\n".to_owned()),
         asked: "GET https://api.example.com/v1/others".to_owned(),
         granted: vec!["PATCH https://api.example.com/v1/things/{id:digits(1..9)}".to_owned()],

@@ -3,9 +3,9 @@
 use serde_json::{Map, Value, json};
 
 use super::value::{At, Maker};
-use super::{MAX_MOCK_NODES, MockError};
+use super::{MAX_MOCK_NODES, MockError, merge};
 
-impl Maker<'_> {
+impl Maker<'_, '_> {
     pub(super) fn object(&mut self, map: &Map<String, Value>, at: &At) -> Result<Value, MockError> {
         let none = Map::new();
         let known = map.get("properties").and_then(Value::as_object).unwrap_or(&none);
@@ -66,7 +66,13 @@ impl Maker<'_> {
         self.bytes = self.bytes.saturating_sub(name.len());
         let patterned = map.get("patternProperties").and_then(Value::as_object);
         let mut matching = Vec::new();
+        self.pay(name.len() / 16);
         for (pattern, schema) in patterned.into_iter().flatten() {
+            let steps = self.patterns.steps(pattern, name.len());
+            self.pay(steps);
+            if self.spent() {
+                return Err(at.fail("too many ways have to be tried"));
+            }
             if self.patterns.is_match(pattern, name) {
                 matching.push(schema.clone());
             }
@@ -128,6 +134,9 @@ impl Maker<'_> {
                 below.name.clone_from(&at.name);
                 below.rng = below.rng.child(&try_.to_string());
                 made = self.make(schema, &also, below).and_then(|value| {
+                    if unique {
+                        self.pay(out.len() * merge::weight(&value) / 16);
+                    }
                     let taken = unique && out.contains(&value);
                     if taken { Err(at.fail("its items cannot be made different from each other")) } else { Ok(value) }
                 });

@@ -97,7 +97,7 @@ impl Flat<'_> {
     }
 
     fn add(&mut self, from: &Map<String, Value>, annotates: bool, steps: &mut usize) -> Result<(), String> {
-        self.close(from);
+        self.close(from, steps);
         for (key, new) in from {
             match key.as_str() {
                 "$ref" | "allOf" | "$defs" | "definitions" | "then" | "else" | "description" | "title" => continue,
@@ -117,7 +117,15 @@ impl Flat<'_> {
             *steps = steps.saturating_sub(weight(new));
             let merged = match self.map.to_mut().remove(key) {
                 None => new.clone(),
-                Some(old) => meet(key, old, new)?,
+                Some(old) => {
+                    // Lists are held against each other.
+                    let of = |list: &Value| list.as_array().map_or(1, Vec::len);
+                    *steps = steps.saturating_sub(weight(&old) + of(&old).saturating_mul(of(new)) / 8);
+                    if *steps == 0 {
+                        return Err("too many ways have to be tried".into());
+                    }
+                    meet(key, old, new)?
+                }
             };
             self.map.to_mut().insert(key.clone(), merged);
         }
@@ -125,11 +133,15 @@ impl Flat<'_> {
     }
 
     /// A side that closes its object with `additionalProperties: false` closes it to the other side's properties too.
-    fn close(&mut self, from: &Map<String, Value>) {
+    fn close(&mut self, from: &Map<String, Value>, steps: &mut usize) {
         let closed = |map: &Map<String, Value>| {
             map.get("additionalProperties") == Some(&Value::Bool(false)) && !map.contains_key("patternProperties")
         };
         let names = |map: &Map<String, Value>| map.get("properties").and_then(Value::as_object).cloned();
+        if closed(from) || closed(&self.map) {
+            let copied = |map: &Map<String, Value>| map.get("properties").map_or(0, weight);
+            *steps = steps.saturating_sub(2 * (copied(from) + copied(&self.map)));
+        }
         if closed(from)
             && let Some(Value::Object(mine)) = self.map.to_mut().get_mut("properties")
         {
@@ -234,7 +246,7 @@ fn both(a: Value, b: &Value) -> Value {
 }
 
 /// Values in a value.
-fn weight(value: &Value) -> usize {
+pub(super) fn weight(value: &Value) -> usize {
     match value {
         Value::Array(items) => 1 + items.iter().map(weight).sum::<usize>(),
         Value::Object(map) => 1 + map.values().map(weight).sum::<usize>(),

@@ -19,10 +19,15 @@ mod value;
 
 use std::collections::BTreeSet;
 
+use portcullis_gate::{Spent, Work};
 use serde_json::Value;
 
-use crate::{Schema, node};
-use pattern::Patterns;
+use crate::{
+    Schema,
+    node::{self, as_u64},
+    validate::Invalid,
+};
+use pattern::{Patterns, UNITS_PER_STEP};
 use rng::Rng;
 use value::Maker;
 
@@ -39,6 +44,9 @@ const FILL_DEPTH: [usize; 10] = [5, 5, 4, 3, 2, 2, 1, 1, 0, 0];
 /// Most steps (schemas looked at, parts of schemas copied, characters tried) in all tries together: under a second.
 const MAX_STEPS: usize = 1_000_000;
 
+/// Units of work where nobody else's budget is charged.
+const MOCK_WORK: u64 = 20_000_000;
+
 /// No valid value was found.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("cannot make up a value for the schema at {}: {why}; add \"examples\": [ … ] there", crate::shown(.pointer))]
@@ -47,6 +55,17 @@ pub struct MockError {
     pub pointer: String,
     /// What was in the way.
     pub why: String,
+}
+
+/// Why there is no made-up value.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NoMock {
+    /// None was found.
+    #[error(transparent)]
+    Hard(#[from] MockError),
+    /// Finding one costs more work than is left.
+    #[error(transparent)]
+    Work(#[from] Spent),
 }
 
 impl Schema {
@@ -59,23 +78,53 @@ impl Schema {
     /// # Errors
     /// [`MockError`], naming the place in the schema that needs an example. Never an invalid value.
     pub fn mock(&self, seed: u64) -> Result<Value, MockError> {
+        match self.mock_within(seed, &Work::new(MOCK_WORK)) {
+            Ok(value) => Ok(value),
+            Err(NoMock::Hard(error)) => Err(error),
+            Err(NoMock::Work(spent)) => Err(MockError { pointer: String::new(), why: spent.to_string() }),
+        }
+    }
+
+    /// The same, with the work charged to this budget.
+    ///
+    /// # Errors
+    /// [`NoMock::Hard`] as [`Schema::mock`], and [`NoMock::Work`] when the budget does not suffice.
+    pub fn mock_within(&self, seed: u64, work: &Work) -> Result<Value, NoMock> {
+        let affordable = usize::try_from(work.left() / UNITS_PER_STEP).unwrap_or(usize::MAX);
+        let mut left = MAX_STEPS.min(affordable);
+        let before = left;
+        let made = self.tries(seed, &mut left, work);
+        let used = work.charge(as_u64(before - left).saturating_mul(UNITS_PER_STEP));
+        match made {
+            Err(NoMock::Hard(_)) if affordable < MAX_STEPS && before - left >= before / 2 => {
+                // More tries might have found one, had they been paid for.
+                let _ = work.charge(u64::MAX);
+                Err(NoMock::Work(work.spent()))
+            }
+            made => used.map_err(NoMock::Work).and(made),
+        }
+    }
+
+    fn tries(&self, seed: u64, left: &mut usize, work: &Work) -> Result<Value, NoMock> {
         let mut unhelpful = BTreeSet::new();
-        let mut patterns = Patterns::default();
-        let mut left = MAX_STEPS;
+        let mut patterns = Patterns::new(&self.inner.plan.patterns);
         let mut last = None;
         for (attempt, fill) in FILL_DEPTH.into_iter().enumerate() {
             let rng = Rng::new(seed).child(&attempt.to_string());
             // Half of what is left for each try: the first ones are the best ones, and all end together.
-            let mut steps = left / 2;
-            left -= steps;
-            let maker = Maker::new(&self.inner.value, &unhelpful, fill, &mut steps, &mut patterns);
-            let made = maker.make_root(rng);
-            left += steps;
+            let mut steps = *left / 2;
+            *left -= steps;
+            let made = {
+                let maker = Maker::new(&self.inner.value, &unhelpful, fill, &mut steps, &mut patterns);
+                maker.make_root(rng)
+            };
+            *left += steps;
             let error = match made {
                 Err(error) => error,
-                Ok(value) => match self.validate(&value) {
+                Ok(value) => match self.validate_within(&value, work) {
                     Ok(()) => return Ok(value),
-                    Err(violations) => {
+                    Err(Invalid::Work(spent)) => return Err(NoMock::Work(spent)),
+                    Err(Invalid::Violations(violations)) => {
                         // An example that breaks its own schema is not used again.
                         unhelpful.extend(violations.as_slice().iter().flat_map(|v| prefixes(&v.at)));
                         let first = violations.as_slice().first();
@@ -89,7 +138,7 @@ impl Schema {
             last = Some(error);
         }
         let error = last.unwrap_or_else(|| MockError { pointer: String::new(), why: "nothing was tried".into() });
-        Err(MockError { pointer: node::short(&error.pointer), why: node::short(&error.why) })
+        Err(NoMock::Hard(MockError { pointer: node::short(&error.pointer), why: node::short(&error.why) }))
     }
 }
 

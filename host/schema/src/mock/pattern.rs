@@ -9,23 +9,44 @@ use regex::Regex;
 use regex_syntax::hir::{Class, Hir, HirKind};
 
 use super::rng::Rng;
+use crate::patterns;
 
 /// How much beyond their minimum repetitions may go, try by try.
 const EXTRA: [u32; 8] = [4, 2, 0, 1, 8, 16, 40, 250];
 const MAX_BYTES: usize = 8 * 1024;
 
-/// The patterns of one schema, each parsed and compiled once.
-#[derive(Default)]
-pub(crate) struct Patterns(HashMap<String, Option<(Hir, Regex)>>);
+/// So many units of work are a step.
+pub(crate) const UNITS_PER_STEP: u64 = 10;
 
-impl Patterns {
+/// The patterns of one schema, each parsed and compiled once.
+pub(crate) struct Patterns<'s> {
+    prices: &'s patterns::Patterns,
+    compiled: HashMap<String, Option<(Hir, Regex)>>,
+}
+
+impl<'s> Patterns<'s> {
+    pub(crate) fn new(prices: &'s patterns::Patterns) -> Self {
+        Self { prices, compiled: HashMap::new() }
+    }
+
     fn get(&mut self, pattern: &str) -> Option<&(Hir, Regex)> {
-        if !self.0.contains_key(pattern) {
+        if !self.compiled.contains_key(pattern) {
             let tree = regex_syntax::ParserBuilder::new().nest_limit(64).build().parse(pattern);
-            let regex = regex::RegexBuilder::new(pattern).size_limit(crate::PATTERN_BYTES).build();
-            self.0.insert(pattern.to_owned(), tree.ok().zip(regex.ok()));
+            let regex = regex::RegexBuilder::new(pattern)
+                .size_limit(patterns::REGEX_BYTES)
+                .dfa_size_limit(patterns::STATES_BYTES)
+                .build();
+            self.compiled.insert(pattern.to_owned(), tree.ok().zip(regex.ok()));
         }
-        self.0.get(pattern)?.as_ref()
+        self.compiled.get(pattern)?.as_ref()
+    }
+
+    /// How many steps it takes to hold a text of so many bytes against a pattern, and before that to compile it.
+    pub(crate) fn steps(&self, pattern: &str, bytes: usize) -> usize {
+        let Some(known) = self.prices.get(pattern) else { return pattern.len() };
+        let compile = if self.compiled.contains_key(pattern) { 0 } else { known.price.compile };
+        let units = known.price.of(bytes).saturating_add(compile);
+        usize::try_from(units / UNITS_PER_STEP).unwrap_or(usize::MAX)
     }
 
     /// Whether a property name matches.
@@ -42,6 +63,9 @@ impl Patterns {
         steps: &mut usize,
     ) -> Result<String, String> {
         let hard = || format!("no text for the pattern {pattern:?} was found");
+        *steps = steps.saturating_sub(self.steps(pattern, 0));
+        let prices = self.prices;
+        let read = |bytes: usize| prices.get(pattern).map_or(1, |known| known.price.of(bytes) / UNITS_PER_STEP);
         let (tree, matcher) = self.get(pattern).ok_or_else(hard)?;
         let long = u32::try_from(min).unwrap_or(u32::MAX);
         for extra in EXTRA.into_iter().chain([long, long.saturating_mul(2)]) {
@@ -54,6 +78,10 @@ impl Patterns {
             let padded = || format!("{out}{}", "a".repeat(missing.min(MAX_BYTES)));
             for candidate in [out.clone(), padded()] {
                 let length = candidate.chars().count();
+                *steps = steps.saturating_sub(usize::try_from(read(candidate.len())).unwrap_or(usize::MAX));
+                if *steps == 0 {
+                    return Err(hard());
+                }
                 if length >= min && length <= max && matcher.is_match(&candidate) {
                     return Ok(candidate);
                 }
@@ -71,7 +99,14 @@ fn write(tree: &Hir, extra: u32, out: &mut String, rng: &mut Rng, steps: &mut us
     match tree.kind() {
         HirKind::Empty | HirKind::Look(_) => {}
         HirKind::Literal(literal) => out.push_str(std::str::from_utf8(&literal.0).ok()?),
-        HirKind::Class(class) => out.push(one_of(class, rng)?),
+        HirKind::Class(class) => {
+            let ranges = match class {
+                Class::Unicode(class) => class.ranges().iter().take_while(|range| range.start() <= '~').count(),
+                Class::Bytes(class) => class.ranges().len(),
+            };
+            *steps = steps.checked_sub(ranges)?;
+            out.push(one_of(class, rng)?);
+        }
         HirKind::Repetition(repetition) => {
             let most = repetition.max.unwrap_or(u32::MAX).min(repetition.min.saturating_add(extra));
             let room = usize::try_from(most - repetition.min.min(most)).unwrap_or(0);
@@ -120,7 +155,7 @@ mod tests {
     use super::*;
 
     fn made(pattern: &str, length: (usize, usize), seed: u64) -> Result<String, String> {
-        Patterns::default().string(pattern, length, &mut Rng::new(seed), &mut 100_000)
+        Patterns::new(&patterns::Patterns::default()).string(pattern, length, &mut Rng::new(seed), &mut 100_000)
     }
 
     #[test]

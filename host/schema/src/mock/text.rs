@@ -48,7 +48,7 @@ pub(crate) fn string(
     schema: &Map<String, Value>,
     name: &str,
     rng: &mut Rng,
-    patterns: &mut Patterns,
+    patterns: &mut Patterns<'_>,
     steps: &mut usize,
 ) -> Result<String, String> {
     let length = |key, default| {

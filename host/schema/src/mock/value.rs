@@ -15,7 +15,7 @@ const MAX_DEPTH: usize = 64;
 const TYPES: [&str; 7] = ["object", "array", "string", "integer", "number", "boolean", "null"];
 
 /// One try at a value.
-pub(crate) struct Maker<'s> {
+pub(crate) struct Maker<'s, 'p> {
     root: &'s Value,
     /// Places in the value where `examples` and `default` led to an invalid answer.
     unhelpful: &'s BTreeSet<String>,
@@ -24,7 +24,7 @@ pub(crate) struct Maker<'s> {
     pub(super) nodes: usize,
     pub(super) bytes: usize,
     steps: &'s mut usize,
-    pub(super) patterns: &'s mut Patterns,
+    pub(super) patterns: &'s mut Patterns<'p>,
 }
 
 /// Where in the schema, where in the value, and how deep.
@@ -58,13 +58,13 @@ impl At {
     }
 }
 
-impl<'s> Maker<'s> {
+impl<'s, 'p> Maker<'s, 'p> {
     pub(crate) fn new(
         root: &'s Value,
         unhelpful: &'s BTreeSet<String>,
         fill: usize,
         steps: &'s mut usize,
-        patterns: &'s mut Patterns,
+        patterns: &'s mut Patterns<'p>,
     ) -> Self {
         Self { root, unhelpful, fill, nodes: MAX_MOCK_NODES, bytes: MAX_MOCK_BYTES, steps, patterns }
     }
@@ -72,6 +72,11 @@ impl<'s> Maker<'s> {
     pub(crate) fn make_root(mut self, rng: Rng) -> Result<Value, MockError> {
         let at = At { pointer: String::new(), place: String::new(), name: String::new(), level: 0, depth: 0, rng };
         self.make(self.root, &[], at)
+    }
+
+    /// Takes steps off the budget.
+    pub(super) fn pay(&mut self, steps: usize) {
+        *self.steps = self.steps.saturating_sub(steps);
     }
 
     pub(super) fn spent(&self) -> bool {
@@ -90,7 +95,7 @@ impl<'s> Maker<'s> {
         if at.depth > MAX_DEPTH {
             return Err(at.fail(format!("what is required nests more than {MAX_DEPTH} levels, perhaps without end")));
         }
-        *self.steps = self.steps.saturating_sub(1);
+        self.pay(1 + (at.pointer.len() + at.place.len()) / 32);
         if self.spent() {
             return Err(at.fail(self.overspent()));
         }
@@ -100,6 +105,16 @@ impl<'s> Maker<'s> {
             at.pointer = pointer;
         }
         let flat = merge::flatten(self.root, schema, &at.pointer, also, self.steps)?;
+        // What is gone through below, whether or not anything comes of it.
+        let listed = |keyword: &str| match flat.map.get(keyword) {
+            Some(Value::Array(list)) => list.len(),
+            Some(Value::Object(map)) => map.len(),
+            _ => 0,
+        };
+        self.pay(["enum", "required", "properties", "examples"].into_iter().map(listed).sum::<usize>() / 4);
+        if self.spent() {
+            return Err(at.fail(self.overspent()));
+        }
         if flat.nothing {
             return Err(at.fail("nothing is allowed there"));
         }
@@ -110,7 +125,7 @@ impl<'s> Maker<'s> {
             return self.choose(flat, &at);
         }
         let mut last = at.fail("no `type` is possible");
-        for kind in kinds(&flat.map, &mut at.rng) {
+        for kind in kinds(&flat.map, self.is_deep(&at), &mut at.rng) {
             let made = match kind {
                 "object" => self.object(&flat.map, &at),
                 "array" => self.array(&flat.map, &at),
@@ -157,10 +172,9 @@ impl<'s> Maker<'s> {
         let mut rng = at.rng.child("choose");
         let branches: Vec<Vec<Value>> = if let Some(branches) = rest.choices.pop() {
             // A branch that is only null says "optional"; the other branches say what there is to see.
-            let (null, mut real): (Vec<_>, Vec<_>) =
+            let (null, real): (Vec<_>, Vec<_>) =
                 rng.rotated(&branches).cloned().partition(|branch| branch.get("type") == Some(&json!("null")));
-            real.extend(null);
-            real.into_iter().map(|branch| vec![branch]).collect()
+            null_last(real, null, self.is_deep(at)).into_iter().map(|branch| vec![branch]).collect()
         } else if let Some([when, then, otherwise]) = rest.conditions.pop() {
             let mut ways = vec![vec![when, then], vec![otherwise]];
             if rng.below(2) == 1 {
@@ -184,6 +198,11 @@ impl<'s> Maker<'s> {
             }
         }
         Err(last)
+    }
+
+    /// Whether this is below what is filled in: a list whose links may be null ends there.
+    fn is_deep(&self, at: &At) -> bool {
+        at.level > self.fill
     }
 
     fn string(&mut self, map: &Map<String, Value>, at: &mut At) -> Result<Value, MockError> {
@@ -217,6 +236,8 @@ impl<'s> Maker<'s> {
     }
 
     fn charge(&mut self, nodes: usize, bytes: usize, at: &At) -> Result<(), MockError> {
+        // A copy was made, whether or not there is room for it.
+        self.pay(nodes / 4 + bytes / 512);
         match (self.nodes.checked_sub(nodes), self.bytes.checked_sub(bytes)) {
             (Some(nodes), Some(bytes)) => (self.nodes, self.bytes) = (nodes, bytes),
             _ => {
@@ -242,13 +263,23 @@ fn whole(flat: Flat<'_>) -> Value {
 }
 
 /// The types to try, `null` last. Without `type`, what the other keywords are about.
-fn kinds(map: &Map<String, Value>, rng: &mut Rng) -> Vec<&'static str> {
+/// What there is to see before null, which says "optional"; deep down the other way round.
+fn null_last<T>(mut real: Vec<T>, mut null: Vec<T>, deep: bool) -> Vec<T> {
+    if deep {
+        null.extend(real);
+        return null;
+    }
+    real.extend(null);
+    real
+}
+
+fn kinds(map: &Map<String, Value>, deep: bool, rng: &mut Rng) -> Vec<&'static str> {
     if let Some(named) = map.get("type") {
         let named = merge::types(named);
         let listed: Vec<&'static str> = TYPES.into_iter().filter(|t| named.contains(t)).collect();
-        let (null, mut real): (Vec<_>, Vec<_>) = rng.rotated(&listed).copied().partition(|t| *t == "null");
-        real.extend(null);
-        return real;
+        let (null, real): (Vec<_>, Vec<_>) = rng.rotated(&listed).copied().partition(|t| *t == "null");
+        let holds_more = real.iter().any(|t| matches!(*t, "object" | "array"));
+        return null_last(real, null, deep && holds_more);
     }
     let has = |keys: &[&str]| keys.iter().any(|key| map.contains_key(*key));
     let guess = if has(&[

@@ -6,7 +6,7 @@
 
 use std::{
     collections::{BTreeMap, btree_map::Entry},
-    fs::{File, OpenOptions},
+    fs::File,
     io,
     ops::Bound,
     os::unix::fs::FileExt,
@@ -37,13 +37,8 @@ pub(super) struct Redb {
 impl Redb {
     pub(super) fn open(opening: Opening) -> Result<Self, Failure> {
         let path = opening.folder.join(FILE);
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(&path)
-            .map_err(|error| Failure::of_io("opening its file", &error))?;
+        let file = portcullis_files::options().read(true).write(true).create(true).truncate(false).open(&path);
+        let file = file.map_err(|error| Failure::of_io("opening its file", &error))?;
         let unsynced = Arc::new(AtomicBool::new(false));
         let disk = Disk { file, opening: opening.clone(), unsynced: Arc::clone(&unsynced), kept: None };
         Self::on(disk, opening, unsynced)

@@ -21,7 +21,7 @@ use std::{
     io,
     mem::ManuallyDrop,
     ops::Bound,
-    os::unix::fs::FileExt,
+    os::unix::fs::{FileExt, PermissionsExt},
     path::PathBuf,
     sync::{
         Arc, Mutex, PoisonError,
@@ -97,10 +97,14 @@ impl Sled {
             .write(true)
             .open(opening.folder.join("db"))
             .map_err(|error| Failure::of_io("opening its log", &error))?;
-        let probe =
-            OpenOptions::new().write(true).create(true).truncate(false).open(opening.folder.join("probe")).map_err(
-                |error| Failure::of_io("opening the file by which it is known that the disk can be written", &error),
-            )?;
+        let probe = portcullis_files::options()
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(opening.folder.join("probe"))
+            .map_err(|error| {
+                Failure::of_io("opening the file by which it is known that the disk can be written", &error)
+            })?;
         let blobs = Mutex::new(Blobs::new(opening.folder.join("blobs")));
         let inner = Arc::new(Inner {
             database: Mutex::new(Some(database)),
@@ -191,6 +195,7 @@ impl Inner {
         self.with(|tree| {
             self.opening.step(Step::Write).map_err(|error| Failure::of_io("writing", &error))?;
             let mut batch = sled::Batch::default();
+            let keys: Vec<Vec<u8>> = writes.keys().cloned().collect();
             for (key, value) in writes {
                 match value {
                     Some(value) => batch.insert(key, value),
@@ -198,6 +203,11 @@ impl Inner {
                 }
             }
             tree.apply_batch(batch).map_err(|error| told_of_writing("writing", error))?;
+            // A page that has grown is split by whoever reads from it next, which writes. Here that is done before anything is
+            // flushed, so that nobody has to write to read where the flush is what fails.
+            for key in keys {
+                tree.get(key).map_err(|error| told_of_writing("writing", error))?;
+            }
             tree.flush().map_err(|error| told_of_writing("flushing", error))?;
             Ok(())
         })?;
@@ -349,7 +359,10 @@ impl Blobs {
             let name = entry?.file_name();
             if !self.synced.contains(&name) {
                 match File::open(self.folder.join(&name)) {
-                    Ok(blob) => blob.sync_all()?,
+                    Ok(blob) => {
+                        blob.set_permissions(fs::Permissions::from_mode(portcullis_files::FILE))?;
+                        blob.sync_all()?;
+                    }
                     // sled removes what it needs no more.
                     Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
                     Err(error) => return Err(error),

@@ -1,11 +1,11 @@
 //! The file `format`: which format a store has, and which engine keeps it.
 //!
-//! `{"format":1,"engine":"sled","check":"…"}` on one line: `check` is XXH3-128, as 32 hexadecimal digits, of
+//! `{"format":2,"engine":"sled","check":"…"}` on one line: `check` is XXH3-128, as 32 hexadecimal digits, of
 //! `portcullis store FORMAT ENGINE`. These three names and that check stay for ever, so that an older version can say of a
 //! newer store that it is newer, and not that it is damaged.
 
 use std::{
-    fs::{self, File},
+    fs,
     io::{self, Write},
     path::Path,
 };
@@ -16,7 +16,7 @@ use super::{at, place, sync};
 use crate::{EngineKind, StoreError, checksum};
 
 /// The format that this version writes, and the newest that it reads.
-pub(crate) const FORMAT: u32 = 1;
+pub(crate) const FORMAT: u32 = 2;
 /// The file's name.
 pub(super) const NAME: &str = "format";
 /// Where it is written before it takes its place.
@@ -42,7 +42,7 @@ fn check(format: u32, engine: &str) -> String {
 
 impl Format {
     /// Reads it; none where there is none.
-    pub(super) fn read(folder: &Path) -> Result<Option<Self>, StoreError> {
+    pub(crate) fn read(folder: &Path) -> Result<Option<Self>, StoreError> {
         let corrupt = |what: &str| StoreError::Corrupt { place: place(folder), what: what.to_owned() };
         let bytes = match fs::read(folder.join(NAME)) {
             Ok(bytes) => bytes,
@@ -67,7 +67,7 @@ impl Format {
         let engine = self.engine.name().to_owned();
         let written = Written { format: self.format, check: check(self.format, &engine), engine };
         let write = || {
-            let mut file = File::create(folder.join(NEW))?;
+            let mut file = portcullis_files::create(&folder.join(NEW))?;
             file.write_all(&serde_json::to_vec(&written)?)?;
             file.sync_all()?;
             fs::rename(folder.join(NEW), folder.join(NAME))?;

@@ -1,7 +1,7 @@
-//! One process at a time.
+//! One process at a time. Nobody else can open the lock, and so nobody else can hold it.
 
 use std::{
-    fs::{File, OpenOptions, TryLockError},
+    fs::{File, TryLockError},
     io,
     os::unix::fs::MetadataExt,
     path::Path,
@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{at, place};
+use super::{at, not_ours, place};
 use crate::StoreError;
 
 /// The file's name.
@@ -28,13 +28,8 @@ impl Lock {
         let started = Instant::now();
         let path = folder.join(NAME);
         loop {
-            let file = OpenOptions::new()
-                .read(true)
-                .write(true)
-                .create(true)
-                .truncate(false)
-                .open(&path)
-                .map_err(|error| at(folder, "opening the lock", &error))?;
+            let options = portcullis_files::options().read(true).write(true).create(true).truncate(false).clone();
+            let file = portcullis_files::open(&options, &path).map_err(|error| not_ours(folder, error))?;
             match file.try_lock() {
                 // What was locked may have been replaced while it was waited for.
                 Ok(()) if is_still(&file, &path) => return Ok(Self(file)),

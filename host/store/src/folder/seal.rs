@@ -35,7 +35,7 @@ pub(super) fn write(folder: &Path, engine: &Path) -> io::Result<()> {
         lines += &format!("{:032x} {} {}\n", checksum_of(&engine.join(&file.name))?, file.length, file.name);
     }
     lines += &format!("{:032x}\n", checksum::of(lines.as_bytes()));
-    let mut file = File::create(folder.join(NEW))?;
+    let mut file = portcullis_files::create(&folder.join(NEW))?;
     file.write_all(lines.as_bytes())?;
     file.sync_all()?;
     fs::rename(folder.join(NEW), folder.join(NAME))?;

@@ -1,11 +1,13 @@
 //! A store as one portable file: the same for every engine, for backups and for moving from one engine to another.
 //!
 //! ```text
-//! portcullis store export 1\n            the version
+//! portcullis store export 2\n            the version; 1 has no N
 //! E  key length   u32                    each entry, in the order of keys; numbers are little endian
 //!    value length u32
 //!    checksum     u128                   of the entry, as it is in the store
 //!    key, value
+//! N  length       u32                    where the store was salvaged: what was left out, as JSON in an envelope; at most
+//!    envelope                            once, behind the entries
 //! T  entries      u64                    the end
 //!    sum          u128                   of the entries' checksums, modulo 2^128
 //!    checksum     u128                   of these 24 bytes
@@ -13,21 +15,27 @@
 
 use std::io::{self, Read, Write};
 
+use super::salvage::{MAX_NOTE, Note};
 use crate::{MAX_KEY_BYTES, MAX_VALUE_BYTES, Scan, Store, StoreError, checksum, tally::Tally};
 
 /// How a file of any version begins.
 const BEGINNING: &str = "portcullis store export ";
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
+/// The oldest that is read.
+const OLDEST: u32 = 1;
 const ENTRY: u8 = b'E';
+const NOTE: u8 = b'N';
 const TRAILER: u8 = b'T';
 
 /// What was written to a file, or read from one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Exported {
     /// How many entries.
     pub entries: u64,
     /// Their keys and values together, in bytes.
     pub bytes: u64,
+    /// What it was salvaged from, if it was.
+    pub salvaged: Option<Note>,
 }
 
 /// Writes all of a store, page by page. What is committed meanwhile may be in it or not, and of one batch a part.
@@ -39,7 +47,7 @@ pub async fn export(
     let failed =
         |error: io::Error| StoreError::Io { place: store.place(), problem: format!("writing the export: {error}") };
     let (mut tally, mut bytes) = (Tally::default(), 0);
-    out.write_all(format!("{BEGINNING}{VERSION}\n").as_bytes()).map_err(failed)?;
+    write_beginning(out).map_err(failed)?;
     let mut scan = Scan::prefix("");
     loop {
         let page = store.scan(&scan).await?;
@@ -55,11 +63,25 @@ pub async fn export(
             None => break,
         }
     }
+    let salvaged = store.salvaged().await?;
+    if let Some(note) = &salvaged {
+        write_note(out, &note.stored()).map_err(failed)?;
+    }
     write_trailer(out, &tally).map_err(failed)?;
-    Ok(Exported { entries: tally.entries, bytes })
+    Ok(Exported { entries: tally.entries, bytes, salvaged })
 }
 
-fn write_entry(out: &mut dyn Write, checksum: u128, key: &[u8], value: &[u8]) -> io::Result<()> {
+pub(super) fn write_beginning(out: &mut dyn Write) -> io::Result<()> {
+    out.write_all(format!("{BEGINNING}{VERSION}\n").as_bytes())
+}
+
+pub(super) fn write_note(out: &mut dyn Write, note: &[u8]) -> io::Result<()> {
+    out.write_all(&[NOTE])?;
+    out.write_all(&u32::try_from(note.len()).unwrap_or(u32::MAX).to_le_bytes())?;
+    out.write_all(note)
+}
+
+pub(super) fn write_entry(out: &mut dyn Write, checksum: u128, key: &[u8], value: &[u8]) -> io::Result<()> {
     out.write_all(&[ENTRY])?;
     out.write_all(&u32::try_from(key.len()).unwrap_or(u32::MAX).to_le_bytes())?;
     out.write_all(&u32::try_from(value.len()).unwrap_or(u32::MAX).to_le_bytes())?;
@@ -68,7 +90,7 @@ fn write_entry(out: &mut dyn Write, checksum: u128, key: &[u8], value: &[u8]) ->
     out.write_all(value)
 }
 
-fn write_trailer(out: &mut dyn Write, tally: &Tally) -> io::Result<()> {
+pub(super) fn write_trailer(out: &mut dyn Write, tally: &Tally) -> io::Result<()> {
     let mut told = tally.entries.to_le_bytes().to_vec();
     told.extend_from_slice(&tally.sum.to_le_bytes());
     out.write_all(&[TRAILER])?;
@@ -83,6 +105,7 @@ pub(super) struct Reader<R> {
     at: u64,
     tally: Tally,
     last: Option<Vec<u8>>,
+    note: Option<Note>,
 }
 
 /// An error of an exported file, or of reading it.
@@ -93,7 +116,7 @@ pub(super) type Entry = (Vec<u8>, Vec<u8>);
 
 impl<R: Read> Reader<R> {
     pub(super) fn new(input: R) -> Result<Self, Problem> {
-        let mut reader = Self { input, at: 0, tally: Tally::default(), last: None };
+        let mut reader = Self { input, at: 0, tally: Tally::default(), last: None, note: None };
         let mut beginning = [0; BEGINNING.len()];
         let other = "it is no export of a store; `portcullis store export` makes one";
         reader.exact(&mut beginning).map_err(|_| other.to_owned())?;
@@ -110,8 +133,10 @@ impl<R: Read> Reader<R> {
             }
         }
         match String::from_utf8_lossy(&version).parse::<u32>() {
-            Ok(VERSION) => Ok(reader),
-            Ok(found) => Err(format!("it has version {found}, and this Portcullis reads version {VERSION}")),
+            Ok(OLDEST..=VERSION) => Ok(reader),
+            Ok(found) => Err(format!(
+                "it has version {found}, and this Portcullis reads versions up to {VERSION}; use a newer one"
+            )),
             Err(_) => Err("its first line is not as it was written".to_owned()),
         }
     }
@@ -121,7 +146,11 @@ impl<R: Read> Reader<R> {
         let at = self.at;
         let wrong = |what: &str| format!("{what} (at byte {at})");
         match self.bytes()? {
-            [ENTRY] => {}
+            [ENTRY] if self.note.is_none() => {}
+            [NOTE] if self.note.is_none() => {
+                self.read_note(at)?;
+                return self.next();
+            }
             [TRAILER] => return self.end(at).map(|()| None),
             _ => return Err(wrong("there is neither an entry nor the end")),
         }
@@ -143,6 +172,22 @@ impl<R: Read> Reader<R> {
         self.tally.add(told);
         self.last = Some(key.clone());
         Ok(Some((key, value)))
+    }
+
+    fn read_note(&mut self, at: u64) -> Result<(), Problem> {
+        let length = u32::from_le_bytes(self.bytes()?) as usize;
+        if length > MAX_NOTE {
+            return Err(format!("its note has {length} bytes; the limit is {MAX_NOTE} (at byte {at})"));
+        }
+        let mut note = vec![0; length];
+        self.exact(&mut note)?;
+        self.note = Some(Note::parse(&note).map_err(|what| format!("{what} (at byte {at})"))?);
+        Ok(())
+    }
+
+    /// What it says of itself, once all of it was read: that it was salvaged.
+    pub(super) fn note(&self) -> Option<&Note> {
+        self.note.as_ref()
     }
 
     fn end(&mut self, at: u64) -> Result<(), Problem> {

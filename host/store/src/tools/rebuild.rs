@@ -5,7 +5,11 @@
 
 use std::{io::Read, os::unix::fs::MetadataExt, path::Path};
 
-use super::export::{Exported, Reader};
+use super::{
+    Note,
+    export::{Exported, Reader},
+    salvage,
+};
 use crate::{
     StoreError,
     engine::{Engine, EngineKind, Failure, Writes},
@@ -13,6 +17,7 @@ use crate::{
     folder::{Folder, Found},
     opening::{self, Opened},
     options::Options,
+    redo::Redo,
     shared,
     tally::{self, Tally},
     tools,
@@ -53,7 +58,7 @@ pub fn import(
                         progress(tally.entries);
                     }
                 }
-                Ok(None) => return loader.end(tally),
+                Ok(None) => return loader.end(tally, reader.note()),
                 Err(wrong) => {
                     problem = Some(wrong);
                     return Ok(());
@@ -71,11 +76,13 @@ pub fn import(
     made?;
     if old.is_some() {
         folder.swap(kind)?;
+        Redo::create(folder.path()).map_err(|error| folder.io("emptying the files of the last commits", &error))?;
     } else {
         folder.install(kind, tally)?;
     }
+    let note = reader.note().cloned();
     drop(folder);
-    Ok(Exported { entries: tally.entries, bytes })
+    Ok(Exported { entries: tally.entries, bytes, salvaged: note })
 }
 
 /// Locks a folder in which there is no store, or an empty one.
@@ -86,8 +93,9 @@ fn empty(path: &Path, options: &Options) -> Result<(Folder, Option<(EngineKind, 
     let Opened { folder, kind, engine, tally, .. } = opening::open(path, options)?;
     if tally.entries > 0 {
         let entries = tally.entries;
-        let problem =
-            format!("it has {entries} entries already; import into a folder of its own, or move this one away");
+        let problem = format!(
+            "it has {entries} entries already; `portcullis store import FILE --replace` moves it aside and keeps it, and --data names another place"
+        );
         return Err(StoreError::NotAStore { place: folder.place(), problem });
     }
     let closed = engine.close();
@@ -111,11 +119,12 @@ pub struct Compacted {
 
 /// Makes the engine anew from what is live in it. Blocks. Needs as much free space as the entries take.
 pub fn compact(folder: &Path, options: &Options, progress: &mut dyn FnMut(u64)) -> Result<Compacted, StoreError> {
-    let Opened { folder, kind, engine, anchor, tally } = opening::open(folder, &options.clone().existing())?;
+    let Opened { folder, kind, engine, witnesses, tally } = opening::open(folder, &options.clone().existing())?;
     let told = |failure| folder.told(failure, options);
     let before_bytes = on_disk(&folder.engine(kind));
     // A copy of something that is damaged would look whole.
     tools::recount(&folder, options, engine.as_ref(), &mut |_| {})?;
+    let note = tools::note_of(engine.as_ref()).map_err(told)?;
     let mut counted = 0_u64;
     folder.new_engine(kind, options, |new| {
         let mut loader = Loader::new(new);
@@ -129,7 +138,7 @@ pub fn compact(folder: &Path, options: &Options, progress: &mut dyn FnMut(u64)) 
             failed.is_none()
         })?;
         failed.map_or(Ok(()), Err)?;
-        loader.end(tally)?;
+        loader.end(tally, note.as_ref())?;
         tools::recount(&folder, options, new, &mut |_| {})
             .map(drop)
             .map_err(|error| Failure::Damaged(error.to_string()))
@@ -138,7 +147,7 @@ pub fn compact(folder: &Path, options: &Options, progress: &mut dyn FnMut(u64)) 
     drop(engine);
     closed.map_err(told)?;
     folder.swap(kind)?;
-    opening::seal(&folder, kind, &anchor, tally)?;
+    opening::seal(&folder, kind, &witnesses, tally)?;
     Ok(Compacted { entries: tally.entries, before_bytes, after_bytes: on_disk(&folder.engine(kind)) })
 }
 
@@ -165,7 +174,10 @@ impl<'a> Loader<'a> {
         self.engine.write(std::mem::take(&mut self.chunk))
     }
 
-    fn end(mut self, tally: Tally) -> Result<(), Failure> {
+    fn end(mut self, tally: Tally, note: Option<&Note>) -> Result<(), Failure> {
+        if let Some(note) = note {
+            self.chunk.insert(salvage::KEY.to_vec(), Some(note.stored()));
+        }
         self.chunk.insert(tally::KEY.to_vec(), Some(tally.to_bytes().to_vec()));
         self.engine.prepare(self.bytes as u64)?;
         self.engine.write(self.chunk)

@@ -15,6 +15,8 @@ use super::{
 use crate::{
     material::{Given, Kind},
     seal::{Purpose, encode, frame},
+    state::StateError,
+    weak_secrets,
 };
 
 /// Most bytes of a credential, as it is kept.
@@ -58,6 +60,8 @@ pub(super) struct Before {
     pub(super) stored: Option<Vec<u8>>,
     /// Where it can be read.
     pub(super) header: Option<Header>,
+    /// Whether the state vouches for what is in the store.
+    pub(super) vouched: bool,
     pub(super) newest: Option<Newest>,
 }
 
@@ -110,6 +114,7 @@ impl Credentials {
             header.state = KeptState::Revoked;
             header.why = Some(reason.to_owned());
             header.previous = None;
+            header.weak = Vec::new();
             let mut batch = Batch::new().check(id.credential(), Some(stored.clone()));
             self.drop_all(id, &mut batch).await?;
             batch.insert(id.credential(), frame(&header.to_bytes(), &[]));
@@ -158,7 +163,7 @@ impl Credentials {
     ) -> Result<u64, CredentialError> {
         id.check()?;
         for _ in 0..TRIES {
-            let before = self.before(id).await?;
+            let before = self.vouched_before(id).await?;
             match (&before.stored, rotate) {
                 (Some(_), None) => return Err(CredentialError::Exists(id.clone())),
                 (None, Some(_)) => return Err(CredentialError::None(id.clone())),
@@ -170,6 +175,7 @@ impl Credentials {
             let (generation, revision) = before.numbers();
             (header.generation, header.revision) = (generation.saturating_add(1), revision.saturating_add(1));
             header.fields = given.fields.clone();
+            header.weak = weak_secrets(given).into_iter().map(str::to_owned).collect();
             header.expires = new.expires;
             let mut batch = Batch::new().check(id.credential(), before.stored.clone());
             self.drop_all(id, &mut batch).await?;
@@ -197,7 +203,18 @@ impl Credentials {
         let newest = self.newest(&id.workspace, &id.integration).await?.remove(&id.slot);
         let stored = self.store().get(&id.credential()).await?;
         let header = stored.as_deref().and_then(|record| Header::of(id, record).ok());
-        Ok(Before { stored, header, newest })
+        Ok(Before { stored, header, vouched: false, newest })
+    }
+
+    /// The same, and whether the state vouches for it. Needs the master key.
+    pub(super) async fn vouched_before(&self, id: &CredentialId) -> Result<Before, CredentialError> {
+        let mut before = self.before(id).await?;
+        before.vouched = match self.state().get(&id.credential()).await {
+            Ok(stored) => stored == before.stored,
+            Err(StateError::Record { .. }) => false,
+            Err(error) => return Err(error.into()),
+        };
+        Ok(before)
     }
 
     /// Lets a batch delete the token and the credentials before the one in the slot.
@@ -224,19 +241,23 @@ impl Credentials {
         let id = header.id();
         let entry = Entry::change(&id.workspace, RecordKind::Credential, by, change).integration(&id.integration, None);
         let told = CredentialChange { id, generation: header.generation, what };
-        let (ledger, changes) = (self.inner.ledger.clone(), self.inner.changes.clone());
+        let (state, changes) = (self.state(), self.inner.changes.clone());
         // On its own: whoever asked may go away, and what is durable is told all the same.
         let kept = tokio::spawn(async move {
-            let kept = ledger.commit(vec![entry], batch).await;
+            let kept = match what {
+                // The master key may be away.
+                What::Revoked | What::Removed => state.restrict(vec![entry], batch).await,
+                _ => state.commit(vec![entry], batch).await,
+            };
             // After another error than a conflict nobody knows whether it was kept. Who looks once too often loses nothing.
-            if !matches!(kept, Err(LedgerError::Conflict { .. })) {
+            if !matches!(kept, Err(StateError::Ledger(LedgerError::Conflict { .. }))) {
                 drop(changes.send(told));
             }
             kept
         });
         match kept.await.map_err(|_| LedgerError::Closed)? {
             Ok(()) => Ok(true),
-            Err(LedgerError::Conflict { .. }) => Ok(false),
+            Err(StateError::Ledger(LedgerError::Conflict { .. })) => Ok(false),
             Err(error) => Err(error.into()),
         }
     }
@@ -252,7 +273,8 @@ impl Before {
     /// What stays good beside the new one: only what is good now.
     fn overlaps(&self, rotate: Option<Overlap>, now: Timestamp) -> Option<(Previous, Vec<u8>)> {
         let Some(Overlap::For(long)) = rotate else { return None };
-        let header = self.header.as_ref().filter(|header| header.state == KeptState::Active && !self.rolled_back())?;
+        let good = |header: &&Header| header.state == KeptState::Active && self.vouched && !self.rolled_back();
+        let header = self.header.as_ref().filter(good)?;
         // What has no end in the calendar has the last one there is.
         let until = now.saturating_add(long).unwrap_or(Timestamp::MAX);
         Some((Previous { generation: header.generation, until }, self.stored.clone()?))

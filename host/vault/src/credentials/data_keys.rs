@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError};
 
 use portcullis_store::Batch;
 
-use super::{CredentialError, Credentials, ReadError, ReadProblem, TRIES, places, rewrap::Master};
+use super::{CredentialError, Credentials, ReadError, ReadProblem, TRIES, places, purpose, rewrap::Master};
 use crate::{
     keys::{KeyError, KeyProvider},
     seal::{DataKeys, NoKey, SealKey, Wrapped},
@@ -46,16 +46,22 @@ impl Credentials {
 
     /// What seals in this workspace now. Made where there is none yet.
     pub(super) async fn sealing(&self, workspace: &str) -> Result<Sealing, CredentialError> {
+        let kept = self.kept_keys(workspace).await?;
+        let wrapped = Wrapped::read(&kept).ok_or_else(|| wrong(workspace, ReadProblem::DataKeyDamaged))?;
+        let same = |keys: &Arc<DataKeys>| keys.current == wrapped.current;
+        let keys = match self.opened(workspace).filter(same) {
+            Some(keys) => keys,
+            None => self.open_keys(workspace, &kept).await.map_err(|problem| wrong(workspace, problem))?,
+        };
+        Ok(Sealing { keys, kept })
+    }
+
+    /// A workspace's data keys as they stand in the store, wrapped. Made where there are none yet.
+    pub(super) async fn kept_keys(&self, workspace: &str) -> Result<Vec<u8>, CredentialError> {
         let place = places::data_keys(workspace);
         for _ in 0..TRIES {
             if let Some(kept) = self.store().get(&place).await? {
-                let wrapped = Wrapped::read(&kept).ok_or_else(|| wrong(workspace, ReadProblem::DataKeyDamaged))?;
-                let same = |keys: &Arc<DataKeys>| keys.current == wrapped.current;
-                let keys = match self.opened(workspace).filter(same) {
-                    Some(keys) => keys,
-                    None => self.open_keys(workspace, &kept).await.map_err(|problem| wrong(workspace, problem))?,
-                };
-                return Ok(Sealing { keys, kept });
+                return Ok(kept);
             }
             // What is there already was sealed by a key that is not.
             let sealed = self.scan(places::credentials(workspace, None)).await?;
@@ -127,9 +133,13 @@ impl Credentials {
     }
 }
 
-/// It is the workspace's data key that is wrong.
+/// It is the workspace's data key that is wrong, or the host's key for a purpose.
 pub(super) fn wrong(workspace: &str, problem: ReadProblem) -> ReadError {
-    ReadError::new(format!("the data key of the workspace {}", workspace.escape_debug()), problem)
+    let record = match purpose::of(workspace) {
+        Some(purpose) => format!("the host's key for `{}`", purpose.escape_debug()),
+        None => format!("the data key of the workspace {}", workspace.escape_debug()),
+    };
+    ReadError::new(record, problem)
 }
 
 /// Others changed it all the time.

@@ -1,27 +1,24 @@
 //! What can go wrong with credentials at rest. Each error names the record that it is about, and no secret.
 
+use portcullis_gate::NameError;
 use portcullis_ledger::LedgerError;
 use portcullis_store::StoreError;
 
 use super::CredentialId;
-use crate::keys::KeyError;
+use crate::{
+    keys::KeyError,
+    state::{StateError, Unvouched},
+};
 
 /// Why something was not done.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CredentialError {
     /// Not a name.
-    #[error("`{name}` is no name of a {what}: it has 1 to {longest} bytes and no control characters")]
-    Name {
-        /// Of what.
-        what: &'static str,
-        /// As it was written.
-        name: String,
-        /// Most bytes.
-        longest: usize,
-    },
+    #[error(transparent)]
+    Name(#[from] NameError),
     /// There is one already.
-    #[error("there is a credential {0} already; rotate it, or remove it first")]
+    #[error("there is a credential {0} already, perhaps a revoked one; rotate it, or remove it first")]
     Exists(CredentialId),
     /// There is none.
     #[error("there is no credential {0}; add one")]
@@ -67,9 +64,22 @@ pub enum CredentialError {
     /// The master key did not do its part.
     #[error("{0}")]
     Key(#[from] KeyError),
+    /// What vouches for what authorises was changed, or does not vouch for a record.
+    #[error(transparent)]
+    State(StateError),
     /// The ledger or the store did not do its part.
     #[error("{0}")]
     Ledger(#[from] LedgerError),
+}
+
+impl From<StateError> for CredentialError {
+    fn from(error: StateError) -> Self {
+        match error {
+            StateError::Ledger(error) => Self::Ledger(error),
+            StateError::Key(error) => *error,
+            error => Self::State(error),
+        }
+    }
 }
 
 impl From<StoreError> for CredentialError {
@@ -92,6 +102,11 @@ pub struct ReadError {
 }
 
 impl ReadError {
+    /// Whether another master key is needed, and the record itself may be as it was kept.
+    pub fn needs_another_key(&self) -> bool {
+        matches!(self.problem, ReadProblem::WrongKey { .. } | ReadProblem::Key(_))
+    }
+
     pub(super) fn new(record: String, problem: ReadProblem) -> Self {
         Self { record, problem }
     }
@@ -156,9 +171,12 @@ pub enum ReadProblem {
         /// What was done last.
         action: String,
     },
-    /// It is there, and the ledger does not tell of it.
-    #[error("the ledger tells of no such credential; remove it and add it anew")]
+    /// It is there, and the state does not vouch for any.
+    #[error("nobody kept such a credential here, or it was removed and put back; remove it and add it anew")]
     Unrecorded,
+    /// What vouches for it was changed.
+    #[error("{0}; take the store back from a backup")]
+    Unvouched(Unvouched),
     /// It was revoked. Its secrets are gone.
     #[error("it was revoked; rotate it to give another one")]
     Revoked,

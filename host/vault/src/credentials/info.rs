@@ -107,6 +107,9 @@ pub struct CredentialInfo {
     /// The one before it, while both are good.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub previous: Option<Previous>,
+    /// Which of its secrets can be guessed: too short, or of too few sorts of characters.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub weak: Vec<String>,
     /// When it was used last, to the minute.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_used: Option<Timestamp>,

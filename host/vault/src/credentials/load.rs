@@ -3,6 +3,8 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use portcullis_gate::Named;
+
 use super::{
     CredentialError, CredentialId, CredentialInfo, Credentials, ReadError, ReadProblem,
     newest::Newest,
@@ -12,6 +14,7 @@ use super::{
 use crate::{
     material::Given,
     seal::{Frame, Purpose, SealKey, decode},
+    state::{StateError, Unvouched},
 };
 
 /// How often an integration is read anew where something seems wrong: it may have been changed in between.
@@ -75,6 +78,23 @@ impl Sealed {
     }
 }
 
+/// What is wrong with records where the key of the state cannot be had.
+fn key_problem(error: CredentialError) -> ReadProblem {
+    match error {
+        CredentialError::Unreadable(error) => error.problem,
+        error => ReadProblem::Key(error.to_string()),
+    }
+}
+
+/// What is wrong with a record that the state does not vouch for.
+fn problem_of(refused: Unvouched) -> ReadProblem {
+    match refused {
+        Unvouched::Changed => ReadProblem::Edited,
+        Unvouched::Unknown => ReadProblem::Unrecorded,
+        other => ReadProblem::Unvouched(other),
+    }
+}
+
 impl std::fmt::Debug for Sealed {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_tuple("Sealed").field(&self.header.named()).finish()
@@ -85,7 +105,8 @@ impl Credentials {
     /// What an integration has, by slot. A slot whose record is missing, edited, swapped, rolled back, or under another key,
     /// is there and says so when it is opened; the others are not touched by that.
     pub async fn load(&self, workspace: &str, integration: &str) -> Result<BTreeMap<String, Stored>, CredentialError> {
-        CredentialId::new(workspace, integration, "-").check()?;
+        Named::Workspace.check(workspace)?;
+        Named::Integration.check(integration)?;
         let mut reads = 0;
         loop {
             // The ledger first: what the store has is then as new, or newer.
@@ -107,7 +128,21 @@ impl Credentials {
     ) -> Result<BTreeMap<String, Stored>, CredentialError> {
         let mut slots = BTreeMap::new();
         let mut before = BTreeMap::new();
-        for (key, record) in self.scan(places::credentials(workspace, Some(integration))).await? {
+        let prefix = places::credentials(workspace, Some(integration));
+        // Where the state cannot be asked, that is what is wrong with each of them.
+        let (judged, unasked) = match self.state().scan(&prefix).await {
+            Ok(judged) => (judged, None),
+            Err(StateError::Key(error)) => (BTreeMap::new(), Some(key_problem(*error))),
+            Err(error) => return Err(error.into()),
+        };
+        let mut refused: BTreeMap<Vec<u8>, Unvouched> =
+            judged.iter().filter_map(|(key, value)| Some((key.clone(), *value.as_ref().err()?))).collect();
+        for (key, record) in self.scan(prefix).await? {
+            // What was changed since it was judged is judged anew: `load` reads again.
+            let same = judged.get(&key).is_some_and(|value| value.as_ref().map_or(true, |value| *value == record));
+            if !same {
+                refused.insert(key.clone(), Unvouched::Changed);
+            }
             match places::read(&key) {
                 Some((id, None)) => drop(slots.insert(id.slot.clone(), (id, record))),
                 Some((id, Some(generation))) => drop(before.insert((id.slot, generation), record)),
@@ -117,8 +152,16 @@ impl Credentials {
         let mut loaded = BTreeMap::new();
         for (slot, (id, record)) in slots {
             let newest = newest.get(&slot);
+            if let (Some(problem), Ok(header)) = (&unasked, Header::of(&id, &record)) {
+                let used = self.used_of(&id).await?;
+                let error = ReadError::new(header.named(), problem.clone());
+                let info = Some(header.info(self.now(), &self.expiring, used));
+                loaded.insert(slot, Stored { info, current: Err(error), previous: None });
+                continue;
+            }
+            let refused_now = refused.get(&id.credential()).copied();
             let mut stored = match Header::of(&id, &record) {
-                Ok(header) => self.current(id.clone(), header, record, newest).await?,
+                Ok(header) => self.current(id.clone(), header, record, newest, refused_now).await?,
                 Err(mut error) => {
                     error.record = id.named(newest.map(|newest| newest.generation));
                     Stored { info: None, current: Err(error), previous: None }
@@ -126,18 +169,25 @@ impl Credentials {
             };
             if let (Ok(_), Some(overlap)) = (&stored.current, stored.info.as_ref().and_then(|info| info.previous)) {
                 let record = before.remove(&(slot.clone(), overlap.generation));
-                stored.previous = Some(self.previous(&id, overlap.generation, record).await?);
+                let refused = refused.get(&id.generation(overlap.generation)).copied();
+                stored.previous = Some(self.previous(&id, overlap.generation, record, refused).await?);
             }
             loaded.insert(slot, stored);
         }
-        for (slot, newest) in newest {
-            if newest.removed() || loaded.contains_key(slot) {
+        // The ledger may say more than the state, and never less.
+        let gone = refused.iter().filter(|(_, why)| **why == Unvouched::Missing);
+        let gone = gone.filter_map(|(key, _)| places::read(key).filter(|(_, generation)| generation.is_none()));
+        let told = newest.iter().filter(|(_, newest)| !newest.removed()).map(|(slot, _)| slot.clone());
+        for slot in told.chain(gone.map(|(id, _)| id.slot)) {
+            if loaded.contains_key(&slot) {
                 continue;
             }
-            let id = CredentialId::new(workspace, integration, slot);
-            let problem = ReadProblem::Missing { action: newest.action.clone() };
-            let error = ReadError::new(id.named(Some(newest.generation)), problem);
-            loaded.insert(slot.clone(), Stored { info: None, current: Err(error), previous: None });
+            let id = CredentialId::new(workspace, integration, &slot);
+            let newest = newest.get(&slot);
+            let action = newest.map_or_else(|| "added".to_owned(), |newest| newest.action.clone());
+            let record = id.named(newest.map(|newest| newest.generation));
+            let error = ReadError::new(record, ReadProblem::Missing { action });
+            loaded.insert(slot, Stored { info: None, current: Err(error), previous: None });
         }
         Ok(loaded)
     }
@@ -148,19 +198,20 @@ impl Credentials {
         header: Header,
         record: Vec<u8>,
         newest: Option<&Newest>,
+        refused: Option<Unvouched>,
     ) -> Result<Stored, CredentialError> {
         let used = self.used_of(&id).await?;
         let info = Some(header.info(self.now(), &self.expiring, used));
         let problem = match newest {
-            None => Some(ReadProblem::Unrecorded),
             Some(newest) if header.revision < newest.revision => Some(ReadProblem::RolledBack {
                 here: header.revision,
                 ledger: newest.revision,
                 action: newest.action.clone(),
                 generation: newest.generation,
             }),
-            Some(_) if header.state == KeptState::Revoked => Some(ReadProblem::Revoked),
-            Some(_) => None,
+            _ if refused.is_some() => refused.map(problem_of),
+            _ if header.state == KeptState::Revoked => Some(ReadProblem::Revoked),
+            _ => None,
         };
         let current = match problem {
             Some(problem) => Err(ReadError::new(header.named(), problem)),
@@ -174,12 +225,16 @@ impl Credentials {
         id: &CredentialId,
         generation: u64,
         record: Option<Vec<u8>>,
+        refused: Option<Unvouched>,
     ) -> Result<Result<Sealed, ReadError>, CredentialError> {
         let wrong = |problem| Ok(Err(ReadError::new(id.named(Some(generation)), problem)));
         let Some(record) = record else { return wrong(ReadProblem::Missing { action: "rotated".to_owned() }) };
         match Header::of(id, &record) {
             Ok(header) if header.generation != generation => wrong(ReadProblem::Swapped { found: header.named() }),
-            Ok(header) => self.sealed(id.clone(), header, record).await,
+            Ok(header) => match refused {
+                Some(refused) => wrong(problem_of(refused)),
+                None => self.sealed(id.clone(), header, record).await,
+            },
             Err(error) => Ok(Err(error)),
         }
     }

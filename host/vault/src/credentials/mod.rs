@@ -9,7 +9,7 @@
 //! | `load.rs`, `newest.rs` | an integration's credentials, held against the ledger |
 //! | `tokens.rs` | what authorization servers gave, sealed beside them |
 //! | `used.rs` | when and by what they were used |
-//! | `data_keys.rs` | each workspace's data key |
+//! | `data_keys.rs`, `purpose.rs` | each workspace's data key; the host's own keys, one for each purpose |
 //! | `rewrap.rs`, `rotate_data_key.rs` | another master key, another data key |
 //! | `error.rs` | what can go wrong, naming the record |
 //!
@@ -45,6 +45,7 @@ mod info;
 mod load;
 mod newest;
 mod places;
+mod purpose;
 mod record;
 mod reseal;
 mod rewrap;
@@ -70,11 +71,19 @@ pub use error::{CredentialError, ReadError, ReadProblem};
 pub use info::{CredentialInfo, Expiring, Listing, Previous, State};
 pub use load::Stored;
 pub use places::CredentialId;
+pub use purpose::PurposeKey;
 pub use rewrap::{Rewrapped, Rewrapping};
 pub use rotate_data_key::RotatedDataKey;
 pub use tokens::KeptToken;
 
-use crate::{keys::KeyProvider, seal::DataKeys};
+pub use record::credential_numbers;
+pub(crate) use record::gives_nothing;
+
+use crate::{
+    keys::KeyProvider,
+    seal::DataKeys,
+    state::{Held, HostState},
+};
 
 /// How often a change is tried again where somebody else changes the same record.
 const TRIES: usize = 16;
@@ -96,6 +105,8 @@ struct Inner {
     opened: RwLock<HashMap<String, Arc<DataKeys>>>,
     used: Mutex<used::Used>,
     changes: broadcast::Sender<CredentialChange>,
+    /// What vouches for what authorises.
+    held: Held,
 }
 
 /// A credential was changed. Vaults that use it take notice before their next request.
@@ -167,8 +178,22 @@ impl Credentials {
             opened: RwLock::default(),
             used: Mutex::default(),
             changes: broadcast::channel(CHANGES).0,
+            held: Held::default(),
         };
         Self { inner: Arc::new(inner), expiring: Expiring::default() }
+    }
+
+    /// The state of the store, which vouches for these and for all else that authorises.
+    pub fn state(&self) -> HostState {
+        HostState::new(self.clone())
+    }
+
+    pub(crate) fn held(&self) -> &Held {
+        &self.inner.held
+    }
+
+    pub(crate) fn ledger(&self) -> &Ledger {
+        &self.inner.ledger
     }
 
     /// Another master key beside the one in use: the old one, to go on with a [`Credentials::rewrap`] that was cut off.

@@ -7,18 +7,15 @@
 //! | `C` workspace 0 integration 0 slot 0 generation:8 | the one before it, while both are good |
 //! | `O` workspace 0 integration 0 slot 0 | the token that was got with it: header in clear, then sealed |
 //! | `U` workspace 0 integration 0 slot 0 | when it was last used, and by what |
-//! | `K` workspace 0 | the workspace's data keys, wrapped by the master key |
+//! | `K` workspace 0 | the workspace's data keys, wrapped by the master key; `@key/` and a purpose for the host's own |
 //! | `M` | which master key that is, and whether it is being changed |
 
 use std::fmt;
 
-use portcullis_ledger::MAX_WORKSPACE;
+use portcullis_gate::Named;
 use serde::Serialize;
 
 use super::CredentialError;
-
-/// Longest name of an integration or a slot, in bytes.
-const MAX_NAME: usize = 256;
 
 /// Which master key is in use.
 pub(super) const MASTER: &[u8] = b"M";
@@ -44,18 +41,9 @@ impl CredentialId {
 
     /// Whether these can be names.
     pub(super) fn check(&self) -> Result<(), CredentialError> {
-        let names = [
-            ("workspace", &self.workspace, MAX_WORKSPACE),
-            ("integration", &self.integration, MAX_NAME),
-            ("slot", &self.slot, MAX_NAME),
-        ];
-        for (what, name, longest) in names {
-            if name.is_empty() || name.len() > longest || name.chars().any(char::is_control) {
-                let name = name.escape_debug().to_string();
-                return Err(CredentialError::Name { what, name, longest });
-            }
-        }
-        Ok(())
+        Named::Workspace.check(&self.workspace)?;
+        Named::Integration.check(&self.integration)?;
+        Ok(Named::Slot.check(&self.slot)?)
     }
 
     fn key(&self, letter: u8) -> Vec<u8> {
@@ -68,7 +56,7 @@ impl CredentialId {
     }
 
     /// What is in the slot. Those before it begin with this, too.
-    pub(super) fn credential(&self) -> Vec<u8> {
+    pub(crate) fn credential(&self) -> Vec<u8> {
         self.key(b'C')
     }
 

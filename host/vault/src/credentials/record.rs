@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{CredentialId, CredentialInfo, Expiring, Previous, ReadError, ReadProblem, State};
+use super::{CredentialId, CredentialInfo, Expiring, Previous, ReadError, ReadProblem, State, places};
 use crate::{
     material::Kind,
     seal::{Frame, Place, Purpose},
@@ -49,6 +49,9 @@ pub(super) struct Header {
     pub(super) expires: Option<Timestamp>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) previous: Option<Previous>,
+    /// Which of its secrets can be guessed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) weak: Vec<String>,
 }
 
 impl Header {
@@ -69,6 +72,7 @@ impl Header {
             created_by: created_by.to_owned(),
             expires: None,
             previous: None,
+            weak: Vec::new(),
         }
     }
 
@@ -123,10 +127,26 @@ impl Header {
             created_by: self.created_by.clone(),
             expires: self.expires,
             previous: self.previous.filter(|previous| previous.until > now),
+            weak: self.weak.clone(),
             last_used,
             used_by,
         }
     }
+}
+
+/// Which credential a record is, with its generation and its revision, as its header says: to be compared with what the ledger
+/// tells. None for one that is no credential's, or cannot be read; and for one before the one in the slot.
+pub fn credential_numbers(key: &[u8], record: &[u8]) -> Option<(CredentialId, u64, u64)> {
+    let (id, None) = places::read(key).filter(|_| key.starts_with(b"C"))? else { return None };
+    let header = Header::of(&id, record).ok()?;
+    Some((id, header.generation, header.revision))
+}
+
+/// Whether a record gives nothing to anybody: a revoked credential's, which has no secret. No key is needed to make one.
+pub(crate) fn gives_nothing(key: &[u8], record: &[u8]) -> bool {
+    let Some((id, None)) = places::read(key).filter(|_| key.starts_with(b"C")) else { return false };
+    let revoked = Header::of(&id, record).is_ok_and(|header| header.state == KeptState::Revoked);
+    revoked && Frame::read(record).is_some_and(|frame| frame.sealed.is_empty())
 }
 
 /// What a credential is sealed for.

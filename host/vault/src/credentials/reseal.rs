@@ -35,7 +35,7 @@ impl Credentials {
     ) -> Result<(), CredentialError> {
         id.check()?;
         for _ in 0..TRIES {
-            let before = self.before(id).await?;
+            let before = self.vouched_before(id).await?;
             let Some(stored) = &before.stored else { return Err(CredentialError::None(id.clone())) };
             let mut header = Header::of(id, stored)?;
             if let Some(newest) = before.newest.as_ref().filter(|_| before.rolled_back()) {
@@ -46,6 +46,9 @@ impl Credentials {
                     generation: newest.generation,
                 };
                 return Err(ReadError::new(header.named(), problem).into());
+            }
+            if !before.vouched {
+                return Err(ReadError::new(header.named(), ReadProblem::Edited).into());
             }
             if generation.is_some_and(|generation| generation != header.generation) || header.state == state {
                 return Ok(());

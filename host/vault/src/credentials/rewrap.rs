@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     CredentialError, Credentials, ReadError, ReadProblem, TRIES,
     data_keys::{busy, wrong},
-    places,
+    places, purpose,
 };
 use crate::{keys::KeyProvider, seal::Wrapped};
 
@@ -130,7 +130,10 @@ impl Credentials {
             let next = match &master {
                 Master { master, to: None, from: None, .. } if *master == id => {
                     self.use_first(&to, true);
-                    let workspaces = self.scan(places::DATA_KEYS.to_vec()).await?.len();
+                    let all = self.scan(places::DATA_KEYS.to_vec()).await?;
+                    let of_workspace =
+                        |key: &[u8]| places::workspace_of(key).is_some_and(|of| purpose::of(of).is_none());
+                    let workspaces = all.iter().filter(|(key, _)| of_workspace(key)).count();
                     return Ok(Rewrapped { from, to: id, workspaces });
                 }
                 Master { master, from: Some(was), .. } if *master == id => {

@@ -5,6 +5,7 @@
 
 use std::sync::{Arc, PoisonError};
 
+use portcullis_gate::Named;
 use portcullis_ledger::{Caller, Change, Entry, Kind as RecordKind, LedgerError};
 use portcullis_store::{Batch, StoreError};
 
@@ -16,7 +17,10 @@ use super::{
     rewrap::Master,
     tokens::TokenHeader,
 };
-use crate::seal::{Purpose, Wrapped};
+use crate::{
+    seal::{Purpose, Wrapped},
+    state::StateError,
+};
 
 /// A workspace's data key was changed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -30,6 +34,7 @@ pub struct RotatedDataKey {
 impl Credentials {
     /// Seals all that a workspace has under another data key, or goes on with that where it was cut off.
     pub async fn rotate_data_key(&self, workspace: &str, by: &Caller) -> Result<RotatedDataKey, CredentialError> {
+        Named::Workspace.check(workspace)?;
         let place = places::data_keys(workspace);
         self.begin(workspace, by).await?;
         let mut rotated = RotatedDataKey::default();
@@ -100,8 +105,17 @@ impl Credentials {
         sealing: &Sealing,
         rotated: &mut RotatedDataKey,
     ) -> Result<bool, CredentialError> {
-        let mut records = self.scan(places::credentials(workspace, None)).await?;
-        records.extend(self.scan(places::tokens(workspace)).await?);
+        let mut records = self.scan(places::tokens(workspace)).await?;
+        for (key, record) in self.state().scan(&places::credentials(workspace, None)).await? {
+            match record {
+                Ok(record) => records.push((key, record)),
+                // Sealed anew, it would be vouched for.
+                Err(why) => {
+                    let record = places::read(&key).map_or_else(String::new, |(id, number)| id.named(number));
+                    rotated.unreadable.push(ReadError::new(record, ReadProblem::Unvouched(why)));
+                }
+            }
+        }
         let mut conflicts = false;
         for (key, record) in records {
             let sealed = match self.under(sealing, &key, &record).await {
@@ -115,9 +129,9 @@ impl Credentials {
             };
             let mut batch = Batch::new().check(key.clone(), Some(record)).put(key, sealed);
             sealing.check(workspace, &mut batch);
-            match self.store().commit(batch).await {
+            match self.state().commit(Vec::new(), batch).await {
                 Ok(()) => rotated.records += 1,
-                Err(StoreError::Conflict { .. }) => conflicts = true,
+                Err(StateError::Ledger(LedgerError::Conflict { .. })) => conflicts = true,
                 Err(error) => return Err(error.into()),
             }
         }

@@ -78,7 +78,10 @@ fn create(path: &Path) -> std::io::Result<()> {
         return Err(ErrorKind::AlreadyExists.into());
     }
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    std::fs::create_dir_all(folder)?;
+    // One that is there may be anybody's: the operator chose it. One that is made is the owner's alone.
+    if !folder.exists() {
+        portcullis_files::folder(folder)?;
+    }
     let mut name = path.file_name().ok_or(ErrorKind::InvalidInput)?.to_owned();
     name.push(format!(".new-{}", std::process::id()));
     let new = folder.join(name);
@@ -86,11 +89,7 @@ fn create(path: &Path) -> std::io::Result<()> {
     let mut line = Zeroizing::new(String::with_capacity(64));
     BASE64_STANDARD.encode_string(key.expose(), &mut line);
     line.push('\n');
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(&new)?;
+    let mut file = portcullis_files::create_new(&new)?;
     // A link fails where there is a file already, as O_EXCL does.
     let made =
         file.write_all(line.as_bytes()).and_then(|()| file.sync_all()).and_then(|()| std::fs::hard_link(&new, path));

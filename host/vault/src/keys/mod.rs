@@ -62,9 +62,13 @@ pub trait KeyProvider: Send + Sync {
     fn id(&self) -> String;
 
     /// Wraps a data key. `aad` says what it is for; unwrapping must fail with any other.
+    ///
+    /// What it gives is kept where others may write. A provider must authenticate what it unwraps, `aad` included: keys that
+    /// decide what this host trusts are wrapped too, and one that can be made without the master key, or moved from one
+    /// `aad` to another, would be trusted. AES-GCM does, AES-CBC alone does not; a KMS calls `aad` its encryption context.
     async fn wrap(&self, key: &DataKey, aad: &[u8]) -> Result<Vec<u8>, KeyError>;
 
-    /// Unwraps one.
+    /// Unwraps one. [`KeyError::Unwrap`] unless exactly this was wrapped, by this master key and for this `aad`.
     async fn unwrap(&self, wrapped: &[u8], aad: &[u8]) -> Result<DataKey, KeyError>;
 }
 

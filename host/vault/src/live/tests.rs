@@ -287,6 +287,28 @@ async fn in_an_overlap_both_are_good() {
 }
 
 #[tokio::test]
+async fn while_both_clients_are_good_a_token_is_got_with_the_one_before_where_the_server_refuses_the_new_one() {
+    let refusal = || (401, r#"{"error":"invalid_client"}"#.to_owned());
+    let another = || oauth(Kind::OauthClientCredentials, &[("client-secret", "another-secret-of-the-client")]);
+    for (overlap, works) in [(Overlap::For(Duration::from_secs(600)), true), (Overlap::AtOnce, false)] {
+        let bench = Bench::new().await;
+        bench.add("access", client_credentials()).await;
+        bench.rotate("access", another(), overlap).await;
+        bench.server.answers.lock().unwrap().push_back(refusal());
+        let ready = bench.ready("access").await;
+        assert_eq!(ready.is_ok(), works, "{ready:?}");
+        assert_eq!(bench.server.asked.load(Ordering::SeqCst), if works { 2 } else { 1 });
+    }
+    // When the time of the one before is over, it is not tried any more.
+    let bench = Bench::new().await;
+    bench.add("access", client_credentials()).await;
+    bench.rotate("access", another(), Overlap::For(Duration::from_secs(600))).await;
+    bench.host.clock.pass(Duration::from_secs(601));
+    bench.server.answers.lock().unwrap().push_back(refusal());
+    assert!(bench.ready("access").await.is_err());
+}
+
+#[tokio::test]
 async fn a_revoked_credential_ends_what_is_on_its_way_and_is_not_used_again() {
     let mut bench = Bench::new().await;
     bench.add("access", client_credentials()).await;

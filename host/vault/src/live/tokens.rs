@@ -183,7 +183,16 @@ impl IntegrationVault {
         let sender = self.client().ok_or_else(unable)?;
         let (held, now) = (self.held(slot), self.now());
         let current = held.as_ref().map(|held| &*held.token);
-        match token::obtain(&*sender, &slot.name, client, current, now).await {
+        let mut obtained = token::obtain(&*sender, &slot.name, client, current, now).await;
+        // While both are good, the server may not know the new secret or key yet.
+        if let Err(error) = &obtained
+            && error.is_of_client()
+            && let Some(before) = self.client_before(slot, now)
+            && let Ok(token) = token::obtain(&*sender, &slot.name, &before, current, now).await
+        {
+            obtained = Ok(token);
+        }
+        match obtained {
             Ok(token) => Ok(self.keep(slot, held.as_deref(), token).await?.token.clone()),
             Err(error) => {
                 // The server may know more secrets than those of this request: the tokens before, say.
@@ -191,6 +200,15 @@ impl IntegrationVault {
                 self.failed(slot, &error).await;
                 Err(error)
             }
+        }
+    }
+
+    /// What tokens were got with before the credential was rotated, while that is still good.
+    fn client_before(&self, slot: &Slot, now: Timestamp) -> Option<Arc<OAuthClient>> {
+        let declared = self.declared();
+        match slot.opened(&declared).ok()?.contents(now).nth(1)? {
+            Content::Tokens(client) => Some(client.clone()),
+            Content::Fixed(_) => None,
         }
     }
 

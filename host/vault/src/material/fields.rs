@@ -33,6 +33,13 @@ const RESOURCE: Field = shown("resource", false, "`resource` of the token reques
 const PARAMETERS: Field = shown("parameters", false, "more of the token request: `name=value&name=value`");
 const AUTHORIZE_PARAMETERS: Field =
     shown("authorize-parameters", false, "more of the authorization request: `access_type=offline`");
+const TOKEN_TYPE: Field = shown(
+    "token-type",
+    false,
+    "what the server calls its bearer tokens, such as `Application Access Token`; else Bearer",
+);
+const GRANT_TYPE: Field =
+    shown("grant-type", false, "another name of the grant, such as `account_credentials`; else client_credentials");
 const SUBJECT: Field = shown("subject", false, "`sub`: in whose name; else the issuer's own");
 const LIFETIME: Field = shown("lifetime", false, "seconds that the assertion is valid, 30 to 3600; else 240");
 
@@ -58,6 +65,8 @@ const CLIENT_CREDENTIALS: &[Field] = &[
     SCOPE,
     AUDIENCE,
     RESOURCE,
+    TOKEN_TYPE,
+    GRANT_TYPE,
     PARAMETERS,
 ];
 const REFRESH_TOKEN: &[Field] = &[
@@ -73,6 +82,7 @@ const REFRESH_TOKEN: &[Field] = &[
     REVOKE_URL,
     METADATA_URL,
     RESOURCE,
+    TOKEN_TYPE,
     PARAMETERS,
 ];
 const AUTHORIZATION_CODE: &[Field] = &[
@@ -90,6 +100,7 @@ const AUTHORIZATION_CODE: &[Field] = &[
     SCOPE,
     AUDIENCE,
     RESOURCE,
+    TOKEN_TYPE,
     PARAMETERS,
     AUTHORIZE_PARAMETERS,
 ];
@@ -109,6 +120,7 @@ const JWT_BEARER: &[Field] = &[
     METADATA_URL,
     SCOPE,
     RESOURCE,
+    TOKEN_TYPE,
     PARAMETERS,
 ];
 const GOOGLE: &[Field] = &[
@@ -135,6 +147,7 @@ const SMART: &[Field] = &[
     ASSERTION_AUDIENCE,
     SCOPE,
     RESOURCE,
+    TOKEN_TYPE,
     PARAMETERS,
 ];
 

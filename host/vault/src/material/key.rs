@@ -2,12 +2,9 @@
 //!
 //! PEM and PKCS #8 are read here and not by the JWT library, whose reader leaves copies of the key in memory.
 
-use base64::{Engine, prelude::BASE64_STANDARD};
-use jsonwebtoken::{Algorithm, EncodingKey, crypto};
-use zeroize::Zeroizing;
-
 use super::MaterialError;
-use crate::secret::Secret;
+use crate::{pem, secret::Secret};
+use jsonwebtoken::{Algorithm, EncodingKey, crypto};
 
 /// A private key, with how it signs and what it is called.
 #[derive(Debug)]
@@ -118,7 +115,7 @@ fn read(pem: &[u8]) -> Result<(Sort, EncodingKey), String> {
         "CERTIFICATE" => return Err("it is a certificate; the private key is needed".to_owned()),
         _ => return Err("it is something else than a key; `-----BEGIN PRIVATE KEY-----` is needed".to_owned()),
     }
-    let der = decode(body).ok_or("its base64 is damaged")?;
+    let der = pem::decode(body)?;
     if label == "RSA PRIVATE KEY" {
         return Ok((Sort::Rsa, EncodingKey::from_rsa_der(&der)));
     }
@@ -137,15 +134,6 @@ fn block(text: &str) -> Option<(&str, &str)> {
     let (label, rest) = rest.split_once("-----")?;
     let (body, end) = rest.split_once("-----END ")?;
     end.starts_with(label).then_some((label, body))
-}
-
-fn decode(body: &str) -> Option<Zeroizing<Vec<u8>>> {
-    let mut text = Zeroizing::new(Vec::with_capacity(body.len()));
-    text.extend(body.bytes().filter(|byte| !byte.is_ascii_whitespace()));
-    let mut der = Zeroizing::new(vec![0; text.len()]);
-    let length = BASE64_STANDARD.decode_slice(text.as_slice(), &mut der).ok()?;
-    der.truncate(length);
-    Some(der)
 }
 
 /// What is in a PKCS #8 document (RFC 5958): the sort of key, and the key.

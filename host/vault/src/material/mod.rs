@@ -7,12 +7,14 @@
 //! | `oauth.rs` | the kinds that get tokens, taken apart |
 //! | `google.rs` | the key file of a Google service account |
 //! | `key.rs` | keys that sign JWTs |
+//! | `pasted.rs` | what was pasted with a secret that the host writes itself |
 
 mod expiry;
 mod fields;
 mod google;
 mod key;
 mod oauth;
+mod pasted;
 mod reader;
 
 #[cfg(test)]
@@ -24,11 +26,12 @@ use jiff::Timestamp;
 use portcullis_gate::{OAuth, Scheme};
 use serde::{Deserialize, Serialize};
 
+pub(crate) use self::pasted::judge_pasted;
 use self::reader::Reader;
 pub(crate) use self::{
     key::JwtKey,
     oauth::{Assertion, Authentication, Grant, OAuthClient},
-    reader::{authorize_url, url},
+    reader::{url, url_with_query},
 };
 use crate::{
     client::Purpose,

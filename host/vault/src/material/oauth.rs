@@ -31,6 +31,10 @@ pub(crate) struct OAuthClient {
     pub(crate) id: Option<String>,
     pub(crate) authentication: Authentication,
     pub(crate) grant: Grant,
+    /// Another name for the grant of client credentials.
+    pub(crate) grant_type: Option<String>,
+    /// What the server calls its bearer tokens, where that is not `Bearer`.
+    pub(crate) token_type: Option<String>,
     pub(crate) scopes: Vec<String>,
     pub(crate) endpoints: Endpoints,
     /// Further parameters of token requests.
@@ -116,6 +120,8 @@ impl OAuthClient {
             id: read.text("client-id")?.map(str::to_owned),
             authentication: Authentication::None,
             grant: Grant::ClientCredentials,
+            grant_type: read.grant_type()?,
+            token_type: read.text("token-type")?.map(str::to_owned),
             scopes: read.scopes()?.unwrap_or_else(|| oauth.scopes.clone()),
             endpoints,
             parameters,

@@ -99,9 +99,13 @@ impl<'a> Reader<'a> {
 
     pub(super) fn url(&self, field: &'static str) -> Result<Option<String>, MaterialError> {
         let Some(text) = self.text(field)? else { return Ok(None) };
-        let problem = "it is an absolute URL, https://HOST/PATH, without user, query and fragment";
-        let fits = if field == "authorize-url" { authorize_url(text) } else { url(text) };
-        fits.map(Some).ok_or_else(|| self.wrong(field, problem))
+        let may_have_query = matches!(field, "authorize-url" | "token-url");
+        let (fits, without) = match may_have_query {
+            true => (url_with_query(text), "user and fragment"),
+            false => (url(text), "user, query and fragment"),
+        };
+        let problem = format!("it is an absolute URL, https://HOST/PATH, without {without}");
+        fits.map(Some).ok_or_else(|| self.wrong(field, &problem))
     }
 
     /// Scopes (RFC 6749, section 3.3).
@@ -113,6 +117,19 @@ impl<'a> Reader<'a> {
             return Err(self.wrong("scope", &problem));
         }
         Ok(Some(scopes))
+    }
+
+    /// Another name for the grant of client credentials. Grants that take something else are kinds of their own.
+    pub(super) fn grant_type(&self) -> Result<Option<String>, MaterialError> {
+        let Some(text) = self.text("grant-type")? else { return Ok(None) };
+        let own = ["authorization_code", "refresh_token", "password", "implicit"];
+        let fits =
+            text.len() <= 128 && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.:".contains(&byte));
+        if !fits || own.contains(&text) || text.starts_with("urn:ietf:params:oauth:grant-type:") {
+            let problem = "it is a name of letters, digits and `_-.:` for a grant that takes the client's secret alone";
+            return Err(self.wrong("grant-type", problem));
+        }
+        Ok(Some(text.to_owned()))
     }
 
     /// Further parameters of a request, as in a form.
@@ -146,8 +163,9 @@ pub(crate) fn url(text: &str) -> Option<String> {
     fits.then(|| text.to_owned())
 }
 
-/// The same of the URL that a browser is sent to, which may have a query (RFC 6749, section 3.1). It is no route.
-pub(crate) fn authorize_url(text: &str) -> Option<String> {
+/// The same of the URL that a browser is sent to, and of the token endpoint: both may have a query, which is kept as it is
+/// (RFC 6749, sections 3.1 and 3.2).
+pub(crate) fn url_with_query(text: &str) -> Option<String> {
     let plain = text.split_once('?').map_or(text, |(plain, _)| plain);
     url(plain).filter(|_| !text.contains('#')).map(|_| text.to_owned())
 }

@@ -20,13 +20,13 @@ use super::{
 };
 use crate::{outgoing::Outgoing, secret::Secret, usable::Usable};
 
-/// Signs the request.
+/// Signs the request, and gives the signature.
 pub(super) fn attach(
     scheme: &HmacScheme,
     usable: &Usable,
     now: Timestamp,
     outgoing: &mut Outgoing,
-) -> Result<(), Problem> {
+) -> Result<Secret, Problem> {
     let (id, secret) = match usable {
         Usable::Secret(secret) => (None, secret),
         Usable::KeyPair(pair) => (Some(pair.id.as_str()), &pair.secret),
@@ -47,11 +47,13 @@ pub(super) fn attach(
     }
     let mut context = hmac::Context::with_key(&key(scheme.algorithm, secret));
     message.render(&facts, Some(outgoing), &mut |bytes| context.update(bytes))?;
-    facts.signature = Some(encode(scheme.encoding, context.sign().as_ref()));
+    let signature = encode(scheme.encoding, context.sign().as_ref());
+    let made = Secret::stored(signature.as_bytes());
+    facts.signature = Some(signature);
     for (name, template) in fields.iter().filter(|(_, template)| template.is_signed()) {
         write_field(name, template, &facts, outgoing)?;
     }
-    Ok(())
+    Ok(made)
 }
 
 /// Writes a field, in place of what was there.

@@ -52,7 +52,14 @@ pub(crate) fn signs(scheme: &Scheme) -> bool {
 }
 
 /// Puts what a slot holds on a request.
-pub(crate) fn attach(slot: &OpenSlot, live: &Live, now: Timestamp, outgoing: &mut Outgoing) -> Result<(), VaultError> {
+///
+/// Gives the signature that was made with it, where its scheme makes one: it is looked for in answers like a secret.
+pub(crate) fn attach(
+    slot: &OpenSlot,
+    live: &Live,
+    now: Timestamp,
+    outgoing: &mut Outgoing,
+) -> Result<Option<Secret>, VaultError> {
     put(slot, live, now, outgoing).map_err(|problem| VaultError::Unfit {
         slot: slot.name.clone(),
         scheme: slot.scheme.as_str(),
@@ -60,7 +67,20 @@ pub(crate) fn attach(slot: &OpenSlot, live: &Live, now: Timestamp, outgoing: &mu
     })
 }
 
-fn put(slot: &OpenSlot, live: &Live, now: Timestamp, outgoing: &mut Outgoing) -> Result<(), Problem> {
+/// Whether what slots hold could be written into the body of this request. Asks for no secret.
+pub fn body_fits(slots: &[OpenSlot], outgoing: &mut Outgoing) -> Result<(), VaultError> {
+    for slot in slots {
+        let Scheme::Body { name } = &slot.scheme else { continue };
+        body::try_attach(name, outgoing).map_err(|problem| VaultError::Unfit {
+            slot: slot.name.clone(),
+            scheme: slot.scheme.as_str(),
+            problem: problem.into_owned(),
+        })?;
+    }
+    Ok(())
+}
+
+fn put(slot: &OpenSlot, live: &Live, now: Timestamp, outgoing: &mut Outgoing) -> Result<Option<Secret>, Problem> {
     let usable = &live.usable;
     match &slot.scheme {
         Scheme::Bearer | Scheme::Basic | Scheme::Header { .. } => {
@@ -68,26 +88,28 @@ fn put(slot: &OpenSlot, live: &Live, now: Timestamp, outgoing: &mut Outgoing) ->
                 && field.scheme == slot.scheme
             {
                 outgoing.headers.insert(field.name.clone(), field.value.clone());
-                return Ok(());
+                return Ok(None);
             }
             let (name, value) = field(&slot.scheme, secret(usable)?)?;
             outgoing.headers.insert(name.clone(), value.clone());
             // Another request may have been first: what it made is the same.
             let _ = live.field.set(Field { scheme: slot.scheme.clone(), name, value });
-            Ok(())
         }
-        Scheme::Cookie { name } => cookie::attach(name, secret(usable)?, &mut outgoing.headers),
-        Scheme::Query { name } => query::attach(name, secret(usable)?, &mut outgoing.url),
-        Scheme::Path { prefix, .. } => path::attach(slot.segment, prefix, secret(usable)?, &mut outgoing.url),
-        Scheme::Body { name } => body::attach(name, secret(usable)?, outgoing),
-        Scheme::Sigv4 { service, region } => sigv4::attach(service, region, usable, now, outgoing),
-        Scheme::Hmac(scheme) => hmac::attach(scheme, usable, now, outgoing),
+        Scheme::Cookie { name } => cookie::attach(name, secret(usable)?, &mut outgoing.headers)?,
+        Scheme::Query { name } => query::attach(name, secret(usable)?, &mut outgoing.url)?,
+        Scheme::Path { prefix, .. } => path::attach(slot.segment, prefix, secret(usable)?, &mut outgoing.url)?,
+        Scheme::Body { name } => body::attach(name, secret(usable)?, outgoing)?,
+        Scheme::Sigv4 { service, region } => {
+            return sigv4::attach(service, region, usable, now, outgoing).map(Some);
+        }
+        Scheme::Hmac(scheme) => return hmac::attach(scheme, usable, now, outgoing).map(Some),
         Scheme::ClientCertificate => match usable {
-            Usable::Certificate(_) => Ok(()),
-            _ => Err("give a credential of kind client-certificate".into()),
+            Usable::Certificate(_) => {}
+            _ => return Err("give a credential of kind client-certificate".into()),
         },
-        Scheme::SigningKey => Err("a signing key is never sent".into()),
+        Scheme::SigningKey => return Err("a signing key is never sent".into()),
     }
+    Ok(None)
 }
 
 /// The header field of a scheme that writes the same one on each request.

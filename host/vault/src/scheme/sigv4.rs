@@ -54,14 +54,14 @@ impl Rules {
     }
 }
 
-/// Signs the request.
+/// Signs the request, and gives the signature.
 pub(super) fn attach(
     service: &str,
     region: &str,
     usable: &Usable,
     now: Timestamp,
     outgoing: &mut Outgoing,
-) -> Result<(), Problem> {
+) -> Result<Secret, Problem> {
     attach_by(Rules::of(service), (service, region), usable, now, outgoing)
 }
 
@@ -72,7 +72,7 @@ pub(super) fn attach_by(
     usable: &Usable,
     now: Timestamp,
     outgoing: &mut Outgoing,
-) -> Result<(), Problem> {
+) -> Result<Secret, Problem> {
     let Usable::KeyPair(pair) = usable else {
         return Err(
             "give a credential of kind key-pair: `id` is the access key id, `secret` the secret access key".into()
@@ -120,12 +120,12 @@ pub(super) fn attach_by(
         sign(request, &params)
     });
     // The library's own words may hold a part of the request.
-    let (made, _) = made.map_err(|_| "its URL or a header field is not one that can be signed")?.into_parts();
+    let (made, signature) = made.map_err(|_| "its URL or a header field is not one that can be signed")?.into_parts();
     for (name, value) in made.headers() {
         let name = http::HeaderName::from_bytes(name.as_bytes()).map_err(|_| "the signature has an odd field")?;
         outgoing.headers.insert(name, header::value(&[value.as_bytes()])?);
     }
-    Ok(())
+    Ok(Secret::stored(signature.as_bytes()))
 }
 
 fn text(secret: &Secret) -> Result<&str, Problem> {

@@ -27,6 +27,10 @@
 //! **Short secrets.** Four bytes are enough to be looked for ([`MIN_PATTERN`]). Below eight bytes
 //! ([`CASE_MATTERS_BELOW`]) only the exact case counts, as the text would otherwise hold them by chance; of random bytes,
 //! one gigabyte in about four holds a given secret of four. The shorter the shortest secret, the more runs are decoded.
+//! A secret that can be guessed (`strength.rs`) is found as a whole word only: `123456`, and not within `91234567`.
+//!
+//! **What a guest sends** is searched by the same scrubber before it leaves ([`Scrubber::finds_in`]). Were it not, an
+//! upstream that echoes would answer guesses: the guess that comes back replaced is the right one.
 //!
 //! **Memory.** The patterns are wiped when the scrubber is dropped. The search library keeps its own copy of four bytes
 //! of each, which is not. Views are what an upstream sent, and are not wiped either.
@@ -50,6 +54,8 @@ mod tests;
 
 use std::fmt::{self, Display};
 
+use zeroize::Zeroizing;
+
 use self::{search::Search, views::Views};
 use crate::secret::Secret;
 
@@ -63,8 +69,8 @@ const CASE_MATTERS_BELOW: usize = 8;
 pub struct Scrubber {
     /// None where there is nothing to find.
     views: Option<Views>,
-    /// By number of the secret: what it is replaced by.
-    replacements: Vec<String>,
+    /// By number of the secret: its slot, and what it is replaced by.
+    replacements: Vec<(String, String)>,
 }
 
 /// What is left of a text after scrubbing.
@@ -95,7 +101,7 @@ impl Scrubber {
         let mut replacements = Vec::new();
         for (slot, secret) in secrets {
             patterns::add(&mut patterns, secret, replacements.len());
-            replacements.push(format!("[redacted:{slot}]"));
+            replacements.push((slot.to_string(), format!("[redacted:{slot}]")));
         }
         Self { views: Search::new(patterns).map(Views::new), replacements }
     }
@@ -116,13 +122,34 @@ impl Scrubber {
             if found == 0 || hit.start >= done {
                 out.extend_from_slice(bytes.get(done..hit.start).unwrap_or_default());
                 let replacement = self.replacements.get(hit.secret);
-                out.extend_from_slice(replacement.map_or(&b"[redacted]"[..], |text| text.as_bytes()));
+                out.extend_from_slice(replacement.map_or(&b"[redacted]"[..], |(_, text)| text.as_bytes()));
                 found += 1;
             }
             done = done.max(hit.end);
         }
         out.extend_from_slice(bytes.get(done..).unwrap_or_default());
         Some(Scrubbed { bytes: out, found })
+    }
+}
+
+impl Scrubber {
+    /// The slot of a secret that this text holds, or would hold once somebody changed its case: servers write the names of
+    /// header fields in lower case, and CGI in upper case. None if it holds none.
+    pub fn finds_in(&self, text: &[u8]) -> Option<&str> {
+        let views = self.views.as_ref()?;
+        let slot = |hits: Vec<Hit>| {
+            let secret = hits.first()?.secret;
+            Some(self.replacements.get(secret).map_or("", |(slot, _)| slot.as_str()))
+        };
+        slot(views.find(text)).or_else(|| {
+            let cased = |cased: fn(&u8) -> u8, differs: fn(&u8) -> bool| {
+                let other =
+                    text.iter().any(differs).then(|| Zeroizing::new(text.iter().map(cased).collect::<Vec<u8>>()));
+                other.and_then(|other| slot(views.find(&other)))
+            };
+            cased(u8::to_ascii_lowercase, u8::is_ascii_uppercase)
+                .or_else(|| cased(u8::to_ascii_uppercase, u8::is_ascii_lowercase))
+        })
     }
 }
 

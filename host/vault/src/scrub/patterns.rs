@@ -10,6 +10,7 @@ use super::{
     characters::{backslash, percent, reference},
     escapes::decoded,
 };
+use crate::strength::is_weak;
 
 /// Most forms of a secret that looks escaped itself.
 const MOST_FORMS: usize = 24;
@@ -19,6 +20,8 @@ pub(super) struct Pattern {
     pub(super) bytes: Zeroizing<Vec<u8>>,
     /// Which secret it stands for.
     pub(super) secret: usize,
+    /// It can be guessed, so only a whole word is it.
+    pub(super) whole: bool,
 }
 
 /// Adds the patterns of one secret. What an earlier one has already stays that one's.
@@ -26,7 +29,8 @@ pub(super) fn add(patterns: &mut Vec<Pattern>, secret: &[u8], number: usize) {
     for bytes in halves(secret).into_iter().flat_map(forms) {
         let known = patterns.iter().any(|pattern| pattern.bytes == bytes);
         if bytes.len() >= MIN_PATTERN && !known {
-            patterns.push(Pattern { bytes, secret: number });
+            let whole = is_weak(&bytes);
+            patterns.push(Pattern { bytes, secret: number, whole });
         }
     }
 }
@@ -35,7 +39,8 @@ pub(super) fn add(patterns: &mut Vec<Pattern>, secret: &[u8], number: usize) {
 /// (`API-KEY:x`), and the user is what is secret.
 const REAL_PASSWORD: usize = 8;
 
-/// The secret; and of `user:password` the password alone, and where that is short or empty, the user.
+/// The secret; and of `user:password` the password alone, and where that is short or empty, the user, unless that is a name
+/// such as `admin`, which texts hold by chance.
 fn halves(secret: &[u8]) -> Vec<&[u8]> {
     let mut all = vec![secret];
     if let Some(colon) = secret.iter().position(|b| *b == b':') {
@@ -44,7 +49,7 @@ fn halves(secret: &[u8]) -> Vec<&[u8]> {
         if !password.is_empty() {
             all.push(password);
         }
-        if password.len() < REAL_PASSWORD {
+        if password.len() < REAL_PASSWORD && !is_weak(user) {
             all.push(user);
         }
     }

@@ -82,7 +82,8 @@ impl Search {
                 let Some(pattern) = self.patterns.get(*pattern) else { continue };
                 let Some(start) = at.checked_sub(*offset) else { continue };
                 let end = start + pattern.bytes.len();
-                if text.get(start..end).is_some_and(|there| same(there, &pattern.bytes)) {
+                let there = |there: &[u8]| same(there, &pattern.bytes) && (!pattern.whole || is_word(text, start, end));
+                if text.get(start..end).is_some_and(there) {
                     hits.push(Hit { start, end, secret: pattern.secret });
                 }
             }
@@ -104,6 +105,12 @@ impl Finder {
 
 fn same(there: &[u8], pattern: &[u8]) -> bool {
     there == pattern || (pattern.len() >= CASE_MATTERS_BELOW && there.eq_ignore_ascii_case(pattern))
+}
+
+/// Whether no letter or digit touches what stands there.
+fn is_word(text: &[u8], start: usize, end: usize) -> bool {
+    let touches = |at: Option<usize>| at.and_then(|at| text.get(at)).is_some_and(u8::is_ascii_alphanumeric);
+    !touches(start.checked_sub(1)) && !touches(Some(end))
 }
 
 /// The four bytes of a pattern that other texts are least likely to hold, and their offset.

@@ -1,5 +1,6 @@
 //! What an authorization server's answer says (RFC 6749, sections 5.1 and 5.2), and what servers make of that: numbers as
-//! text, errors with status 200 (Slack, GitHub), a token that is called `token` (GitHub).
+//! text, errors with status 200 (Slack, GitHub), a token that is called `token` (GitHub), a life of 0 seconds that means
+//! none is named (Mailchimp), names of their own for bearer tokens (eBay, Apigee), a byte order mark.
 
 use std::{collections::BTreeMap, fmt};
 
@@ -11,7 +12,7 @@ use serde::{
 use zeroize::Zeroizing;
 
 use super::{
-    error::TokenError,
+    error::{MAX_CODE, TokenError, shown},
     member::{Hidden, Plain, Whole},
 };
 use crate::{client::TokenResponse, scrub::Scrubber, secret::Secret, usable::Token};
@@ -39,10 +40,19 @@ struct Members {
     values: BTreeMap<String, String>,
 }
 
-/// Reads an answer to a request that held what `scrubber` finds. `values` are the names of what the adapter may read.
+/// What an answer to a client is held against.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Expected<'a> {
+    /// The names of what the adapter may read beside the token.
+    pub(super) values: &'a [String],
+    /// What the operator says that the server calls its bearer tokens.
+    pub(super) token_type: Option<&'a str>,
+}
+
+/// Reads an answer to a request that held what `scrubber` finds.
 pub(super) fn read(
     answer: &TokenResponse,
-    values: &[String],
+    expected: Expected<'_>,
     scrubber: &Scrubber,
     now: Timestamp,
 ) -> Result<Token, TokenError> {
@@ -51,7 +61,7 @@ pub(super) fn read(
         return Err(unreadable("it is larger than 1 MiB"));
     }
     let good = (200..300).contains(&answer.status);
-    let members = match parse(&answer.body, values) {
+    let members = match parse(&answer.body, expected.values) {
         Ok(members) => members,
         // A page of some proxy says nothing.
         Err(_) if !good => return Err(TokenError::refused(answer.status, "", None, scrubber)),
@@ -65,27 +75,19 @@ pub(super) fn read(
         let (description, error) = (description.as_deref(), error.as_deref().unwrap_or_default());
         return Err(TokenError::refused(answer.status, error, description, scrubber));
     }
-    token(members, now).map_err(unreadable)
+    token(members, expected, scrubber, now).map_err(|problem| unreadable(&problem))
 }
 
-fn token(members: Members, now: Timestamp) -> Result<Token, &'static str> {
+fn token(members: Members, expected: Expected<'_>, scrubber: &Scrubber, now: Timestamp) -> Result<Token, String> {
     let access = members.access.ok_or("it holds no `access_token`")?;
-    let access = Secret::new(access.to_vec()).map_err(|_| "its `access_token` cannot go on the wire")?;
+    let access =
+        Secret::new(access.to_vec()).map_err(|error| format!("its `access_token` cannot go on the wire: {error}"))?;
     let refresh = match members.refresh.filter(|refresh| !refresh.is_empty()) {
         None => None,
-        Some(refresh) => Some(Secret::new(refresh.to_vec()).map_err(|_| "its `refresh_token` cannot go on the wire")?),
-    };
-    if let Some(sort) = &members.token_type
-        && !sort.eq_ignore_ascii_case("bearer")
-        && !SLACK.contains(&sort.as_str())
-    {
-        return Err("its `token_type` is not bearer, and no other can be used");
-    }
-    let expires = match (members.expires_in, members.expires_at) {
-        (Some(seconds @ 0..=MAX_LIFE), _) => now.checked_add(SignedDuration::from_secs(seconds)).ok(),
-        (Some(..0), _) => return Err("its `expires_in` is negative"),
-        (_, Some(text)) => text.parse().or_else(|_| Timestamp::from_second(text.parse().unwrap_or(i64::MAX))).ok(),
-        _ => None,
+        Some(refresh) => Some(
+            Secret::new(refresh.to_vec())
+                .map_err(|error| format!("its `refresh_token` cannot go on the wire: {error}"))?,
+        ),
     };
     let secrets = [Some(&access), refresh.as_ref()];
     let echoes = |value: &String| {
@@ -94,22 +96,60 @@ fn token(members: Members, now: Timestamp) -> Result<Token, &'static str> {
             .flatten()
             .any(|secret| value.as_bytes().windows(secret.expose().len()).any(|w| w == secret.expose()))
     };
+    if let Some(sort) = &members.token_type
+        && !sort.eq_ignore_ascii_case("bearer")
+        && !SLACK.contains(&sort.as_str())
+        && !expected.token_type.is_some_and(|named| named.eq_ignore_ascii_case(sort))
+    {
+        let sort = if echoes(sort) { "the token".to_owned() } else { shown(sort, MAX_CODE, scrubber) };
+        return Err(format!(
+            "its `token_type` is `{sort}` and not bearer (RFC 6749, section 7.1); if the server means a bearer token by \
+             that, say so with the field `token-type={sort}` of the credential"
+        ));
+    }
+    let expires = match (members.expires_in, members.expires_at) {
+        (Some(seconds @ 1..=MAX_LIFE), _) => now.checked_add(SignedDuration::from_secs(seconds)).ok(),
+        // Given this moment, it is not over: those who write 0 or less mean that they name no end. A 401 tells.
+        (Some(..=0), _) => None,
+        (_, Some(text)) => text.parse().or_else(|_| Timestamp::from_second(text.parse().unwrap_or(i64::MAX))).ok(),
+        _ => None,
+    };
     if members.values.values().any(echoes) {
-        return Err("a value beside the token holds the token");
+        return Err("a value beside the token holds the token".to_owned());
+    }
+    if members.values.values().any(|value| scrubber.scrub(value.as_bytes()).is_some()) {
+        return Err("a value beside the token holds a secret of the request".to_owned());
     }
     Ok(Token { access, refresh, received: now, expires, values: members.values })
 }
 
 fn parse(body: &[u8], values: &[String]) -> Result<Members, &'static str> {
+    // RFC 8259, section 8.1: it may be ignored.
+    let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
     // The parser's own words may show what it read.
     let mut parser = serde_json::Deserializer::from_slice(body);
     let members = Object { values }.deserialize(&mut parser).map_err(|error| match error.classify() {
         serde_json::error::Category::Data if error.to_string().starts_with(TWICE) => "it says something twice",
         serde_json::error::Category::Data => "it is no JSON object, or a member is of the wrong type",
-        _ => "it is no JSON",
+        _ => what_it_is(body),
     })?;
     parser.end().map_err(|_| "something comes after its JSON")?;
     Ok(members)
+}
+
+/// What an answer is that is no JSON, as far as its beginning tells.
+fn what_it_is(body: &[u8]) -> &'static str {
+    let body = body.trim_ascii_start();
+    let begins = |text: &[u8]| body.get(..text.len()).is_some_and(|start| start.eq_ignore_ascii_case(text));
+    let is_form = [&b"access_token="[..], b"error=", b"token_type=", b"expires_in=", b"scope="].into_iter().any(begins);
+    match body.first() {
+        None => "it is empty",
+        Some(b'<') if begins(b"<!doctype html") || begins(b"<html") => "it is no JSON, but a page of HTML",
+        Some(b'<') => "it is no JSON, but XML or HTML",
+        _ if is_form => "it is no JSON, but a form (application/x-www-form-urlencoded), which is not read",
+        Some(b'{') => "its JSON is malformed",
+        Some(_) => "it is no JSON",
+    }
 }
 
 const TWICE: &str = "twice";

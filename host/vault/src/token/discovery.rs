@@ -82,7 +82,7 @@ pub(super) fn read(url: &str, body: &[u8]) -> Result<Metadata, TokenError> {
     for (name, endpoint) in endpoints {
         let Some(text) = endpoint else { continue };
         let fits = match name {
-            "authorization_endpoint" => material::authorize_url(text),
+            "authorization_endpoint" | "token_endpoint" => material::url_with_query(text),
             _ => material::url(text),
         };
         let endpoint = fits.and_then(|text| Url::parse(&text).ok());

@@ -7,7 +7,7 @@ use crate::{
 };
 
 /// Most of a server's code and of its description that is told, in characters.
-const MAX_CODE: usize = 64;
+pub(super) const MAX_CODE: usize = 64;
 const MAX_DESCRIPTION: usize = 300;
 /// Codes that say that it may end better later (RFC 6749, sections 4.1.2.1 and 5.2; RFC 8628; Slack).
 const LATER: [&str; 4] = ["temporarily_unavailable", "server_error", "slow_down", "ratelimited"];
@@ -84,6 +84,7 @@ impl TokenError {
                 Self::Refused { status, error: clean(error), description: description.map(clean) }
             }
             Self::Reconnect(why) => Self::Reconnect(clean(why)),
+            Self::Unreadable { status, problem } => Self::Unreadable { status, problem: clean(problem) },
             other => other,
         }
     }
@@ -95,6 +96,18 @@ impl TokenError {
             Self::Refused { status, error, .. } => later(*status) || LATER.contains(&error.as_str()),
             Self::Unreadable { status, .. } => later(*status),
             Self::Reconnect(_) | Self::Metadata(_) | Self::Request(_) | Self::Callback(_) => false,
+        }
+    }
+
+    /// Whether the server does not take the client, or what it proves itself with: while another secret of the client's is
+    /// still good, it is tried with that one.
+    pub(crate) fn is_of_client(&self) -> bool {
+        match self {
+            Self::Refused { status, error, .. } => {
+                *status == 401 || ["invalid_client", "unauthorized_client", "invalid_grant"].contains(&error.as_str())
+            }
+            Self::Reconnect(_) => true,
+            _ => false,
         }
     }
 

@@ -40,6 +40,14 @@ impl With<'_> {
     }
 }
 
+/// The grant's name in a request: where the operator gives another for client credentials (Zoom's `account_credentials`), that.
+pub(super) fn grant_type<'a>(client: &'a OAuthClient, with: &With<'a>) -> &'a str {
+    match (with, &client.grant_type) {
+        (With::ClientCredentials, Some(own)) => own.as_str(),
+        _ => with.grant_type(),
+    }
+}
+
 /// The request for a token.
 pub(super) fn request(
     slot: &str,
@@ -58,7 +66,7 @@ pub(super) fn request(
         draft.header(AUTHORIZATION, value)?;
         return Ok(draft.without_body(Method::POST, url));
     }
-    draft.field("grant_type", with.grant_type());
+    draft.field("grant_type", grant_type(client, with));
     let mut scopes = client.scopes.as_slice();
     match with {
         With::RefreshToken(token) => {

@@ -3,7 +3,8 @@
 use jiff::Timestamp;
 
 use super::{
-    answer, discovery,
+    answer::{self, Expected},
+    discovery,
     error::TokenError,
     grant::{self, With},
 };
@@ -71,14 +72,15 @@ pub(super) async fn exchange(
         None => {
             let missing = || TokenError::Metadata("it names no `token_endpoint`".to_owned());
             let metadata = discovery::metadata(sender, slot, client, now).await?.ok_or_else(missing)?;
-            discovery::fits(&metadata, client, with.grant_type())?;
+            discovery::fits(&metadata, client, grant::grant_type(client, with))?;
             metadata.token_endpoint.ok_or_else(missing)?
         }
     };
     let request = grant::request(slot, client, with, &url, now)?;
     let scrubber = request.scrubber.clone();
     let response = send(sender, request).await?;
-    answer::read(&response, &client.values, &scrubber, now)
+    let expected = Expected { values: &client.values, token_type: client.token_type.as_deref() };
+    answer::read(&response, expected, &scrubber, now)
 }
 
 pub(super) async fn send(sender: &dyn TokenClient, request: TokenRequest) -> Result<TokenResponse, TokenError> {

@@ -3,7 +3,8 @@
 use proc_macro2::TokenStream;
 use quote::quote;
 use syn::{
-    Attribute, Error, Expr, ExprLit, Ident, Lit, LitStr, Meta, Result, Token, Type, parenthesized,
+    Attribute, Error, Expr, ExprLit, GenericArgument, Ident, Lit, LitStr, Meta, PathArguments, Result, Token, Type,
+    parenthesized,
     parse::{ParseStream, Parser},
 };
 
@@ -20,6 +21,8 @@ pub(crate) struct Said {
     pub(crate) keywords: Vec<TokenStream>,
     /// The type whose schema it has instead of its own.
     pub(crate) with: Option<Type>,
+    /// `range` and `length`, where they are said.
+    bounds: Vec<Ident>,
     examples: Vec<String>,
     extended: Vec<TokenStream>,
 }
@@ -54,8 +57,54 @@ impl Said {
         Ok(said)
     }
 
+    /// Refuses what cannot be of a field of this type, as far as its name says: whoever reads the schema would be told of a bound
+    /// that bounds nothing.
+    pub(crate) fn fits(&self, ty: &Type) -> Result<()> {
+        if self.with.is_some() {
+            return Ok(());
+        }
+        let Some(name) = named(ty) else { return Ok(()) };
+        let instead = match name.to_string().as_str() {
+            "HashMap" => Some("`HashMap` asks for random numbers, which adapters have not; write `BTreeMap`"),
+            "HashSet" => Some("`HashSet` asks for random numbers, which adapters have not; write `BTreeSet`"),
+            "SystemTime" | "Instant" => Some(
+                "a moment has no JSON of its own, and adapters have no clock; write `String` with `#[schema(format = \"date-time\")]`",
+            ),
+            "Duration" => Some(
+                "a duration has no JSON of its own; write a number, and say in its name what it counts: `timeout_ms: u64`",
+            ),
+            _ => None,
+        };
+        if let Some(instead) = instead {
+            return Err(Error::new(name.span(), instead));
+        }
+        let is_text = ["String", "str", "char", "File"].iter().any(|text| name == text);
+        let is_number =
+            ["u8", "u16", "u32", "u64", "usize", "i8", "i16", "i32", "i64", "isize", "f32", "f64", "Number"]
+                .iter()
+                .any(|number| name == number);
+        for bound in &self.bounds {
+            if bound == "range" && (is_text || name == "bool") {
+                let message = format!(
+                    "`range` bounds numbers, and this is a `{name}`; a text's length is `length(min = 1, max = 5)`"
+                );
+                return Err(Error::new(bound.span(), message));
+            }
+            if bound == "length" && (is_number || name == "bool") {
+                let message = format!(
+                    "`length` is of texts and lists, and this is a `{name}`; a number's bounds are `range(min = 1, max = 5)`"
+                );
+                return Err(Error::new(bound.span(), message));
+            }
+        }
+        Ok(())
+    }
+
     fn item(&mut self, input: ParseStream) -> Result<()> {
         let name: Ident = input.parse().map_err(|error| Error::new(error.span(), KNOWN))?;
+        if name == "range" || name == "length" {
+            self.bounds.push(name.clone());
+        }
         match name.to_string().as_str() {
             "range" => self.bounds(input, |bound, input| {
                 let keyword = if bound == "min" { "minimum" } else { "maximum" };
@@ -135,6 +184,23 @@ impl Said {
     }
 }
 
+/// The name of a type, or of what is optional in it.
+fn named(ty: &Type) -> Option<&Ident> {
+    let Type::Path(path) = ty else {
+        let Type::Reference(reference) = ty else { return None };
+        return named(&reference.elem);
+    };
+    let last = path.path.segments.last()?;
+    if last.ident == "Option" || last.ident == "Box" {
+        let PathArguments::AngleBracketed(arguments) = &last.arguments else { return None };
+        return arguments.args.iter().find_map(|argument| match argument {
+            GenericArgument::Type(inner) => named(inner),
+            _ => None,
+        });
+    }
+    Some(&last.ident)
+}
+
 fn text(input: ParseStream) -> Result<LitStr> {
     input.parse::<Token![=]>()?;
     input.parse()
@@ -200,5 +266,30 @@ mod tests {
         assert!(refusal(parse_quote!(#[schema(range(least = 1))] a: A)).contains("the bounds are `min"));
         assert!(refusal(parse_quote!(#[schema(extend(a = 1))] a: A)).contains("a keyword's name is a text"));
         assert!(refusal(parse_quote!(#[schema(example = &1)] a: A)).contains("without the `&`"));
+    }
+
+    #[test]
+    fn what_cannot_be_of_a_type_is_answered_with_what_to_write() {
+        let refusal = |mut field: syn::Field| {
+            let said = Said::take(&mut field.attrs).unwrap();
+            said.fits(&field.ty).err().map(|error| error.to_string()).unwrap_or_default()
+        };
+        for (field, told) in [
+            (
+                parse_quote!(#[schema(range(min = 1))] a: Option<String>),
+                "a text's length is `length(min = 1, max = 5)`",
+            ),
+            (parse_quote!(#[schema(length(max = 9))] a: u32), "a number's bounds are `range(min = 1, max = 5)`"),
+            (parse_quote!(a: std::collections::HashMap<String, u8>), "write `BTreeMap`"),
+            (parse_quote!(a: Option<SystemTime>), "adapters have no clock"),
+            (parse_quote!(a: Duration), "timeout_ms"),
+            (parse_quote!(#[schema(range(min = 1))] a: u32), ""),
+            (parse_quote!(#[schema(range(min = 1))] a: Money), ""),
+            (parse_quote!(#[schema(length(min = 1))] a: Vec<u8>), ""),
+            (parse_quote!(#[schema(with = String)] a: SystemTime), ""),
+        ] {
+            let refusal = refusal(field);
+            assert!(refusal.contains(told) && refusal.is_empty() == told.is_empty(), "{told}: {refusal}");
+        }
     }
 }

@@ -137,6 +137,7 @@ fn content(fields: &mut Fields, around: &Around<'_>, transparent: bool) -> Resul
             continue;
         }
         serde.followed(said.with.is_some())?;
+        said.fits(&field.ty)?;
         if transparent || (!named && single) {
             let kind = said.with.as_ref().unwrap_or(&field.ty);
             only.get_or_insert((same(kind), said.keywords));

@@ -1,10 +1,10 @@
 //! The JSON of a schema while it is made: small functions, each of which exists once however many types there are.
 
-use serde_json::{Map, Value};
+use crate::{Map, Value};
 
 use super::{Keyword, Said};
 
-pub(super) type Object = Map<String, Value>;
+pub(super) type Object = Map;
 
 pub(super) const CHOICES: [&str; 3] = ["oneOf", "anyOf", "allOf"];
 
@@ -67,7 +67,7 @@ pub(super) fn merge(object: &mut Object, part: Object) {
                 push(object, "allOf", Value::Object(other));
             }
             (_, value) => {
-                object.entry(name).or_insert(value);
+                object.entry(name.to_owned()).or_insert(value);
             }
         }
     }
@@ -140,14 +140,16 @@ pub(super) fn put_text(object: &mut Object, name: &str, value: &str) {
 
 /// Adds to a list, which is made where there is none.
 pub(super) fn push(object: &mut Object, name: &str, value: Value) {
-    if let Value::Array(values) = object.entry(name).or_insert_with(|| Value::Array(Vec::new())) {
+    if let Value::Array(values) = object.entry(name.to_owned()).or_insert_with(|| Value::Array(Vec::new())) {
         values.push(value);
     }
 }
 
 /// Adds a property.
 pub(super) fn put_inside(object: &mut Object, name: &str, value: Value) {
-    if let Value::Object(properties) = object.entry("properties").or_insert_with(|| Value::Object(Object::new())) {
+    if let Value::Object(properties) =
+        object.entry("properties".to_owned()).or_insert_with(|| Value::Object(Object::new()))
+    {
         put(properties, name, value);
     }
 }

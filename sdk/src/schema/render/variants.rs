@@ -1,6 +1,6 @@
 //! Enums: one of several shapes, told apart in one of serde's four ways.
 
-use serde_json::Value;
+use crate::Value;
 
 use super::object::{CHOICES, Object, loosen_value, one_of, push, put, put_text, require, say, typed, whole};
 use super::{Kind, Rendering, Schema, Shape, Tag, Variant};

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Value, json};
+use crate::{Value, json};
 
 use super::{both, received, sent};
 use crate::model;

@@ -6,7 +6,7 @@ use std::{
     rc::Rc,
 };
 
-use serde_json::{Map, Value, json};
+use crate::{Map, Value, json};
 
 use super::{both, received, sent};
 use crate::{

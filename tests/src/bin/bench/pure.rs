@@ -128,6 +128,7 @@ fn decision(name: &'static str, routes: usize, origins: usize) -> Result<Figure,
         query: vec![Parameter::any("limit")],
         headers: Vec::new(),
         slots: Vec::new(),
+        links: Vec::new(),
         request: None,
         repeat: Repeat::Idempotent,
         response: "{}".to_owned(),
@@ -155,7 +156,7 @@ fn decision(name: &'static str, routes: usize, origins: usize) -> Result<Figure,
     let last = routes - 1;
     let url = RequestUrl::parse(&format!("{}?limit=3", url(last).replace("{id}", "cus_123")), 8192)?;
     let headers = [portcullis_gate::Header { name: "accept".to_owned(), value: b"application/json".to_vec() }];
-    let request = Request { method: Method::Get, url: &url, headers: &headers, body: false, slots: &[] };
+    let request = Request { method: Method::Get, url: &url, headers: &headers, body: false, slots: &[], written: &[] };
     match decide(&request, powers) {
         Decision::Allow(id) if powers.route(id).is_some_and(|route| route.id == format!("r{last}")) => {}
         other => return Err(format!("the gate said {other:?}").into()),

@@ -17,7 +17,11 @@ pub(crate) fn holds(condition: bool, otherwise: impl FnOnce() -> String) -> Chec
 
 /// The output of a call that must have one.
 pub(crate) fn done(outcome: &Outcome) -> Checked<&Value> {
-    outcome.result.as_ref().map_err(|error| Stop::Failed(format!("no output: {}", told(error, outcome))))
+    outcome
+        .result
+        .as_ref()
+        .map(portcullis_runtime::Json::value)
+        .map_err(|error| Stop::Failed(format!("no output: {}", told(error, outcome))))
 }
 
 /// The error of a call that must have failed with this code.

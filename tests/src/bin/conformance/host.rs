@@ -214,6 +214,7 @@ pub(crate) fn given(kind: CredentialKind, fields: &[(&str, &str)], secrets: &[(&
 
 fn token_route(slot: &str, method: Method, url: String) -> GrantedRoute {
     GrantedRoute {
+        links: Vec::new(),
         method,
         url,
         query: Vec::new(),

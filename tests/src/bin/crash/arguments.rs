@@ -1,5 +1,7 @@
 //! What is to be tried, how often, and in which form to tell.
 
+use std::path::PathBuf;
+
 use portcullis_store::EngineKind;
 
 /// The command line, read.
@@ -14,8 +16,11 @@ pub(crate) struct Arguments {
     pub(crate) damage: usize,
     pub(crate) seed: u64,
     pub(crate) engines: Vec<EngineKind>,
-    /// A file whose flushes the power-loss model does not count: with it, records must be lost, or the model is worth nothing.
-    pub(crate) deaf_to: Option<String>,
+    /// Files whose flushes the power-loss model does not count. Where that is an engine's alone, stores must be refused, and where
+    /// it is all that tells of commits, records must be lost: or the model is worth nothing.
+    pub(crate) deaf_to: Vec<String>,
+    /// A folder that a run kept: the cut in it is made and looked at again, and nothing else.
+    pub(crate) replay: Option<PathBuf>,
     /// Whether writers that are killed log what they submit as acknowledged at once: with it, records must be lost, too.
     pub(crate) acknowledge_early: bool,
     only: Option<Kind>,
@@ -40,7 +45,8 @@ impl Arguments {
             damage: 80,
             seed,
             engines: EngineKind::ALL.to_vec(),
-            deaf_to: None,
+            deaf_to: Vec::new(),
+            replay: None,
             acknowledge_early: false,
             only: None,
         };
@@ -67,7 +73,8 @@ impl Arguments {
             "--seed" => self.seed = value.parse().map_err(|_| "`--seed` takes a number".to_owned())?,
             "--engine" => self.engines = vec![value.parse()?],
             "--only" => self.only = Some(Kind::parse(value)?),
-            "--deaf-to" => self.deaf_to = Some(value.to_owned()),
+            "--deaf-to" => self.deaf_to.push(value.to_owned()),
+            "--replay" => self.replay = Some(PathBuf::from(value)),
             _ => return Err(format!("there is no `{argument}`")),
         }
         Ok(())
@@ -75,7 +82,7 @@ impl Arguments {
 
     /// Whether records are meant to be lost.
     pub(crate) fn meant_to_fail(&self) -> bool {
-        self.acknowledge_early || self.deaf_to.is_some()
+        self.acknowledge_early || !self.deaf_to.is_empty()
     }
 
     /// Whether this is to be tried.

@@ -29,6 +29,8 @@ const CHILD: &str = "--child";
 pub(crate) enum Task {
     /// Writes until it is killed, or so many records are acknowledged; then it ends in order.
     Write(Place, Writing),
+    /// Makes the engine's files anew from what is live in them.
+    Compact(Place),
     /// Compares store and log, and goes on writing a little. Prints a [`Verdict`].
     Check(Place),
     /// Writes while the disk is full or read-only. Prints a [`full::Told`].
@@ -102,6 +104,10 @@ pub(crate) fn run_if_asked() -> Option<ExitCode> {
 async fn run(task: Task) -> Result<String, String> {
     match task {
         Task::Write(place, writing) => write(&place, writing).await,
+        Task::Compact(place) => {
+            subject::compact(&place.folder, place.engine()?)?;
+            Ok(String::new())
+        }
         Task::Check(place) => Ok(serde_json::to_string(&check(&place).await?).map_err(told)?),
         Task::Full(place, trouble) => {
             Ok(serde_json::to_string(&full::in_trouble(&place, trouble).await?).map_err(told)?)

@@ -1,4 +1,4 @@
-//! Crash tests of store and ledger: `cargo xtask crash [--kills N] [--json]`.
+//! Crash tests of store and ledger: `cargo xtask crash [--kills N] [--json]`, `cargo xtask crash --replay FOLDER`.
 //!
 //! | file | what it does |
 //! | --- | --- |
@@ -11,6 +11,7 @@
 //! | `child.rs` | this program started again, to be killed or to break |
 //! | `kill.rs` | `kill -9` at random instants |
 //! | `recording.rs`, `trace.rs`, `model.rs`, `power.rs` | power cuts |
+//! | `replay.rs` | one of them, made again |
 //! | `full.rs` | a disk that is full or read-only |
 //! | `damage.rs` | files that are truncated or changed |
 //!
@@ -19,7 +20,7 @@
 //! lies about flushes, and file systems that show bytes that nobody wrote.
 //!
 //! The seed of a run is printed. What a child does when it is killed depends on timing too, so a seed repeats what was tried,
-//! not what came of it; images that went wrong are kept, and named.
+//! not what came of it. A power cut of which something bad came is kept with its trace, named, and can be made again.
 
 mod arguments;
 mod check;
@@ -34,6 +35,7 @@ mod model;
 mod power;
 mod random;
 mod recording;
+mod replay;
 mod report;
 mod subject;
 mod trace;
@@ -80,6 +82,10 @@ fn run(arguments: &Arguments) -> Result<Report, Box<dyn Error>> {
     let seed = arguments.seed;
     anstream::eprintln!("seed {seed}");
     let mut report = Report::new(arguments.json);
+    if let Some(kept) = &arguments.replay {
+        report.add("a power cut, made again", &replay::run(scratch, kept)?)?;
+        return Ok(report);
+    }
     let engines = arguments.engines.clone();
     for (kind, title) in [
         (Kind::Kill, "killed at random instants"),

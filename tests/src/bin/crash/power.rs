@@ -2,7 +2,9 @@
 //! left them (`model.rs`). Each must open, and have everything that was acknowledged before the cut.
 //!
 //! A trace goes through several lives of a writer: some end by themselves, some are killed in the middle, so that what one
-//! left in the page cache is lost in the next one's time. Some images are cut once more while they are being recovered.
+//! left in the page cache is lost in the next one's time. Some lives end while the store is being made, and some compact it. Some
+//! images are cut once more while they are being recovered. A cut of which something bad comes is kept with its trace
+//! (`replay.rs`).
 
 use std::{
     fs, io,
@@ -18,9 +20,10 @@ use crate::{
     child::{Ended, Place, Task, Writing, verdict, wait},
     files::{Scratch, copy},
     journal::{Log, mend},
-    model::{differences, image},
+    model::differences,
     random::Random,
     recording::Recorder,
+    replay::Cut,
     report::{self, Progress},
     trace::{Time, Trace},
 };
@@ -29,8 +32,10 @@ use crate::{
 const IMAGES_A_TRACE: usize = 20;
 /// Of a hundred images, how many are cut again while they are recovered.
 const CUT_AGAIN: usize = 25;
+/// About how many events it takes to make a store.
+const MAKING: usize = 90;
 /// How long a writer or a check may take.
-const WITHIN: Duration = Duration::from_secs(120);
+pub(crate) const WITHIN: Duration = Duration::from_secs(120);
 /// Most problems that are told.
 const TOLD: usize = 20;
 
@@ -41,6 +46,7 @@ pub(crate) struct PowerCuts {
     power_cuts: usize,
     /// Records that were acknowledged before the cuts.
     acknowledged: usize,
+    /// Those of them that are not there, in stores that opened as if whole.
     lost: usize,
     phantom: usize,
     unknown: usize,
@@ -68,19 +74,19 @@ impl report::Trial for PowerCuts {
 }
 
 /// What is recorded of one store, and where.
-struct Recording {
+pub(crate) struct Recording {
     /// The folder that is recorded; the store is in it.
-    root: PathBuf,
+    pub(crate) root: PathBuf,
     /// What was in it before.
-    before: PathBuf,
-    trace: PathBuf,
-    journal: PathBuf,
+    pub(crate) before: PathBuf,
+    pub(crate) trace: PathBuf,
+    pub(crate) journal: PathBuf,
     /// What the log said before.
-    log_before: Vec<u8>,
+    pub(crate) log_before: Vec<u8>,
 }
 
 impl Recording {
-    fn new(folder: &Path) -> io::Result<Self> {
+    pub(crate) fn new(folder: &Path) -> io::Result<Self> {
         let recording = Self {
             root: folder.join("root"),
             before: folder.join("before"),
@@ -93,7 +99,7 @@ impl Recording {
         Ok(recording)
     }
 
-    fn place(&self, engine: EngineKind, seed: u64) -> Place {
+    pub(crate) fn place(&self, engine: EngineKind, seed: u64) -> Place {
         Place { folder: self.root.join("store"), journal: self.journal.clone(), engine: engine.to_string(), seed }
     }
 
@@ -131,8 +137,8 @@ pub(crate) struct Cutter<'a> {
     scratch: &'a Path,
     engine: EngineKind,
     random: Random,
-    /// A file whose flushes do not count.
-    deaf_to: Option<&'a str>,
+    /// Files whose flushes do not count.
+    deaf_to: &'a [String],
     result: PowerCuts,
 }
 
@@ -142,7 +148,7 @@ impl<'a> Cutter<'a> {
         scratch: &'a Path,
         engine: EngineKind,
         seed: u64,
-        deaf_to: Option<&'a str>,
+        deaf_to: &'a [String],
     ) -> Self {
         let result = PowerCuts { engine: engine.to_string(), seed, ..PowerCuts::default() };
         Self { recorder, scratch, engine, random: Random::new(seed, 2), deaf_to, result }
@@ -167,11 +173,17 @@ impl<'a> Cutter<'a> {
         }
         recording.begin()?;
         let lives = self.random.between(1, 3);
-        for _ in 0..lives {
+        for life in 0..lives {
             let random = &mut self.random;
             let writing = Writing { callers: random.between(4, 32), records: random.between(20, 600), early: false };
-            let stop = random.percent(60).then(|| random.between(1, 900));
-            let task = Task::Write(recording.place(self.engine, random.next()), writing);
+            let stop = match random.below(100) {
+                0..=29 if life == 0 && lives > 1 => Some(random.between(1, MAKING)),
+                0..=59 => Some(random.between(1, 900)),
+                _ => None,
+            };
+            let place = recording.place(self.engine, random.next());
+            let compacts = life > 0 && random.percent(10) && place.folder.join("format").exists();
+            let task = if compacts { Task::Compact(place) } else { Task::Write(place, writing) };
             let ended = recording.live(self.recorder, &task, stop)?;
             let as_meant = match &ended {
                 Ended::Well(_) => true,
@@ -198,22 +210,18 @@ impl<'a> Cutter<'a> {
         }
     }
 
-    /// The store, and the log, as a cut leaves them.
-    fn cut(&mut self, recording: &Recording, trace: &Trace, folder: &Path) -> io::Result<Recording> {
-        let cut = self.instant(trace);
-        let left = Recording::new(folder)?;
-        image(trace, cut, self.deaf_to, &mut self.random, &left.root)?;
-        let mut log = recording.log_before.clone();
-        log.extend(trace.marks_until(cut));
-        fs::write(&left.journal, log)?;
-        mend(&left.journal)?;
-        Ok(left)
+    /// Somewhere in a trace, by numbers of its own.
+    fn cut(&mut self, trace: &Trace) -> Cut {
+        let at = self.instant(trace);
+        Cut { engine: self.engine.to_string(), at, seed: self.random.next(), deaf_to: self.deaf_to.to_vec() }
     }
 
     /// One image, and maybe another one while it is recovered. Whether all was well.
     fn image(&mut self, recording: &Recording, trace: &Trace) -> io::Result<bool> {
         let mut folder = Scratch::new(self.scratch, "cut")?;
-        let mut left = self.cut(recording, trace, &folder.path().join("1"))?;
+        let mut cut = self.cut(trace);
+        let mut left = cut.make(&recording.log_before, trace, &folder.path().join("1"))?;
+        let mut again = None;
         if self.random.percent(CUT_AGAIN) {
             left.begin()?;
             let task = Task::Check(left.place(self.engine, self.random.next()));
@@ -221,12 +229,15 @@ impl<'a> Cutter<'a> {
             left.live(self.recorder, &task, stop)?;
             let recovering = left.read()?;
             if recovering.events > 1 {
-                left = self.cut(&left, &recovering, &folder.path().join("2"))?;
+                cut = self.cut(&recovering);
+                let second = cut.make(&left.log_before, &recovering, &folder.path().join("2"))?;
+                again = Some((std::mem::replace(&mut left, second), recovering));
                 self.result.again += 1;
             }
         }
         self.result.power_cuts += 1;
-        let place = left.place(self.engine, self.random.next());
+        let seed = self.random.next();
+        let place = left.place(self.engine, seed);
         let good = match verdict(&place, WITHIN)? {
             Ok(verdict) => {
                 self.result.acknowledged += Log::read(&left.journal)?.acknowledged();
@@ -244,8 +255,11 @@ impl<'a> Cutter<'a> {
             }
         };
         if !good {
+            let (recording, trace) = again.as_ref().map_or((recording, trace), |(recording, trace)| (recording, trace));
+            cut.keep(recording, trace, seed, folder.path())?;
             folder.keep();
-            self.problem(format!("kept: {}", folder.path().display()));
+            let kept = folder.path().display();
+            self.problem(format!("kept: {kept}; look at it again: cargo xtask crash --replay {kept}"));
         }
         Ok(good)
     }
@@ -276,7 +290,7 @@ pub(crate) fn run(scratch: &Path, engine: EngineKind, arguments: &Arguments) -> 
     let (cuts, seed) = (arguments.power_loss, arguments.seed);
     let folder = Scratch::new(scratch, "recorder")?;
     match Recorder::build(folder.path())? {
-        Ok(recorder) => Cutter::new(&recorder, scratch, engine, seed, arguments.deaf_to.as_deref()).run(cuts),
+        Ok(recorder) => Cutter::new(&recorder, scratch, engine, seed, &arguments.deaf_to).run(cuts),
         Err(why) => {
             anstream::eprintln!("power loss skipped: {why}");
             Ok(PowerCuts { engine: engine.to_string(), seed, skipped: Some(why), ..PowerCuts::default() })

@@ -24,6 +24,12 @@ async fn open_store(folder: &Path, engine: EngineKind, floor_bytes: u64) -> Resu
     Embedded::open(folder, options).await.map(Arc::new).map_err(told)
 }
 
+/// Makes the engine's files anew from what is live in them.
+pub(crate) fn compact(folder: &Path, engine: EngineKind) -> Result<(), String> {
+    let options = Options { floor_bytes: 0, ..Options::default().engine(engine) };
+    portcullis_store::compact(folder, &options, &mut |_| {}).map(drop).map_err(told)
+}
+
 impl Subject {
     /// Counts and compares all that is in the store.
     pub(crate) async fn verify(&self) -> Result<(), String> {

@@ -108,8 +108,13 @@ struct Reader {
 impl Trace {
     /// Reads a trace of what happened below `root`. What was there before is in `before`, a copy of that folder.
     pub(crate) fn read(file: &Path, root: &Path, before: &Path) -> io::Result<Self> {
+        Self::read_of(file, &root.canonicalize()?, before)
+    }
+
+    /// The same, where the folder that was recorded may be gone: `root` is its whole path.
+    pub(crate) fn read_of(file: &Path, root: &Path, before: &Path) -> io::Result<Self> {
         let mut reader = Reader {
-            root: root.canonicalize()?,
+            root: root.to_owned(),
             trace: Self::default(),
             names: BTreeMap::new(),
             open: HashMap::new(),
@@ -136,8 +141,10 @@ impl Trace {
 
 impl Reader {
     fn there_before(&mut self, folder: &Path, node: Node) -> io::Result<()> {
-        for entry in fs::read_dir(folder)? {
-            let entry = entry?;
+        // In an order that is the folder's own nowhere: files are numbered by it, and images drawn in that order.
+        let mut entries = fs::read_dir(folder)?.collect::<io::Result<Vec<_>>>()?;
+        entries.sort_unstable_by_key(fs::DirEntry::file_name);
+        for entry in entries {
             let is_folder = entry.file_type()?.is_dir();
             let before = if is_folder { Vec::new() } else { fs::read(entry.path())? };
             let new = self.new_node(Inode { folder: is_folder, before, ..Inode::default() });

@@ -82,7 +82,7 @@ proptest! {
         entry.0.operation = Some(text.clone());
         entry.0.workspace = text.clone();
         entry.0.denial = Some(portcullis_gate::Denial {
-            allow_with: None, asked: text.clone(), granted: vec![], message: text.clone(), rule: text.clone(),
+            allow_request: None, allow_with: None, asked: text.clone(), granted: vec![], message: text.clone(), rule: text.clone(),
         });
         let stands = Line { seq: 0, text: serde_json::to_string(&entry.0).unwrap() };
         let told = line(&stands, &entry.0);

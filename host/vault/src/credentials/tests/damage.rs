@@ -158,12 +158,22 @@ async fn what_is_missing_and_was_not_removed_is_told_and_what_nobody_recorded_to
     credentials.remove(&id("key"), &ada()).await.unwrap();
     assert!(!credentials.load("acme", "mail").await.unwrap().contains_key("key"));
 
+    host.put(&place, &record).await;
+    assert!(matches!(wrong(&credentials).await.problem, ReadProblem::RolledBack { .. }));
+    let never = id("never");
+    let moved = crate::seal::Frame::read(&record).unwrap();
+    let mut header: serde_json::Value = serde_json::from_slice(moved.header).unwrap();
+    header["slot"] = "never".into();
+    let moved = crate::seal::frame(&serde_json::to_vec(&header).unwrap(), &[moved.sealed]);
+    host.put(&never.credential(), &moved).await;
+    assert_eq!(said(&host.open(1).await, "never").await.unwrap_err().problem, ReadProblem::Unrecorded);
+
     let elsewhere = Host::new().await;
     for (key, value) in host.everything().await.iter().filter(|(key, _)| b"CKM".contains(&key[0])) {
         elsewhere.put(key, value).await;
     }
-    elsewhere.put(&place, &record).await;
-    assert_eq!(said(&elsewhere.open(1).await, "key").await.unwrap_err().problem, ReadProblem::Unrecorded);
+    let error = elsewhere.open(1).await.load("acme", "mail").await.unwrap_err();
+    assert!(error.to_string().contains("adopt"), "{error}");
 }
 
 #[tokio::test]

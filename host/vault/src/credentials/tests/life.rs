@@ -233,13 +233,15 @@ async fn what_is_no_name_is_refused() {
         CredentialId::new("", "mail", "key"),
         CredentialId::new("acme", "ma\0il", "key"),
         CredentialId::new("acme", "mail", "k\ney"),
-        CredentialId::new("acme", "mail", "k".repeat(257)),
+        CredentialId::new("acme", "mail", "k".repeat(65)),
+        CredentialId::new("@key/state", "mail", "key"),
+        CredentialId::new("acme", "..", "key"),
+        CredentialId::new("acme", "mail", "../key"),
     ] {
         let added = credentials.add(&wrong, given(SECRET), NewOptions::by(&ada())).await;
         assert!(matches!(added, Err(CredentialError::Name { .. })), "{wrong}");
     }
-    let names = ["acme", "mail", "key"].map(|_| "é".repeat(64));
-    let [workspace, integration, slot] = names;
+    let [workspace, integration, slot] = [("é", 64), ("m", 64), ("k", 64)].map(|(letter, count)| letter.repeat(count));
     let long = CredentialId { workspace, integration, slot };
     credentials.add(&long, given(SECRET), NewOptions::by(&ada())).await.unwrap();
     assert_eq!(places::read(&long.generation(0)), Some((long.clone(), Some(0))));

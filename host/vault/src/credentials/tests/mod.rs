@@ -92,19 +92,19 @@ impl Host {
     }
 }
 
-pub(super) fn key(byte: u8) -> Arc<dyn KeyProvider> {
+pub(crate) fn key(byte: u8) -> Arc<dyn KeyProvider> {
     Arc::new(LocalKey::new(Zeroizing::new(vec![byte; 32])).unwrap())
 }
 
-pub(super) fn ada() -> Caller {
+pub(crate) fn ada() -> Caller {
     Caller::principal("user:ada")
 }
 
-pub(super) fn id(slot: &str) -> CredentialId {
+pub(crate) fn id(slot: &str) -> CredentialId {
     CredentialId::new("acme", "mail", slot)
 }
 
-pub(super) fn given(secret: &str) -> Given {
+pub(crate) fn given(secret: &str) -> Given {
     Given::secret(Secret::try_from(secret).unwrap())
 }
 

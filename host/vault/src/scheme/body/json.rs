@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+use portcullis_gate::is_read_as;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use zeroize::Zeroizing;
 
@@ -58,8 +59,8 @@ impl<'de> Visitor<'de> for Members<'_> {
         let mut object = Object { has_it: false, is_empty: true };
         while let Some(own) = map.next_key::<std::borrow::Cow<'de, str>>()? {
             object.is_empty = false;
-            // In any case: some servers read names without regard to it, and would take the guest's for the host's.
-            object.has_it |= own.eq_ignore_ascii_case(self.name);
+            // As some server reads it, which would take the guest's for the host's.
+            object.has_it |= is_read_as(self.name, own.bytes());
             map.next_value::<IgnoredAny>()?;
         }
         Ok(object)

@@ -11,6 +11,12 @@ use zeroize::Zeroizing;
 use super::Problem;
 use crate::{outgoing::Outgoing, secret::Secret};
 
+/// Whether a secret could be written into this body; the error says what stands in the way. Asks for no secret: sandbox mode
+/// refuses what live mode would.
+pub(crate) fn try_attach(name: &str, outgoing: &mut Outgoing) -> Result<(), Problem> {
+    attach(name, &Secret::stored(b"-"), outgoing)
+}
+
 /// Adds the member or field `name`.
 pub(super) fn attach(name: &str, secret: &Secret, outgoing: &mut Outgoing) -> Result<(), Problem> {
     let secret = std::str::from_utf8(secret.expose()).map_err(|_| "in a body it is UTF-8 text")?;

@@ -36,7 +36,18 @@ fn a_member_is_put_before_those_of_the_guest_whose_bytes_stay() {
 
 #[test]
 fn a_body_that_has_the_member_in_any_spelling_is_refused() {
-    for name in ["api_key", "\\u0061pi_key", "api\\u005Fkey", "API_KEY", "api_\\u006bey"] {
+    for name in [
+        "api_key[]",
+        "api.key",
+        " api_key",
+        "api_key\\u0000",
+        "\\uff41pi_key",
+        "api_key",
+        "\\u0061pi_key",
+        "api\\u005Fkey",
+        "API_KEY",
+        "api_\\u006bey",
+    ] {
         let error = json(&format!(r#"{{"a":1,"{name}":"mine"}}"#)).unwrap_err().to_string();
         assert!(error.contains("already") && !error.contains("mine"), "{error}");
     }
@@ -79,7 +90,18 @@ fn a_field_is_put_behind_those_of_the_form() {
         assert_eq!(sent(FORM, body, "s3&cret").unwrap(), made);
     }
     assert!(sent(FORM, Some("a=api_key&b=api_key=1"), "s3cret").is_ok(), "a value is no name");
-    for body in ["api_key=mine", "a=1&api%5Fkey=mine", "API_KEY", "a=1&%61pi_key"] {
+    for body in [
+        "api_key[]=mine",
+        "api.key=mine",
+        "+api_key=mine",
+        "a=1;api_key=mine",
+        "api%255Fkey=mine",
+        "api_key%00=mine",
+        "api_key=mine",
+        "a=1&api%5Fkey=mine",
+        "API_KEY",
+        "a=1&%61pi_key",
+    ] {
         let error = sent(FORM, Some(body), "s3cret").unwrap_err().to_string();
         assert!(error.contains("already") && !error.contains("mine"), "{error}");
     }

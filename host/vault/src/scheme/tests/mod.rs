@@ -40,7 +40,7 @@ fn get(url: &str) -> Outgoing {
 
 fn attach(scheme: Scheme, segment: Option<usize>, usable: Usable, outgoing: &mut Outgoing) -> Result<(), VaultError> {
     let slot = OpenSlot { name: "key".into(), scheme, segment };
-    super::attach(&slot, &Live::new(usable), Timestamp::from_second(1_440_938_160).unwrap(), outgoing)
+    super::attach(&slot, &Live::new(usable), Timestamp::from_second(1_440_938_160).unwrap(), outgoing).map(drop)
 }
 
 fn secret(text: &str) -> Usable {

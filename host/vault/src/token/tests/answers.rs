@@ -1,19 +1,30 @@
 use jiff::ToSpan;
 use proptest::{prelude::*, test_runner::Config};
 
-use super::super::{answer, error::TokenError, life::Freshness};
+use super::super::{
+    answer::{self, Expected},
+    error::TokenError,
+    life::Freshness,
+};
 use super::*;
 use crate::scrub::Scrubber;
 
 fn read(status: u16, body: &str) -> Result<Token, TokenError> {
-    answer::read(&super::answer(status, body), &["instance_url".to_owned()], &Scrubber::default(), now())
+    let values = ["instance_url".to_owned()];
+    let expected = Expected { values: &values, token_type: Some("BearerToken") };
+    answer::read(&super::answer(status, body), expected, &Scrubber::default(), now())
 }
 
 #[test]
 fn the_answer_of_rfc_6749_section_5_1_is_read() {
     let body = r#"{"access_token":"2YotnFZFEjr1zCsicMWpAA","token_type":"example","expires_in":3600,
         "refresh_token":"tGzv3JOkF0XG5Qx2TlKWIA","example_parameter":"example_value"}"#;
-    assert!(read(200, body).unwrap_err().to_string().contains("not bearer"));
+    let other = read(200, body).unwrap_err().to_string();
+    assert!(
+        other.contains("`token_type` is `example` and not bearer") && other.contains("token-type=example"),
+        "{other}"
+    );
+    assert!(read(200, &body.replace(r#""example","exp"#, r#""bearertoken","exp"#)).is_ok(), "named by the operator");
     let token = read(200, &body.replace(r#""example","exp"#, r#""BEARER","exp"#)).unwrap();
     assert_eq!(token.access.expose(), b"2YotnFZFEjr1zCsicMWpAA");
     assert_eq!(token.refresh.unwrap().expose(), b"tGzv3JOkF0XG5Qx2TlKWIA");
@@ -32,6 +43,30 @@ fn what_servers_make_of_it_is_read_too() {
     let salesforce = r#"{"access_token":"00Dx","instance_url":"https://acme.example","id":"https://x"}"#;
     let values = read(200, salesforce).unwrap().values;
     assert_eq!(values, [("instance_url".to_owned(), "https://acme.example".to_owned())].into(), "and no other");
+}
+
+#[test]
+fn a_life_that_is_over_at_once_is_no_end_that_was_named() {
+    for life in ["0", "-1", "\"0\"", "0.0", "\"-3600\""] {
+        let body = format!(r#"{{"access_token":"abcdef","expires_in":{life}}}"#);
+        let token = read(200, &body).unwrap();
+        assert_eq!((token.expires, token.freshness(now())), (None, Freshness::Fresh), "{life}");
+    }
+}
+
+#[test]
+fn a_mark_before_the_json_is_read_over_and_what_is_no_json_is_named() {
+    assert!(read(200, "\u{feff}{\"access_token\":\"abcdef\"}").is_ok());
+    for (body, named) in [
+        ("access_token=abc&token_type=bearer", "a form (application/x-www-form-urlencoded)"),
+        ("<!DOCTYPE html><title>Sign in</title>", "a page of HTML"),
+        ("<error/>", "XML or HTML"),
+        ("{\"access_token\":", "malformed"),
+        (" ", "empty"),
+    ] {
+        let error = read(200, body).unwrap_err().to_string();
+        assert!(error.contains(named) && !error.contains("abc"), "{error}");
+    }
 }
 
 #[test]
@@ -61,7 +96,7 @@ fn what_could_be_read_in_two_ways_is_not_read() {
         r#"{"access_token":"abcdef"} {"access_token":"ghijkl"}"#,
         r#"{"access_token":"ab\r\ncdef"}"#,
         r#"{"access_token":["abcdef"]}"#,
-        r#"{"access_token":"abcdef","expires_in":-1}"#,
+        r#"{"access_token":"abcdef","token_type":"abcdef"}"#,
         r#"{"access_token":"abcdef","instance_url":"https://abcdef.example"}"#,
         r#"{"token_type":"bearer"}"#,
         r#"["abcdef"]"#,
@@ -85,7 +120,9 @@ fn an_echo_of_what_was_sent_is_taken_out_of_a_refusal() {
     let (slot, sent) = ("key".to_owned(), secret("refresh-token-hunter22"));
     let scrubber = Scrubber::new([(&slot, &sent)].into_iter());
     let body = r#"{"error":"invalid_request","error_description":"no such token refresh-token-hunter22"}"#;
-    let error = answer::read(&super::answer(400, body), &[], &scrubber, now()).unwrap_err().to_string();
+    let error = answer::read(&super::answer(400, body), Expected { values: &[], token_type: None }, &scrubber, now())
+        .unwrap_err()
+        .to_string();
     assert!(error.ends_with("no such token [redacted:key]"), "{error}");
 }
 
@@ -137,7 +174,7 @@ proptest! {
     #[test]
     fn no_bytes_make_it_panic(body in proptest::collection::vec(any::<u8>(), 0..200)) {
         let response = TokenResponse { status: 200, body: Zeroizing::new(body.clone()) };
-        let _ = answer::read(&response, &[], &Scrubber::default(), now());
+        let _ = answer::read(&response, Expected { values: &[], token_type: None }, &Scrubber::default(), now());
         let _ = Token::from_bytes(&body);
     }
 }

@@ -39,6 +39,23 @@ async fn each_client_authentication_writes_its_own_place() {
 }
 
 #[tokio::test]
+async fn the_operator_says_what_a_server_calls_its_grant_and_its_bearer_tokens() {
+    let fields = [("client-id", "me"), ("grant-type", "account_credentials"), ("parameters", "account_id=abc")];
+    let fields = [&fields[..], &[("token-type", "Application Access Token")]].concat();
+    let secrets = [("client-secret", "s3cr:t")];
+    let zoom = client(&given(Kind::OauthClientCredentials, &fields, &secrets), &declared()).unwrap();
+    let server = Server::answering(&[(200, &GOOD.replace("Bearer", "application access token"))]);
+    obtain(&server, "key", &zoom, None, now()).await.unwrap();
+    let asked = server.asked().remove(0);
+    assert_eq!((asked.field("grant_type"), asked.field("account_id")), (Some("account_credentials"), Some("abc")));
+    for own in ["password", "refresh_token", "a b", "urn:ietf:params:oauth:grant-type:jwt-bearer"] {
+        let fields = [("client-id", "me"), ("grant-type", own)];
+        let error = client(&given(Kind::OauthClientCredentials, &fields, &secrets), &declared()).unwrap_err();
+        assert!(error.to_string().starts_with("`grant-type`"), "{error}");
+    }
+}
+
+#[tokio::test]
 async fn a_signed_jwt_is_exchanged_and_github_gets_it_as_a_bearer() {
     let server =
         Server::answering(&[(200, GOOD), (201, r#"{"token":"ghs_1234","expires_at":"2026-11-21T13:00:00Z"}"#)]);

@@ -208,7 +208,7 @@ fn pretended(outcome: &Outcome, case: &Case, tap: &Tap) -> Checked {
         return Err(Stop::Failed(format!("it would send {} requests instead of one", outcome.would_send.len())));
     };
     let body = match &would.body {
-        Some(Body::Json(body)) => body.clone(),
+        Some(Body::Json(body)) => body.value().clone(),
         Some(other) => return Err(Stop::Failed(format!("a body that is no JSON: {other:?}"))),
         None => Value::Null,
     };
