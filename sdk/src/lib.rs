@@ -125,6 +125,7 @@ mod body;
 mod context;
 mod date;
 mod describe;
+mod document;
 mod encode;
 mod errors;
 mod failure;

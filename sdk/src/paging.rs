@@ -17,7 +17,9 @@ pub use link::link;
 pub use pages::Pages;
 
 use crate::{
-    Adapter, Context, Failure, Json, Route, UntypedRoute, model,
+    Adapter, Context, Failure, Json, Route, UntypedRoute,
+    document::{Kind, Part},
+    model,
     request::fields,
     schema::{Model, check},
 };
@@ -99,7 +101,7 @@ pub enum Next<'a> {
     /// The answer has the next page's URL at this place.
     Url(&'a str),
     /// A function finds the next page's URL in the answer.
-    UrlIn(fn(&Value) -> Option<String>),
+    UrlIn(fn(&Json<Value>) -> Option<String>),
 }
 
 /// The items of several pages.
@@ -230,8 +232,8 @@ impl<C: Adapter> Context<C> {
         Request: Serialize,
         T: Model,
     {
-        let is_wrong = |_, item: &Value| check(T::SCHEMA, item).err().map(|wrong| wrong.to_string());
-        self.collect_untyped(&route.untyped, fields(&route.untyped, request)?, paging, at_most, &is_wrong)
+        let is_wrong = |_, item: Part<'_>| check(T::SCHEMA, item).err();
+        self.collect_parts(&route.untyped, fields(&route.untyped, request)?, paging, at_most, &is_wrong)
     }
 
     /// The same for a route that is data. `is_wrong` says of an item, and of its number among all from 0, how it is not as
@@ -244,11 +246,23 @@ impl<C: Adapter> Context<C> {
         at_most: usize,
         is_wrong: &dyn Fn(usize, &Value) -> Option<String>,
     ) -> Result<Items<T>, Failure> {
+        let is_wrong = |number, item: Part<'_>| is_wrong(number, &item.to_value());
+        self.collect_parts(route, request, paging, at_most, &is_wrong)
+    }
+
+    fn collect_parts<T>(
+        &self,
+        route: &UntypedRoute,
+        request: Map,
+        paging: &Paging,
+        at_most: usize,
+        is_wrong: &dyn Fn(usize, Part<'_>) -> Option<String>,
+    ) -> Result<Items<T>, Failure> {
         let mut pages = self.pages_untyped(route, request, paging)?;
-        let mut items: Vec<Value> = Vec::new();
+        let mut items: Vec<Json<T>> = Vec::new();
         while items.len() < at_most {
             let Some(page) = pages.read()? else { break };
-            match items_of(page, paging.items, items.len(), is_wrong) {
+            match items_of(&page, paging.items, items.len(), is_wrong) {
                 Ok(mut found) => items.append(&mut found),
                 Err(failure) => {
                     pages.stop(failure)?;
@@ -258,7 +272,6 @@ impl<C: Adapter> Context<C> {
         }
         let is_cut = items.len() > at_most;
         items.truncate(at_most);
-        let items = items.into_iter().map(Json::new).collect();
         let (more, pages_read) = (pages.more() || is_cut, pages.count());
         let (next, reason) = pages.end();
         Ok(Items { items, more, reason, pages: pages_read, next: next.filter(|_| more && !is_cut) })
@@ -287,18 +300,19 @@ impl<C: Adapter> Context<C> {
 }
 
 /// The items of a page; each is as described.
-fn items_of(
-    mut page: Value,
+fn items_of<T>(
+    page: &Json<Value>,
     place: &str,
     before: usize,
-    is_wrong: &dyn Fn(usize, &Value) -> Option<String>,
-) -> Result<Vec<Value>, Failure> {
+    is_wrong: &dyn Fn(usize, Part<'_>) -> Option<String>,
+) -> Result<Vec<Json<T>>, Failure> {
     let unexpected = |message: String| Failure::new("http.unexpected-body", message);
-    let Some(Value::Array(items)) = page.pointer_mut(place).map(Value::take) else {
+    let found = page.document().and_then(|page| page.root().pointer(place));
+    let Some(list) = found.filter(|list| list.kind() == Kind::Array) else {
         return Err(unexpected(format!("the answer has no list of items at `{place}`")));
     };
-    match items.iter().enumerate().find_map(|(index, item)| is_wrong(before + index, item)) {
+    match list.items().enumerate().find_map(|(index, item)| is_wrong(before + index, item)) {
         Some(wrong) => Err(unexpected(format!("an item of the list is not as described: {wrong}"))),
-        None => Ok(items),
+        None => Ok(list.items().map(|item| Json::of(item.to_document())).collect()),
     }
 }

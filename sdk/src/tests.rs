@@ -93,7 +93,7 @@ fn pages(pages: &[Value]) -> impl Fn(&crate::Request) -> Response + use<> {
 }
 
 fn ids(items: &[Json<Item>]) -> Vec<u64> {
-    items.iter().map(|item| item.value["id"].as_u64().unwrap()).collect()
+    items.iter().map(|item| item.value()["id"].as_u64().unwrap()).collect()
 }
 
 fn collect(paging: Paging<'static>, answers: &[Value], at_most: usize) -> (Vec<u64>, bool, Vec<String>) {
@@ -191,7 +191,8 @@ fn pages_are_walked_by_cursor_page_offset_and_url() {
     let capped = [json!({"data": [{"id": 1}], "total": 2}), json!({"data": [{"id": 2}], "total": 2})];
     assert_eq!(collect(OFFSET, &capped, 9).0, [1, 2], "a server may give fewer at a time than were asked for");
     const URL: Paging = Paging::new("/data", Next::Url("/next"));
-    const URL_IN: Paging = Paging::new("/data", Next::UrlIn(|answer| Some(answer["next"].as_str()?.to_owned())));
+    const URL_IN: Paging =
+        Paging::new("/data", Next::UrlIn(|answer| Some(answer.pointer("/next")?.as_str()?.to_owned())));
     let two = json!([{"id": 1}, {"id": 2}]);
     for (paging, first, second) in [
         (CURSOR, json!({"data": two, "next": "c"}), "?after=c&limit=2"),
@@ -344,7 +345,7 @@ fn pages_are_read_whole_and_a_list_that_starts_with_a_post_goes_on_with_gets() {
             let mut pages = cx.pages(&FIND, &item, &URL)?;
             let mut totals = Vec::new();
             while let Some(page) = pages.read()? {
-                totals.push(page["total"].clone());
+                totals.push(page.pointer("/total").unwrap());
             }
             Ok((totals, pages.count(), pages.more()))
         },

@@ -19,7 +19,7 @@ use serde::{Serialize, Serializer};
 
 pub use number::Number;
 pub(crate) use number::with_integers;
-pub(crate) use read::from_text;
+pub(crate) use read::{Any, MAX_DEPTH, TEXT, from_text, read_text};
 
 /// The members of an object, by name.
 pub type Map<K = String, V = Value> = BTreeMap<K, V>;
@@ -193,12 +193,12 @@ impl Value {
 }
 
 /// The steps of a JSON Pointer; none where it is none.
-fn steps(pointer: &str) -> Option<impl Iterator<Item = String>> {
+pub(crate) fn steps(pointer: &str) -> Option<impl Iterator<Item = String>> {
     let is_pointer = pointer.is_empty() || pointer.starts_with('/');
     is_pointer.then(|| pointer.split('/').skip(1).map(|step| step.replace("~1", "/").replace("~0", "~")))
 }
 
-fn index(step: &str) -> Option<usize> {
+pub(crate) fn index(step: &str) -> Option<usize> {
     let is_index = step == "0" || (!step.starts_with(['0', '+']) && !step.is_empty());
     step.parse().ok().filter(|_| is_index)
 }

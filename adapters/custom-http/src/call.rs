@@ -34,7 +34,7 @@ pub(crate) fn run(cx: &Context<Config>, operation: &str, input: &str) -> Result<
             let is_wrong = |index, item: &Value| item_mismatch(&schema, index, item);
             let found: Items<Value> =
                 cx.collect_untyped(&route, fields, &paging, items, &is_wrong).map_err(of_the_caller)?;
-            let items: Vec<Value> = found.items.into_iter().map(|item| item.value).collect();
+            let items: Vec<Value> = found.items.into_iter().map(Json::into_value).collect();
             let mut output = json!({ "items": items, "more": found.more });
             if let (Value::Object(members), Some(reason)) = (&mut output, found.reason) {
                 members.insert("reason".to_owned(), json!(reason));

@@ -39,9 +39,10 @@ pub(crate) fn submit<Answer>(
     let methods: Vec<Method> = entries.iter().map(|entry| entry.request.method).collect();
     let bundle = json!({"resourceType": "Bundle", "type": bundle_type, "entry": entries});
     let answer = cx.send_response(route, &BundleRequest { bundle: Json::new(bundle) })?;
-    let mut answer = resource(answer.json()?)?;
-    let mut answers = match answer.get_mut("entry").map(Value::take) {
-        Some(Value::Array(answers)) if kind(&answer) == Some("Bundle") => answers.into_iter(),
+    let answer = resource(answer.json()?)?;
+    let is_bundle = kind(&answer).is_some_and(|kind| kind == "Bundle");
+    let mut answers = match answer.items("/entry") {
+        Some(answers) if is_bundle => answers.into_iter(),
         _ => return Err(unexpected("the answer is no Bundle with an entry for each request")),
     };
     let entries: Vec<Outcome> =
@@ -72,23 +73,24 @@ pub(crate) fn transact<Answer>(
 }
 
 /// What became of one entry.
-fn outcome(method: Method, mut answer: Value) -> Outcome {
-    let text = |at: &str| answer.pointer(at).and_then(Value::as_str);
+fn outcome(method: Method, answer: Json<Value>) -> Outcome {
+    let text = |at: &str| answer.pointer(at)?.as_str().map(str::to_owned);
     // `201 Created`, `201`.
     let status = text("/response/status").and_then(|status| status.split_whitespace().next()?.parse::<u16>().ok());
-    let found = answer.get("resource").filter(|resource| kind(resource).is_some_and(is_type));
-    let said = answer.pointer("/response/outcome").or(found).map(errors::issues).unwrap_or_default();
-    let found = found.filter(|found| kind(found) != Some("OperationOutcome"));
-    let Place { id, version } = Place::of(found, text("/response/location"), text("/response/etag"));
-    let has_resource = found.is_some();
+    let found = answer.part("/resource").filter(|resource| kind(resource).is_some_and(|kind| is_type(&kind)));
+    let is_outcome = |found: &Json<Value>| kind(found).is_some_and(|kind| kind == "OperationOutcome");
+    let said = answer.part("/response/outcome").or_else(|| found.clone().filter(is_outcome));
+    let said = said.map(|said| errors::issues(said.value())).unwrap_or_default();
+    let found = found.filter(|found| !is_outcome(found));
+    let (location, tag) = (text("/response/location"), text("/response/etag"));
+    let Place { id, version } = Place::of(found.as_ref(), location.as_deref(), tag.as_deref());
     let request = if method == Method::Post { Request::Create } else { Request::Other };
     let (error, warnings) = match status {
         Some(200..=399) => (None, said),
         Some(status) => (Some(errors::problem(status, request, said)), Vec::new()),
         None => return unanswered(),
     };
-    let resource = answer.get_mut("resource").filter(|_| has_resource).map(|resource| Json::new(resource.take()));
-    Outcome { status, id, version_id: version, resource, error, warnings }
+    Outcome { status, id, version_id: version, resource: found.map(Json::cast), error, warnings }
 }
 
 /// The server does not say what became of it.
@@ -113,7 +115,7 @@ fn check_entry(entry: &Entry, at: &str) -> Result<(), Error> {
     match (&entry.resource, method) {
         (Some(resource), _) => {
             let here = [at, "/resource"].concat();
-            let found = structure::check(&resource.value, &here)?;
+            let found = structure::check(resource.value(), &here)?;
             let is_plain = !path.contains('$') && matches!(method, Method::Post | Method::Put);
             if is_plain && found != first {
                 return structure::refuse(&here, "resourceType", "it is not the type in the request's URL");

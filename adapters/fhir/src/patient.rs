@@ -50,7 +50,7 @@ pub(crate) fn find_patient(cx: &Context<Config>, input: PatientInput) -> Result<
         total: found.total,
         more: found.more,
         reason: found.reason,
-        patients: found.resources.into_iter().map(Json::new).collect(),
+        patients: found.resources.into_iter().map(Json::cast).collect(),
         warnings: found.warnings,
     })
 }

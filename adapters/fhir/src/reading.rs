@@ -33,7 +33,7 @@ pub(crate) const READ_VERSION: Route<ReadVersion, Json<Resource>> =
 pub(crate) fn get_capabilities(cx: &Context<Config>, _input: Nothing) -> Result<Json<CapabilityStatement>, Failure> {
     let (statement, _) = stored::read(&cx.send_response(&CAPABILITIES, &())?)?;
     stored::expect(&statement, "CapabilityStatement")?;
-    Ok(Json::new(statement))
+    Ok(statement)
 }
 
 /// Reads one resource, as it is now or as it was in one version.
@@ -45,7 +45,7 @@ pub(crate) fn read(cx: &Context<Config>, input: ReadInput) -> Result<ReadOutput,
         Some(version_id) => cx.send_response(&READ_VERSION, &ReadVersion { resource_type, id, version_id })?,
     };
     let (resource, version_id) = stored::read(&response)?;
-    Ok(ReadOutput { version_id, resource: Json::new(resource) })
+    Ok(ReadOutput { version_id, resource })
 }
 
 /// Nothing has to be said.

@@ -87,7 +87,7 @@ pub(crate) fn list_slots(cx: &Context<Config>, input: SlotInput) -> Result<SlotO
         total: found.total,
         more: found.more,
         reason: found.reason,
-        slots: found.resources.into_iter().map(Json::new).collect(),
+        slots: found.resources.into_iter().map(Json::cast).collect(),
         warnings: found.warnings,
     })
 }
@@ -143,8 +143,10 @@ pub(crate) fn book_appointment(cx: &Context<Config>, input: BookInput) -> Result
 #[operation(destructive, uses(READ_APPOINTMENT, READ_TAKEN_SLOT, CANCEL, UPDATE_APPOINTMENT))]
 pub(crate) fn cancel_appointment(cx: &Context<Config>, input: CancelInput) -> Result<AppointmentOutput, Error> {
     let id = id_of("Appointment", &input.id, "/id")?.to_owned();
-    let (mut appointment, version) = stored::read(&cx.send_response(&READ_APPOINTMENT, &ById { id: id.clone() })?)?;
+    let response = cx.send_response(&READ_APPOINTMENT, &ById { id: id.clone() })?;
+    let (appointment, version) = stored::read::<Appointment>(&response)?;
     stored::expect(&appointment, "Appointment")?;
+    let mut appointment = appointment.into_value();
     let status = appointment.get("status").and_then(Value::as_str).unwrap_or_default();
     if !matches!(status, "proposed" | "pending" | "booked" | "waitlist") {
         let code = if status == "cancelled" { "fhir.already-cancelled" } else { "fhir.not-cancellable" };
@@ -165,7 +167,7 @@ pub(crate) fn cancel_appointment(cx: &Context<Config>, input: CancelInput) -> Re
         let request = ChangedAppointment { id: id.clone(), resource: Json::new(appointment), if_match };
         let stored = stored::written(&cx.send_response(&UPDATE_APPOINTMENT, &request)?)?;
         let version_id = stored.version_id;
-        let appointment = stored.resource.map(|resource| Json::new(resource.value));
+        let appointment = stored.resource.map(Json::cast);
         return Ok(AppointmentOutput { id: Some(id), version_id, appointment, slots: Vec::new() });
     }
     let mut entries = vec![Entry::replace("Appointment", &id, &version, appointment)];
@@ -202,14 +204,13 @@ fn read_slot<Answer>(
     id: &str,
 ) -> Result<(Value, Option<String>), Failure> {
     let (slot, version) = stored::read(&cx.send_response(route, &ById { id: id.to_owned() })?)?;
-    stored::expect(&slot, "Slot")?;
-    Ok((slot, version))
+    stored::expect::<Slot>(&slot, "Slot")?;
+    Ok((slot.into_value(), version))
 }
 
 fn told(made: Option<Outcome>, id: Option<String>, slots: Vec<SlotChange>) -> AppointmentOutput {
     let (found, version_id, resource) = made.map(|made| (made.id, made.version_id, made.resource)).unwrap_or_default();
-    let of_type =
-        |resource: Json<_>| stored::expect(&resource.value, "Appointment").is_ok().then(|| Json::new(resource.value));
+    let of_type = |resource: Json<_>| stored::expect(&resource, "Appointment").is_ok().then(|| resource.cast());
     AppointmentOutput { id: id.or(found), version_id, appointment: resource.and_then(of_type), slots }
 }
 

@@ -19,7 +19,7 @@ use crate::{
     reading::FHIR_JSON,
     resources::Resource,
     slots::ACCESS_TOKEN,
-    stored::{expect, resource, unexpected},
+    stored::{expect, kind, resource, unexpected},
 };
 
 pub(crate) const SEARCH: Route<Search, Json<SearchSet>> = Route::get("search", "/{resourceType:word(1..64)}")
@@ -59,8 +59,8 @@ pub(crate) fn search(cx: &Context<Config>, input: SearchInput) -> Result<SearchO
         total: found.total,
         more: found.more,
         reason: found.reason,
-        resources: found.resources.into_iter().map(Json::new).collect(),
-        included: found.included.into_iter().map(Json::new).collect(),
+        resources: found.resources.into_iter().map(Json::cast).collect(),
+        included: found.included.into_iter().map(Json::cast).collect(),
         warnings: found.warnings,
     })
 }
@@ -80,8 +80,8 @@ pub(crate) fn page_size(limit: u32) -> String {
 /// What a search found.
 #[derive(Debug, Default)]
 pub(crate) struct Found {
-    pub(crate) resources: Vec<Value>,
-    pub(crate) included: Vec<Value>,
+    pub(crate) resources: Vec<Json<Value>>,
+    pub(crate) included: Vec<Json<Value>>,
     pub(crate) warnings: Vec<Issue>,
     pub(crate) total: Option<u64>,
     pub(crate) more: bool,
@@ -106,7 +106,7 @@ where
     while found.resources.len() < limit {
         let Some(page) = pages.read()? else { break };
         let mut further = Found::default();
-        let is_good = further.take(page).and_then(|()| {
+        let is_good = further.take(&page).and_then(|()| {
             let mut matches = further.resources.iter();
             of_type.map_or(Ok(()), |kind| matches.try_for_each(|found| expect(found, kind)))
         });
@@ -124,9 +124,9 @@ where
 
 const PAGES: Paging = Paging::new("/entry", Next::UrlIn(next_link)).max_pages(MAX_PAGES).follow(&NEXT_PAGE);
 
-fn next_link(bundle: &Value) -> Option<String> {
-    let links = bundle.get("link")?.as_array()?;
-    let next = links.iter().find(|link| link.get("relation").and_then(Value::as_str) == Some("next"))?;
+fn next_link(bundle: &Json<Value>) -> Option<String> {
+    let links = bundle.pointer("/link")?;
+    let next = links.as_array()?.iter().find(|link| link.get("relation").and_then(Value::as_str) == Some("next"))?;
     Some(next.get("url")?.as_str()?.to_owned())
 }
 
@@ -139,39 +139,37 @@ impl Found {
     }
 
     /// Takes in a page: a Bundle, or a bare list as some servers write it.
-    fn take(&mut self, page: Value) -> Result<(), Failure> {
-        let mut bundle = match page {
-            Value::Array(resources) => return resources.into_iter().try_for_each(|one| self.add(one, "match")),
-            Value::Object(bundle) => bundle,
-            _ => return Err(unexpected("the answer is neither a Bundle nor a list of resources")),
-        };
-        match bundle.get(TYPE).and_then(Value::as_str) {
+    fn take(&mut self, bundle: &Json<Value>) -> Result<(), Failure> {
+        if let Some(resources) = bundle.items("") {
+            return resources.into_iter().try_for_each(|one| self.add(one, "match"));
+        }
+        match kind(bundle).as_deref() {
             Some("Bundle") => {}
             // Some servers say so that there is nothing.
             Some("OperationOutcome") => {
-                self.warnings.extend(errors::issues(&Value::Object(bundle)));
+                self.warnings.extend(errors::issues(bundle.value()));
                 return Ok(());
             }
-            _ => return Err(unexpected("the answer is no Bundle")),
+            _ => return Err(unexpected("the answer is neither a Bundle nor a list of resources")),
         }
-        self.total = self.total.or_else(|| bundle.get("total").and_then(Value::as_u64));
-        let entries = match bundle.remove("entry") {
-            None => return Ok(()),
-            Some(Value::Array(entries)) => entries,
-            Some(_) => return Err(unexpected("the Bundle's entries are no list")),
+        self.total = self.total.or_else(|| bundle.pointer("/total").as_ref().and_then(Value::as_u64));
+        let Some(entries) = bundle.items("/entry") else {
+            let has_none = bundle.part("/entry").is_none();
+            return if has_none { Ok(()) } else { Err(unexpected("the Bundle's entries are no list")) };
         };
-        for mut entry in entries {
-            let mode = entry.pointer("/search/mode").and_then(Value::as_str).unwrap_or("match").to_owned();
-            let resource = entry.get_mut("resource").map(Value::take).unwrap_or_default();
-            self.add(resource, &mode)?;
+        for entry in entries {
+            let mode = entry.pointer("/search/mode");
+            let resource = entry.part("/resource").unwrap_or_else(|| Json::new(Value::Null));
+            self.add(resource, mode.as_ref().and_then(Value::as_str).unwrap_or("match"))?;
         }
         Ok(())
     }
 
-    fn add(&mut self, found: Value, mode: &str) -> Result<(), Failure> {
+    fn add(&mut self, found: Json<Value>, mode: &str) -> Result<(), Failure> {
         let found = resource(found)?;
         // Whatever an entry calls it, an outcome is no match.
-        let issues = errors::issues(&found);
+        let is_outcome = kind(&found).is_some_and(|kind| kind == "OperationOutcome");
+        let issues = if is_outcome { errors::issues(found.value()) } else { Vec::new() };
         if mode == "outcome" || !issues.is_empty() {
             self.warnings.extend(issues);
         } else if mode == "include" {

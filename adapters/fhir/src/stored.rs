@@ -42,25 +42,28 @@ pub(crate) fn created(response: &Response, conditional: bool) -> Result<Stored, 
 
 /// What became of a write: from the body, else from `ETag` and `Location`.
 pub(crate) fn written(response: &Response) -> Result<Stored, Failure> {
-    let body: Value = response.json()?;
-    let warnings = errors::issues(&body);
-    let is_outcome = kind(&body) == Some("OperationOutcome");
-    let resource = if body.is_null() || is_outcome { None } else { Some(resource(body)?) };
-    let of = |value: &Option<Value>| Place::of(value.as_ref(), response.header("location"), response.header("etag"));
-    let Place { id, version } = of(&resource);
+    let body: Option<Json<Value>> = response.json()?;
+    let is_outcome = body.as_ref().and_then(kind).is_some_and(|kind| kind == "OperationOutcome");
+    let (resource, warnings) = match body {
+        Some(body) if is_outcome => (None, errors::issues(body.value())),
+        Some(body) => (Some(resource(body)?), Vec::new()),
+        None => (None, Vec::new()),
+    };
+    let Place { id, version } = Place::of(resource.as_ref(), response.header("location"), response.header("etag"));
     let created = response.status == 201;
-    Ok(Stored { id, version_id: version, created, resource: resource.map(Json::new), warnings })
+    Ok(Stored { id, version_id: version, created, resource: resource.map(Json::cast), warnings })
 }
 
 /// What was read.
-pub(crate) fn read(response: &Response) -> Result<(Value, Option<String>), Failure> {
-    let resource = resource(response.json()?)?;
-    if kind(&resource) == Some("OperationOutcome") {
+pub(crate) fn read<T>(response: &Response) -> Result<(Json<T>, Option<String>), Failure> {
+    let read: Json<Value> = response.json()?;
+    let read = resource(read)?;
+    if kind(&read).is_some_and(|kind| kind == "OperationOutcome") {
         let problem = "the answer is an OperationOutcome without an error, and no resource";
-        return Err(told(unexpected(problem), response.status, errors::issues(&resource)));
+        return Err(told(unexpected(problem), response.status, errors::issues(read.value())));
     }
-    let version = Place::of(Some(&resource), None, response.header("etag")).version;
-    Ok((resource, version))
+    let version = Place::of(Some(&read), None, response.header("etag")).version;
+    Ok((read.cast(), version))
 }
 
 /// Where a resource is, as far as is known.
@@ -74,12 +77,15 @@ pub(crate) struct Place {
 
 impl Place {
     /// From a resource, a location such as `https://a.example/fhir/Patient/7/_history/1`, and an entity tag.
-    pub(crate) fn of(resource: Option<&Value>, location: Option<&str>, tag: Option<&str>) -> Self {
-        let said = |pointer: &str| resource?.pointer(pointer)?.as_str().filter(|text| is_id(text));
+    pub(crate) fn of(resource: Option<&Json<Value>>, location: Option<&str>, tag: Option<&str>) -> Self {
+        let said = |pointer: &str| {
+            let value = resource?.pointer(pointer)?;
+            value.as_str().filter(|text| is_id(text)).map(str::to_owned)
+        };
         let (located, version) = location.and_then(parse).unwrap_or_default();
-        let version = tag.and_then(version_of_tag).or_else(|| said("/meta/versionId")).or(version);
-        let id = said("/id").or(located);
-        Self { id: id.map(str::to_owned), version: version.map(str::to_owned) }
+        let version = version.map(str::to_owned);
+        let version = tag.and_then(version_of_tag).map(str::to_owned).or_else(|| said("/meta/versionId")).or(version);
+        Self { id: said("/id").or_else(|| located.map(str::to_owned)), version }
     }
 }
 
@@ -95,21 +101,21 @@ fn parse(location: &str) -> Option<(Option<&str>, Option<&str>)> {
 }
 
 /// A body that is a resource by its form.
-pub(crate) fn resource(body: Value) -> Result<Value, Failure> {
+pub(crate) fn resource(body: Json<Value>) -> Result<Json<Value>, Failure> {
     match kind(&body) {
-        Some(kind) if is_type(kind) => Ok(body),
+        Some(kind) if is_type(&kind) => Ok(body),
         _ => Err(unexpected("the answer is no resource: it is no JSON object with a `resourceType`")),
     }
 }
 
 /// A resource's type.
-pub(crate) fn kind(resource: &Value) -> Option<&str> {
-    resource.get("resourceType")?.as_str()
+pub(crate) fn kind<T>(resource: &Json<T>) -> Option<String> {
+    resource.pointer("/resourceType")?.as_str().map(str::to_owned)
 }
 
 /// A resource of this type, or else the server answers what was not asked.
-pub(crate) fn expect(resource: &Value, wanted: &str) -> Result<(), Failure> {
-    if kind(resource) == Some(wanted) {
+pub(crate) fn expect<T>(resource: &Json<T>, wanted: &str) -> Result<(), Failure> {
+    if kind(resource).is_some_and(|kind| kind == wanted) {
         return Ok(());
     }
     Err(unexpected(&format!("the answer is no {wanted}")))

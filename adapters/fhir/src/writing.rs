@@ -39,7 +39,7 @@ pub(crate) const UPDATE: Route<Update, Json<Resource>> =
 #[operation(write, uses(CREATE))]
 pub(crate) fn create(cx: &Context<Config>, input: CreateInput) -> Result<Stored, Error> {
     let CreateInput { resource, if_none_exist } = input;
-    let resource_type = structure::check(&resource.value, "/resource")?.to_owned();
+    let resource_type = structure::check(resource.value(), "/resource")?.to_owned();
     let conditional = if_none_exist.is_some();
     let response = cx.send_response(&CREATE, &Create { resource_type, resource, if_none_exist })?;
     Ok(stored::created(&response, conditional)?)
@@ -49,8 +49,8 @@ pub(crate) fn create(cx: &Context<Config>, input: CreateInput) -> Result<Stored,
 #[operation(write, uses(UPDATE))]
 pub(crate) fn update(cx: &Context<Config>, input: UpdateInput) -> Result<Stored, Error> {
     let UpdateInput { resource, if_match } = input;
-    let resource_type = structure::check(&resource.value, "/resource")?.to_owned();
-    let Some(id) = resource.value.get("id").and_then(Value::as_str).map(str::to_owned) else {
+    let resource_type = structure::check(resource.value(), "/resource")?.to_owned();
+    let Some(id) = resource.value().get("id").and_then(Value::as_str).map(str::to_owned) else {
         return structure::refuse("/resource", "id", "write the id of the resource that is replaced");
     };
     let if_match = if_match.as_deref().map(tag_of_version);

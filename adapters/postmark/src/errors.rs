@@ -25,11 +25,11 @@ pub(crate) fn failure(response: &Response) -> Failure {
 
 /// A single email that Postmark answered 200 to and did not take is a failure all the same.
 pub(crate) fn accepted(sent: Json<Sent>) -> Result<Json<Sent>, Failure> {
-    let member = |name| sent.value.get(name);
-    match member("ErrorCode").and_then(Value::as_i64) {
+    match sent.pointer("/ErrorCode").as_ref().and_then(Value::as_i64) {
         Some(0) => Ok(sent),
         code => {
-            let message = member("Message").and_then(Value::as_str).unwrap_or_default();
+            let message = sent.pointer("/Message");
+            let message = message.as_ref().and_then(Value::as_str).unwrap_or_default();
             Err(known(200, code.unwrap_or(-1), message.to_owned()))
         }
     }

@@ -46,7 +46,7 @@ pub(crate) fn update_customer(cx: &Context<Config>, input: Json<CustomerUpdate>)
 /// Lists customers, newest first: up to `limit` of them, from as many pages of 100 as that takes.
 #[operation(read, uses(LIST))]
 pub(crate) fn list_customers(cx: &Context<Config>, mut input: Json<ListCustomers>) -> Result<Customers, Failure> {
-    let limit = paged(&mut input.value);
+    let limit = paged(input.value_mut());
     let found = cx.collect(&LIST, &input, &PAGES, limit)?;
     Ok(Customers { data: found.items, has_more: found.more, reason: found.reason })
 }

@@ -64,7 +64,7 @@ pub(crate) fn check(currency: &str, amount: u64) -> Result<(), Error> {
 
 /// The amount at this place. `2000.0` and `2e3` are integers to JSON Schema, and none to Stripe.
 pub(crate) fn amount<T>(input: &Json<T>, pointer: &str) -> Result<Option<u64>, Error> {
-    match input.value.pointer(pointer) {
+    match input.value().pointer(pointer) {
         None | Some(Value::Null) => Ok(None),
         // By its text: who writes 20.00 may mean another unit.
         Some(value) => match value.as_number().and_then(|number| number.to_string().parse().ok()) {

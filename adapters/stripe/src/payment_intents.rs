@@ -45,7 +45,7 @@ pub(crate) fn create_payment_intent(
     input: Json<NewPaymentIntent>,
 ) -> Result<Json<PaymentIntent>, Error> {
     let amount = money::amount(&input, "/amount")?.unwrap_or_default();
-    money::check(input.value.get("currency").and_then(Value::as_str).unwrap_or_default(), amount)?;
+    money::check(input.value().get("currency").and_then(Value::as_str).unwrap_or_default(), amount)?;
     is_a_part(&input, "/application_fee_amount", amount)?;
     is_a_part(&input, "/transfer_data/amount", amount)?;
     Ok(cx.send(&CREATE, &input)?)

@@ -24,7 +24,7 @@ pub(crate) fn search_customers(
     cx: &Context<Config>,
     mut input: Json<SearchCustomers>,
 ) -> Result<FoundCustomers, Failure> {
-    let limit = paged(&mut input.value);
+    let limit = paged(input.value_mut());
     let found = cx.collect(&SEARCH, &input, &PAGES, limit)?;
     let next_page = found.next.as_ref().and_then(Value::as_str).map(str::to_owned);
     Ok(FoundCustomers { data: found.items, has_more: found.more, next_page, reason: found.reason })

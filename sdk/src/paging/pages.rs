@@ -4,7 +4,8 @@ use portcullis_reference::resolve;
 
 use super::{Next, Paging, Reason, link};
 use crate::{
-    Adapter, Context, Failure, Level, Map, Request, Response, UntypedRoute, Value,
+    Adapter, Context, Failure, Json, Level, Map, Request, Response, UntypedRoute, Value,
+    document::{Document, Kind, Part},
     request::{build_from_fields, follow},
 };
 
@@ -57,7 +58,7 @@ impl<'p, C: Adapter> Pages<'p, C> {
     ///
     /// Fails as [`Context::send`] does where it is the first. A page without items where `items` says is handed out as well;
     /// it is for the caller to judge, who may [`stop`](Pages::stop) there.
-    pub fn read(&mut self) -> Result<Option<Value>, Failure> {
+    pub fn read(&mut self) -> Result<Option<Json<Value>>, Failure> {
         if self.reason.is_some() || self.next.is_none() {
             return Ok(None);
         }
@@ -119,7 +120,7 @@ impl<'p, C: Adapter> Pages<'p, C> {
     }
 
     /// Asks for the next page. None where the answer says that there is none.
-    fn fetch(&mut self) -> Result<Option<Value>, Failure> {
+    fn fetch(&mut self) -> Result<Option<Json<Value>>, Failure> {
         let (route, request) = match self.next.take() {
             None => return Ok(None),
             Some(Ahead::First(request)) => (self.first, request),
@@ -156,7 +157,7 @@ impl<'p, C: Adapter> Pages<'p, C> {
         if response.url.is_empty() {
             response.url = asked;
         }
-        let answer: Value = response.json()?;
+        let answer: Json<Value> = response.json()?;
         self.count += 1;
         self.here = self.paging.next.field().and_then(|field| self.request.get(field).cloned());
         self.next = match self.step(&response, &answer) {
@@ -168,19 +169,20 @@ impl<'p, C: Adapter> Pages<'p, C> {
     }
 
     /// What comes after this page.
-    fn step(&mut self, response: &Response, answer: &Value) -> Step {
-        let found = answer.pointer(self.paging.items).and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
-        let count = found.len();
+    fn step(&mut self, response: &Response, page: &Json<Value>) -> Step {
+        let Some(answer) = page.document().map(Document::root) else { return Step::End };
+        let list = answer.pointer(self.paging.items).filter(|list| list.kind() == Kind::Array);
+        let count = list.map_or(0, |list| list.items().count());
         match self.paging.next {
-            Next::Cursor { cursor, field } => match answer.pointer(cursor) {
+            Next::Cursor { cursor, field } => match answer.pointer(cursor).map(Part::to_value) {
                 Some(Value::String(text)) if text.is_empty() => Step::End,
-                Some(next @ (Value::String(_) | Value::Number(_))) => self.again(field, next.clone()),
+                Some(next @ (Value::String(_) | Value::Number(_))) => self.again(field, next),
                 _ => Step::End,
             },
             Next::LastId { id, field, more } => {
-                let ended = more.is_some_and(|more| answer.pointer(more) != Some(&Value::Bool(true)));
-                match found.last().and_then(|last| last.pointer(id)) {
-                    Some(id) if !ended => self.again(field, id.clone()),
+                let says_more = |more| answer.pointer(more).is_some_and(|more| more.text() == "true");
+                match list.and_then(|list| list.items().last()?.pointer(id)) {
+                    Some(id) if more.is_none_or(says_more) => self.again(field, id.to_value()),
                     _ => Step::End,
                 }
             }
@@ -193,7 +195,7 @@ impl<'p, C: Adapter> Pages<'p, C> {
             }
             Next::Offset { field, size, total } => {
                 let skipped = self.request.get(field).and_then(Value::as_u64).unwrap_or(0).saturating_add(count as u64);
-                let all = total.and_then(|total| answer.pointer(total)).and_then(Value::as_u64);
+                let all = total.and_then(|total| answer.pointer(total)?.as_number()?.as_u64());
                 // Who says how many there are may give fewer at a time than were asked for.
                 if count == 0 || all.map_or_else(|| self.is_short(size, count), |all| skipped >= all) {
                     return Step::End;
@@ -201,11 +203,11 @@ impl<'p, C: Adapter> Pages<'p, C> {
                 self.again(field, Value::from(skipped))
             }
             Next::LinkHeader => link(response, "next").map_or(Step::End, Step::Url),
-            Next::Url(place) => match answer.pointer(place) {
-                Some(Value::String(url)) if !url.trim().is_empty() => Step::Url(url.clone()),
+            Next::Url(place) => match answer.pointer(place).and_then(Part::as_str) {
+                Some(url) if !url.trim().is_empty() => Step::Url(url.into_owned()),
                 _ => Step::End,
             },
-            Next::UrlIn(find) => find(answer).filter(|url| !url.trim().is_empty()).map_or(Step::End, Step::Url),
+            Next::UrlIn(find) => find(page).filter(|url| !url.trim().is_empty()).map_or(Step::End, Step::Url),
         }
     }
 

@@ -3,13 +3,18 @@
 //! One function for all types, where a decoder would be one for each. It looks at what a decoder would look at: types,
 //! required members, names of variants; and at bounds of lengths and numbers. Patterns and formats are the host's to check.
 
-use crate::{Number, Value};
+use std::borrow::Cow;
+
+use crate::{
+    Number, Value,
+    document::{Kind as Is, Part},
+};
 
 use super::{Field, Keyword, Kind, Presence, Said, Schema, Shape, Tag, Variant};
 
 /// Checks a value that was received. The error says where it is wrong (a JSON Pointer) and what should be there, and
 /// never what is there: that may be nobody's to read.
-pub(crate) fn check(schema: &'static Schema, value: &Value) -> Result<(), String> {
+pub(crate) fn check(schema: &'static Schema, value: Part<'_>) -> Result<(), String> {
     let mut at = Vec::new();
     match shape(schema, value, &mut at, 0) {
         Ok(()) => Ok(()),
@@ -27,7 +32,7 @@ type Expected = String;
 /// Types that are the same as others, or parts of themselves, end here.
 const MAX_STEPS: u32 = 64;
 
-fn shape(schema: &'static Schema, value: &Value, at: &mut Vec<String>, steps: u32) -> Result<(), Expected> {
+fn shape(schema: &'static Schema, value: Part<'_>, at: &mut Vec<String>, steps: u32) -> Result<(), Expected> {
     if steps > MAX_STEPS {
         return Ok(());
     }
@@ -36,29 +41,35 @@ fn shape(schema: &'static Schema, value: &Value, at: &mut Vec<String>, steps: u3
         Shape::Any => {}
         Shape::Plain(kind) if is(kind, value) => {}
         Shape::Plain(kind) => return wrong(kind),
-        Shape::OneOf(texts) if value.as_str().is_some_and(|text| texts.contains(&text)) => {}
+        Shape::OneOf(texts) if value.as_str().is_some_and(|text| texts.contains(&&*text)) => {}
         Shape::OneOf(_) => return wrong("value of the list in the schema"),
         Shape::Array(items) => {
-            let Value::Array(values) = value else { return wrong("array") };
-            for (index, value) in values.iter().enumerate() {
+            if value.kind() != Is::Array {
+                return wrong("array");
+            }
+            for (index, value) in value.items().enumerate() {
                 shape(items(), value, at, 0).inspect_err(|_| at.push(index.to_string()))?;
             }
         }
         Shape::Tuple(items) => {
-            let Value::Array(values) = value else { return wrong("array") };
-            if values.len() != items.len() {
+            if value.kind() != Is::Array {
+                return wrong("array");
+            }
+            if value.items().count() != items.len() {
                 return wrong(&format!("array of {} items", items.len()));
             }
-            for (index, (item, value)) in items.iter().zip(values).enumerate() {
+            for (index, (item, value)) in items.iter().zip(value.items()).enumerate() {
                 shape((item.schema)(), value, at, 0)
                     .and_then(|()| said(item.keywords, value))
                     .inspect_err(|_| at.push(index.to_string()))?;
             }
         }
         Shape::Map(values) => {
-            let Value::Object(members) = value else { return wrong("object") };
-            for (name, value) in members {
-                shape(values(), value, at, 0).inspect_err(|_| at.push(escaped(name)))?;
+            if value.kind() != Is::Object {
+                return wrong("object");
+            }
+            for (name, value) in &members(value) {
+                shape(values(), *value, at, 0).inspect_err(|_| at.push(escaped(name)))?;
             }
         }
         Shape::Object { .. } => object(schema, value, at, steps, Whole::ITSELF)?,
@@ -91,7 +102,7 @@ impl Whole<'_> {
 /// An object, or the part of one.
 fn object(
     schema: &'static Schema,
-    value: &Value,
+    value: Part<'_>,
     at: &mut Vec<String>,
     steps: u32,
     whole: Whole<'_>,
@@ -99,14 +110,17 @@ fn object(
     if steps > MAX_STEPS {
         return Ok(());
     }
-    let Value::Object(members) = value else { return Err("object".to_owned()) };
+    if value.kind() != Is::Object {
+        return Err("object".to_owned());
+    }
     match schema.shape {
         Shape::Object { fields, strict } => {
+            let members = members(value);
             let names = |name: &str| (whole.names)(name) || names(fields, name, steps);
             let here = Whole { is_part: true, names: &names, ..whole };
             for field in fields.iter().filter(|field| field.received != Presence::Absent) {
                 let schema = (field.schema)();
-                match members.get(field.name) {
+                match member(&members, field.name) {
                     _ if field.flat => {
                         let optional = whole.optional || may_be_null(schema) || field.received == Presence::Optional;
                         object(schema, value, at, steps + 1, Whole { optional, ..here })?;
@@ -120,13 +134,13 @@ fn object(
                     None => {}
                 }
             }
-            if strict && !whole.is_part && !members.keys().all(|name| names(name)) {
+            if strict && !whole.is_part && !members.iter().all(|(name, _)| names(name)) {
                 return Err("object without other members than the schema names".to_owned());
             }
         }
         Shape::Map(values) => {
-            for (name, value) in members.iter().filter(|(name, _)| !(whole.names)(name)) {
-                shape(values(), value, at, 0).inspect_err(|_| at.push(escaped(name)))?;
+            for (name, value) in members(value).iter().filter(|(name, _)| !(whole.names)(name)) {
+                shape(values(), *value, at, 0).inspect_err(|_| at.push(escaped(name)))?;
             }
         }
         Shape::Nullable(inner) | Shape::Same(inner) | Shape::PassedOn(inner) => {
@@ -165,27 +179,34 @@ fn part_names(schema: &'static Schema, name: &str, steps: u32) -> bool {
     }
 }
 
-fn one_of(tag: Tag, variants: &'static [Variant], value: &Value, steps: u32, whole: Whole<'_>) -> Result<(), Expected> {
+fn one_of(
+    tag: Tag,
+    variants: &'static [Variant],
+    value: Part<'_>,
+    steps: u32,
+    whole: Whole<'_>,
+) -> Result<(), Expected> {
     if variants.iter().any(|one| one.received && variant(tag, one, value, steps, whole)) {
         return Ok(());
     }
     Err("variant that the schema knows".to_owned())
 }
 
-fn variant(tag: Tag, variant: &'static Variant, value: &Value, steps: u32, whole: Whole<'_>) -> bool {
-    let named = |value: &Value| match variant.kind {
-        Kind::Other => value.is_string(),
-        _ => value.as_str() == Some(variant.name),
+fn variant(tag: Tag, variant: &'static Variant, value: Part<'_>, steps: u32, whole: Whole<'_>) -> bool {
+    let named = |value: Part<'_>| match variant.kind {
+        Kind::Other => value.kind() == Is::String,
+        _ => value.as_str().is_some_and(|text| text == variant.name),
     };
-    let is =
-        |value: &Value| variant.content.is_none_or(|content| shape(content, value, &mut Vec::new(), steps + 1).is_ok());
+    let is = |value: Part<'_>| {
+        variant.content.is_none_or(|content| shape(content, value, &mut Vec::new(), steps + 1).is_ok())
+    };
     // The content's members are among the variant's own.
-    let among = |value: &Value, whole: Whole<'_>| {
+    let among = |value: Part<'_>, whole: Whole<'_>| {
         variant.content.is_none_or(|content| object(content, value, &mut Vec::new(), steps + 1, whole).is_ok())
     };
     let no_others = |known: &dyn Fn(&str) -> bool| {
         let is_open = whole.is_part || !whole.strict;
-        is_open || value.as_object().is_some_and(|members| members.keys().all(|name| known(name)))
+        is_open || (value.kind() == Is::Object && members(value).iter().all(|(name, _)| known(name)))
     };
     let holds = match tag {
         _ if variant.kind == Kind::Untagged && !whole.is_part => is(value),
@@ -196,11 +217,10 @@ fn variant(tag: Tag, variant: &'static Variant, value: &Value, steps: u32, whole
         Tag::External if whole.is_part => value
             .get(variant.name)
             .is_some_and(|value| if variant.content.is_some() { is(value) } else { value.is_null() }),
-        Tag::External => match (value, variant.content) {
-            (value, None) => named(value),
-            (Value::Object(members), Some(_)) => members.len() == 1 && members.get(variant.name).is_some_and(is),
-            _ => false,
-        },
+        Tag::External if variant.content.is_none() => named(value),
+        Tag::External => {
+            members(value).iter().all(|(name, _)| name == variant.name) && value.get(variant.name).is_some_and(is)
+        }
         Tag::Internal(tag) => {
             let names = |name: &str| name == tag || (whole.names)(name);
             value.get(tag).is_some_and(named)
@@ -216,21 +236,19 @@ fn variant(tag: Tag, variant: &'static Variant, value: &Value, steps: u32, whole
     holds && said(variant.keywords, value).is_ok()
 }
 
-fn said(keywords: &[Keyword], value: &Value) -> Result<(), Expected> {
-    let length = || match value {
-        Value::String(text) => Some(text.chars().count()),
-        Value::Array(items) => Some(items.len()),
-        Value::Object(members) => Some(members.len()),
+fn said(keywords: &[Keyword], value: Part<'_>) -> Result<(), Expected> {
+    let length = || match value.kind() {
+        Is::String => value.as_str().map(|text| text.chars().count()),
+        Is::Array => Some(value.items().count()),
+        Is::Object => Some(members(value).len()),
         _ => None,
     };
     for Keyword(keyword) in keywords {
-        let bound = |json: &str| Number::parse(json).zip(value.as_number().cloned());
+        let bound = |json: &str| Number::parse(json).zip(value.as_number());
         let (holds, expected) = match *keyword {
             Said::AtLeast(least) => (length().is_none_or(|length| length >= least as usize), "long enough"),
             Said::AtMost(most) => (length().is_none_or(|length| length <= most as usize), "short enough"),
-            Said::Json("uniqueItems", "true") => {
-                (value.as_array().is_none_or(|items| are_unique(items)), "without repeats")
-            }
+            Said::Json("uniqueItems", "true") => (are_unique(value), "without repeats"),
             Said::Json("minimum", json) => (bound(json).is_none_or(|(least, value)| value >= least), "large enough"),
             Said::Json("maximum", json) => (bound(json).is_none_or(|(most, value)| value <= most), "small enough"),
             _ => continue,
@@ -242,19 +260,43 @@ fn said(keywords: &[Keyword], value: &Value) -> Result<(), Expected> {
     Ok(())
 }
 
-fn are_unique(items: &[Value]) -> bool {
+fn are_unique(list: Part<'_>) -> bool {
+    let items: Vec<Value> = list.items().map(Part::to_value).collect();
     items.iter().enumerate().all(|(index, item)| items.iter().take(index).all(|other| other != item))
 }
 
-fn is(kind: &str, value: &Value) -> bool {
-    match value {
-        Value::Null => kind == "null",
-        Value::Bool(_) => kind == "boolean",
-        Value::String(_) => kind == "string",
-        Value::Array(_) => kind == "array",
-        Value::Object(_) => kind == "object",
+/// Names and members, of equal names the last.
+type Members<'d> = Vec<(Cow<'d, str>, Part<'d>)>;
+
+/// Up to this many members are compared in pairs.
+const FEW: usize = 32;
+
+fn members(object: Part<'_>) -> Members<'_> {
+    let mut members: Members<'_> = object.members().collect();
+    let differs = |(index, (name, _)): (usize, &(Cow<'_, str>, Part<'_>))| {
+        members.iter().take(index).all(|(known, _)| known != name)
+    };
+    if members.len() > FEW || !members.iter().enumerate().all(differs) {
+        members.reverse();
+        members.sort_by(|(one, _), (other, _)| one.cmp(other));
+        members.dedup_by(|(one, _), (other, _)| one == other);
+    }
+    members
+}
+
+fn member<'d>(members: &Members<'d>, name: &str) -> Option<Part<'d>> {
+    members.iter().find(|(known, _)| known == name).map(|(_, part)| *part)
+}
+
+fn is(kind: &str, value: Part<'_>) -> bool {
+    match value.kind() {
+        Is::Null => kind == "null",
+        Is::Bool => kind == "boolean",
+        Is::String => kind == "string",
+        Is::Array => kind == "array",
+        Is::Object => kind == "object",
         // As JSON Schema counts, 1.0 is an integer.
-        Value::Number(number) => kind == "number" || (kind == "integer" && number.is_integer()),
+        Is::Number => kind == "number" || (kind == "integer" && value.is_integer()),
     }
 }
 

@@ -6,6 +6,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use serde_json::value::RawValue;
 
 use super::Value;
+use crate::document::serialize_text;
 
 /// Most digits that an integer is written out with.
 const MAX_DIGITS: usize = 64;
@@ -25,7 +26,7 @@ enum Written {
 
 impl Number {
     /// The number that this text writes, which is one of JSON (RFC 8259, section 6).
-    pub(super) fn of_json(text: &str) -> Self {
+    pub(crate) fn of_json(text: &str) -> Self {
         let digits = text.strip_prefix('-').unwrap_or(text);
         let is_plain = digits.len() <= 18 && text != "-0" && digits.bytes().all(|byte| byte.is_ascii_digit());
         match text.parse() {
@@ -183,9 +184,7 @@ impl Serialize for Number {
         match &self.0 {
             Written::Plain(number) => serializer.serialize_i64(*number),
             // Written as it is.
-            Written::Text(text) => {
-                serde_json::from_str::<&RawValue>(text).map_err(serde::ser::Error::custom)?.serialize(serializer)
-            }
+            Written::Text(text) => serialize_text(text, serializer),
         }
     }
 }

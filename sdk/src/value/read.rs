@@ -11,12 +11,12 @@ use serde::{
 };
 
 use super::{Map, Number, Value};
-use crate::misread;
+use crate::{document::string_end, misread};
 
 /// What `RawValue` asks serde_json for.
-const TEXT: &str = "$serde_json::private::RawValue";
+pub(crate) const TEXT: &str = "$serde_json::private::RawValue";
 /// Deepest nesting, as serde_json's.
-const MAX_DEPTH: usize = 127;
+pub(crate) const MAX_DEPTH: usize = 127;
 
 impl<'de> Deserialize<'de> for Value {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -34,19 +34,11 @@ pub(crate) fn from_text<T: DeserializeOwned>(text: &[u8]) -> Result<T, serde_jso
 }
 
 fn nests_too_deep(text: &[u8]) -> bool {
-    let (mut depth, mut quoted, mut escaped) = (0_usize, false, false);
-    for byte in text {
-        if quoted {
-            match byte {
-                _ if escaped => escaped = false,
-                b'\\' => escaped = true,
-                b'"' => quoted = false,
-                _ => {}
-            }
-            continue;
-        }
+    let (mut depth, mut at) = (0_usize, 0);
+    while let Some(byte) = text.get(at) {
+        at += 1;
         match byte {
-            b'"' => quoted = true,
+            b'"' => at = string_end(text, at - 1),
             b'[' | b'{' => {
                 depth += 1;
                 if depth > MAX_DEPTH {
@@ -61,7 +53,7 @@ fn nests_too_deep(text: &[u8]) -> bool {
 }
 
 /// Takes a value, or the text of one.
-struct Any;
+pub(crate) struct Any;
 
 impl<'de> Visitor<'de> for Any {
     type Value = Value;
@@ -151,8 +143,13 @@ impl Visitor<'_> for Text {
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<Value, E> {
-        Reader { text, at: 0 }.value(0).map_err(E::custom)
+        read_text(text).map_err(E::custom)
     }
+}
+
+/// Takes a text apart that is known to be JSON. Fails with what is wrong and where.
+pub(crate) fn read_text(text: &str) -> Result<Value, impl fmt::Display> {
+    Reader { text, at: 0 }.value(0)
 }
 
 /// Why a text is no value that can be used. The place is told by whoever reads on.

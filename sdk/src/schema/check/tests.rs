@@ -2,8 +2,13 @@
 
 use crate::json;
 
-use super::*;
+use super::check as check_part;
+use crate::{Value, document::Document, schema::Schema};
 use crate::{prelude::*, schema::Model};
+
+fn check(schema: &'static Schema, value: &Value) -> Result<(), String> {
+    check_part(schema, Document::of_value(value).root())
+}
 
 #[model]
 #[derive(Debug)]
