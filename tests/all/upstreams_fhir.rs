@@ -210,3 +210,31 @@ async fn sandbox_mode_answers_every_operation_and_nothing_leaves() {
     }
     assert!(case.upstream.received().iter().all(|received| received.target == "/ok"), "nothing but the benign calls");
 }
+
+/// A record of half a megabyte is ordinary, and is handed on whole. What that costs is what the SDK's page "Limits" says.
+#[tokio::test]
+async fn handing_on_what_was_read_costs_at_most_eighty_units_of_fuel_a_byte() {
+    let component = |number: u32| {
+        json!({"code": {"coding": [{"system": "http://loinc.org", "code": number.to_string(), "display": "Body \"weight\""}]},
+            "valueQuantity": {"value": 72.5, "unit": "kg", "system": "http://unitsofmeasure.org", "code": "kg"}})
+    };
+    let components: Vec<Value> = (0..2_000).map(component).collect();
+    let resource = json!({"resourceType": "Observation", "id": "7", "component": components});
+    let page = json!({"resourceType": "Bundle", "type": "searchset", "entry": [{"resource": resource}]});
+    let bodies = [resource.to_string(), page.to_string()];
+    let length = bodies[0].len() as u64;
+    let case = Case::answering(move |request: &Received| {
+        let mut answer = Answer::json(&json!({}));
+        answer.body = bodies[usize::from(!request.target.contains("/7"))].clone().into_bytes();
+        answer
+    })
+    .await;
+    let fhir = integrated(&case, case.upstream.address, "").await;
+    let read = fhir.call(call("read", json!({"type": "Observation", "id": "7"})).live()).await;
+    assert_eq!(read.result.unwrap()["resource"], resource);
+    let search = fhir.call(call("search", json!({"type": "Observation"})).live()).await;
+    assert_eq!(search.result.unwrap()["resources"][0], resource);
+    for fuel in [read.receipt.fuel, search.receipt.fuel] {
+        assert!(fuel > 10 * length && fuel < 80 * length, "{} units a byte", fuel / length);
+    }
+}
