@@ -24,10 +24,13 @@ impl<'de> Deserialize<'de> for Value {
     }
 }
 
-/// Reads JSON text of any type. serde_json finds the end of a text without counting levels, so they are counted here first: a body
-/// without an end to its depth is refused at its first levels, and not when the fuel is gone.
+/// Bytes whose levels are counted before a text is read.
+const BEGINNING: usize = 16 * 1_024;
+
+/// Reads JSON text of any type. serde_json finds the end of a text without counting levels, so they are counted here for its
+/// beginning: a body without an end to its depth is refused at its first levels, and not when the fuel is gone.
 pub(crate) fn from_text<T: DeserializeOwned>(text: &[u8]) -> Result<T, serde_json::Error> {
-    if nests_too_deep(text) {
+    if nests_too_deep(text.get(..BEGINNING).unwrap_or(text)) {
         return Err(serde_json::Error::custom("it nests deeper than 127 levels"));
     }
     serde_json::from_slice(text)
