@@ -435,6 +435,25 @@ async fn verify_names_what_is_wrong_in_a_store_or_a_file_and_how_far_all_before_
     let of_store = ["audit", "verify", "--key", &public, "--heads", &heads];
     let ran = place.run(&of_store);
     assert!(ran.code == 0 && ran.out.contains("All of it is signed."), "{}{}", ran.out, ran.err);
+    // What is kept beside the chain is read as well.
+    let told = "Beside the chains: 9 inputs and outputs are there as they were kept";
+    let in_a_line = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(in_a_line(&ran.out).contains(told), "{}", ran.out);
+    let taken = history::payload_key(history.done, 'o');
+    let opened = history::open(&place).await;
+    let before = opened.get(&taken).await.unwrap().unwrap();
+    opened.commit(Batch::new().delete(taken.clone())).await.unwrap();
+    opened.close().await.unwrap();
+    let ran = place.run(&of_store);
+    let told = format!("what is kept of the output of the call {}: it is missing", history.done);
+    assert!(ran.code == 7 && in_a_line(&ran.err).contains(&told), "{}{}", ran.out, ran.err);
+    let value = place.run(&[&of_store[..], &["--json"]].concat()).json();
+    assert_eq!((&value["holds"], &value["error"]["code"]), (&json!(false), &json!("damaged")));
+    let payloads = &value["chains"].as_array().unwrap().iter().find(|chain| chain["workspace"] == "local").unwrap()["payloads"];
+    assert_eq!((&payloads["kept"], &payloads["wrong"][0]["side"]), (&json!(8), &json!("output")));
+    let opened = history::open(&place).await;
+    opened.commit(Batch::new().put(taken, before)).await.unwrap();
+    opened.close().await.unwrap();
     // Another store than the one whose heads were kept, such as an older copy.
     let other = Place::new();
     History::of(&other).await;

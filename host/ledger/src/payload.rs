@@ -274,7 +274,8 @@ pub async fn read(
     })
 }
 
-/// An entry as it stands in the store, its parts put together, and their keys.
+/// An entry as it stands in the store, its parts put together, and their keys. Of one that is longer than any that was kept,
+/// which somebody put there, no more than that is read; and all keys are told, so that all of it can be erased.
 pub(crate) async fn fetch(
     store: &dyn Store,
     workspace: &str,
@@ -286,7 +287,9 @@ pub(crate) async fn fetch(
     loop {
         let page = store.scan(&scan).await?;
         for (key, value) in page.entries {
-            bytes.extend(value);
+            if bytes.len() <= MAX_KEPT_BYTES {
+                bytes.extend(value);
+            }
             keys.push(key);
         }
         match page.next {

@@ -10,8 +10,9 @@ use std::{
 
 use jiff::{Timestamp, ToSpan};
 use portcullis_ledger::{
-    CallId, Caller, Clock, Entry, Field, Found, Hash, Kept, Kind, Ledger, LedgerError, LedgerOptions, Mode, Order,
-    Payload, Query, RetentionPolicy, Salts, Side, Subject, ToKeep, read_payload,
+    CallId, Caller, Clock, Ending, Entry, Field, Found, Hash, Kept, Kind, Ledger, LedgerError, LedgerOptions, Mode, Order,
+    Payload, Query, Receipt, RetentionPolicy, Salts, Side, Status, Subject, ToKeep, read_payload,
+    verify::{VerifyOptions, verify_store},
 };
 use portcullis_schema::Schema;
 use portcullis_store::{Batch, MemoryStore, Scan, Store};
@@ -33,8 +34,8 @@ struct Place {
     schema: Schema,
 }
 
-const REASON: Order<'static> = Order { by: &ADA, reason: "asked for by the person, ticket 7" };
-const ADA: Caller =
+static REASON: Order<'static> = Order { by: &ADA, reason: "asked for by the person, ticket 7" };
+static ADA: Caller =
     Caller { agent: None, known_by: None, principal: String::new(), run: None, step: None, workflow: None };
 
 impl Place {
@@ -64,20 +65,8 @@ impl Place {
             now: self.clock.now(),
         };
         let payload = retention.side(Side::Input).keep(&what, &mut batch)?;
-        let subject = Subject {
-            call,
-            workspace,
-            integration: "mail",
-            integration_version: 1,
-            adapter: "sha256:00",
-            grant: "sha256:11",
-            grantor: "user:bob",
-            operation: "send",
-            mode: Mode::Live,
-            caller: &ADA,
-            cost: &BTreeMap::new(),
-        };
-        self.ledger.commit(vec![Entry::intent(&subject, payload.clone())], batch).await?;
+        let entry = Entry::intent(&subject(workspace, call, &BTreeMap::new()), payload.clone());
+        self.ledger.commit(vec![entry], batch).await?;
         Ok((call, payload))
     }
 
@@ -124,6 +113,22 @@ impl Place {
     async fn erasures(&self, workspace: &str) -> Vec<portcullis_ledger::Record> {
         let query = Query::new(workspace).field(Field::Kind, Kind::Erasure.as_str()).oldest_first();
         self.ledger.reader().query(&query).await.unwrap().records.into_iter().map(|(_, record)| record).collect()
+    }
+}
+
+fn subject<'a>(workspace: &'a str, call: CallId, cost: &'a BTreeMap<String, String>) -> Subject<'a> {
+    Subject {
+        call,
+        workspace,
+        integration: "mail",
+        integration_version: 1,
+        adapter: "sha256:00",
+        grant: "sha256:11",
+        grantor: "user:bob",
+        operation: "send",
+        mode: Mode::Live,
+        caller: &ADA,
+        cost,
     }
 }
 
@@ -331,4 +336,75 @@ async fn without_a_reason_nothing_is_erased() {
         assert!(error.to_string().contains("write 1 to 1000"), "{error}");
     }
     assert!(matches!(place.read(call, &payload).await, Found::Kept(_)));
+}
+
+#[tokio::test]
+async fn verifying_reads_all_that_records_name_and_tells_what_does_not_fit() {
+    let place = Place::new().await;
+    let verdict = async || {
+        let options = VerifyOptions { now: Some(place.clock.now()), ..VerifyOptions::default() };
+        verify_store(place.store.as_ref(), options).await.unwrap()
+    };
+    let key = |call: CallId| [b"Pacme\0".as_slice(), call.as_bytes(), b"i"].concat();
+    let mut calls = Vec::new();
+    for policy in ["", "", "", "", "", "[[keep]]\nwhat = \"whole\"\ndays = 1", "[[keep]]\nwhat = \"nothing\""] {
+        calls.push(place.keep(policy, "acme", &mail()).await.unwrap().0);
+    }
+    place.ledger.erase("acme", &calls[4..5], REASON).await.unwrap();
+    place.later(2);
+    let found = verdict().await;
+    let payloads = &found.chains[0].payloads;
+    assert!(found.holds(), "{found:?}");
+    assert_eq!((payloads.kept, payloads.expired, payloads.erased), (4, 1, 1));
+
+    let other = place.store.get(&key(calls[0])).await.unwrap().unwrap();
+    let mut flipped = other.clone();
+    *flipped.last_mut().unwrap() = b' ';
+    let forged = r#"{"erased":"2026-11-21T09:00:00Z"}"#;
+    for (call, put, says) in [
+        (calls[1], Some(flipped), "it is not what the record says was kept"),
+        (calls[2], None, "it is missing, and nobody erased it"),
+        (calls[3], Some(other), "it is not what the record says was kept"),
+        (calls[3], Some(forged.into()), "no record that can be read tells of that"),
+        // That it had expired is no reason for it to be gone: nobody erased it.
+        (calls[5], None, "it is missing, and nobody erased it"),
+    ] {
+        let before = place.store.get(&key(call)).await.unwrap().unwrap();
+        let batch = match put {
+            Some(bytes) => Batch::new().put(key(call), bytes),
+            None => Batch::new().delete(key(call)),
+        };
+        place.store.commit(batch).await.unwrap();
+        let found = verdict().await;
+        assert!(!found.holds() && found.chains[0].wrong.is_none());
+        let wrong = &found.chains[0].payloads.wrong;
+        assert_eq!((wrong.len(), wrong[0].call, wrong[0].side), (1, call, Side::Input));
+        assert_eq!(calls[wrong[0].seq as usize - 1], call, "the record that names it");
+        assert!(wrong[0].what.contains(says), "{}", wrong[0]);
+        place.store.commit(Batch::new().put(key(call), before)).await.unwrap();
+    }
+    assert!(verdict().await.holds());
+}
+
+#[tokio::test]
+async fn an_erasure_explains_what_was_kept_before_it_and_nothing_after() {
+    let place = Place::new().await;
+    let (call, payload) = place.keep("", "acme", &mail()).await.unwrap();
+    place.ledger.erase("acme", &[call], REASON).await.unwrap();
+    // The call's output is kept after that, and somebody with the disk writes that it was erased.
+    let ending = Ending {
+        status: Status::Done,
+        error: None,
+        exchanges: Vec::new(),
+        bounds: BTreeMap::new(),
+        output: Some(payload),
+        receipt: Receipt::default(),
+    };
+    let entry = Entry::outcome(&subject("acme", call, &BTreeMap::new()), ending);
+    let key = [b"Pacme\0".as_slice(), call.as_bytes(), b"o"].concat();
+    let forged = Batch::new().put(key, r#"{"erased":"2026-11-21T09:00:00Z"}"#);
+    place.ledger.commit(vec![entry], forged).await.unwrap();
+    let found = verify_store(place.store.as_ref(), VerifyOptions::default()).await.unwrap();
+    let payloads = &found.chains[0].payloads;
+    assert_eq!((payloads.erased, payloads.wrong.len(), payloads.wrong[0].side), (1, 1, Side::Output), "{payloads:?}");
 }

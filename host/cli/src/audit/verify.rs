@@ -11,8 +11,8 @@ use portcullis_runtime::{
     ledger::{
         heads::PublicKey,
         verify::{
-            ChainVerdict, ExportOptions, HeadsVerdict, Outside, Progress, Verdict, VerifyOptions, verify_export,
-            verify_store,
+            ChainVerdict, ExportOptions, HeadsVerdict, Outside, PayloadWrong, PayloadsVerdict, Progress, Verdict,
+            VerifyOptions, verify_export, verify_store,
         },
     },
     printable,
@@ -130,6 +130,7 @@ async fn of_store(
             outside: Heads::outside(&mut heads),
             progress: Some(&mut progress),
             each: Some(&mut each),
+            now: None,
         };
         verify_store(opened.store().as_ref(), options).await
     };
@@ -148,6 +149,7 @@ fn as_json(verdict: &Verdict, keys: &[PublicKey]) -> Value {
             "signed_up_to": chain.signed.map(|signed| json!({
                 "seq": signed.seq, "head": signed.head, "time": signed.time, "export": signed.export,
             })),
+            "payloads": payloads_as_json(&chain.payloads),
         })
     };
     let heads = |heads: &HeadsVerdict| {
@@ -171,6 +173,29 @@ fn as_json(verdict: &Verdict, keys: &[PublicKey]) -> Value {
     value
 }
 
+fn payloads_as_json(payloads: &PayloadsVerdict) -> Value {
+    let wrong = |wrong: &PayloadWrong| {
+        json!({ "seq": wrong.seq, "call": wrong.call, "side": wrong.side, "what": wrong.what })
+    };
+    json!({
+        "kept": payloads.kept, "expired": payloads.expired, "erased": payloads.erased,
+        "wrong": payloads.wrong.iter().map(wrong).collect::<Vec<_>>(), "more_wrong": payloads.more_wrong,
+    })
+}
+
+/// What there is beside the chains, in a sentence; nothing where there is nothing.
+fn beside(verdict: &Verdict) -> Option<String> {
+    let all = |count: fn(&PayloadsVerdict) -> u64| verdict.chains.iter().map(|chain| count(&chain.payloads)).sum();
+    let (kept, expired, erased): (u64, u64, u64) =
+        (all(|of| of.kept), all(|of| of.expired), all(|of| of.erased));
+    (kept + expired + erased > 0).then(|| {
+        format!(
+            "Beside the chains: {kept} inputs and outputs are there as they were kept, {expired} more have expired and are \
+             still there, {erased} were erased."
+        )
+    })
+}
+
 /// All that is wrong, a sentence each.
 fn wrongs(verdict: &Verdict) -> Vec<String> {
     let mut told = Vec::new();
@@ -182,6 +207,11 @@ fn wrongs(verdict: &Verdict) -> Vec<String> {
                 format!("everything up to record {} holds", chain.holds)
             };
             told.push(format!("{}: {wrong}; {holds}", printable(&chain.workspace, 128)));
+        }
+        let (workspace, payloads) = (printable(&chain.workspace, 128), &chain.payloads);
+        told.extend(payloads.wrong.iter().map(|wrong| format!("{workspace}: {wrong}")));
+        if payloads.more_wrong > 0 {
+            told.push(format!("{workspace}: {} inputs and outputs more are not what was kept", payloads.more_wrong));
         }
     }
     for heads in &verdict.heads {
@@ -202,12 +232,15 @@ fn print(verdict: &Verdict, keys: &[PublicKey]) {
         };
         let holds =
             if chain.holds < chain.from { "-".to_owned() } else { format!("{} to {}", chain.from, chain.holds) };
-        let told = if chain.wrong.is_some() { "DAMAGED" } else { "holds" };
+        let told = if chain.wrong.is_some() || !chain.payloads.holds() { "DAMAGED" } else { "holds" };
         vec![printable(&chain.workspace, 128), chain.records.to_string(), told.to_owned(), holds, signed]
     });
     anstream::println!("{}", look::table(&["workspace", "records", "verdict", "what holds", "signed up to"], rows));
     for wrong in wrongs(verdict) {
         exit::tell("damaged", &wrong, None);
+    }
+    if let Some(told) = beside(verdict) {
+        anstream::println!("\n{}", look::wrapped(&told, 0));
     }
     if keys.is_empty() {
         let how = "No signature was checked, so whoever could write here could have hashed it all anew: --key PUB.pem checks \

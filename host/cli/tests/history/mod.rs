@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use portcullis_runtime::{
     CallId, Caller, Denial, Exchange, Ledger, LedgerOptions, Method, Mode, Receipt, Status, StoreError,
     ledger::{Change, Ending, Entry, Hash, Kept, Kind, Payload, Reader, Step, Subject},
-    store::{Embedded, Options},
+    store::{Batch, Embedded, Options},
 };
 
 use crate::place::Place;
@@ -15,6 +15,14 @@ use crate::place::Place;
 pub const TEMPLATE: &str = "https://api.example.com/v1/things/{id:digits(1..9)}";
 const ADAPTER: &str = "sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
 const GRANT: &str = "sha256:bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb";
+
+/// What is kept of each input and output.
+const KEPT: &str = r#"{"kept":"redacted","salt":"000102030405060708090a0b0c0d0e0f","value":{"name":"[redacted]"}}"#;
+
+/// Where it is kept, beside the chain of `local`.
+pub fn payload_key(call: CallId, side: char) -> Vec<u8> {
+    [b"Plocal\0".as_slice(), call.as_bytes(), &[side as u8]].concat()
+}
 
 /// What is in it.
 pub struct History {
@@ -77,7 +85,15 @@ impl History {
         let ledger = Ledger::open(store.clone(), LedgerOptions::default()).await.unwrap();
         let mut calls = BTreeMap::new();
         for entries in entries(&mut calls) {
-            ledger.append(entries).await.unwrap();
+            let mut batch = Batch::new();
+            for record in entries.iter().map(Entry::record) {
+                for (payload, side) in [(&record.input, 'i'), (&record.output, 'o')] {
+                    if let (Some(call), Some(_)) = (record.call, payload) {
+                        batch.insert(payload_key(call, side), KEPT);
+                    }
+                }
+            }
+            ledger.commit(entries, batch).await.unwrap();
         }
         ledger.close().await;
         close(store).await;
@@ -121,7 +137,7 @@ fn entries(calls: &mut BTreeMap<&'static str, CallId>) -> Vec<Vec<Entry>> {
         hash: Some(Hash::of(b"salt and text")),
         kept: Kept::Redacted,
         redacted: vec!["/name".to_owned()],
-        stored: Some(Hash::of(b"text")),
+        stored: Some(Hash::of(KEPT.as_bytes())),
     };
     let denial = Denial {
         allow_request: None,

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use super::{
     canonical,
     parts::read,
+    payloads::PayloadsVerdict,
     wrong::{ChainVerdict, Signed, Why, Wrong},
 };
 use crate::{hash::Hash, record::RECORD_VERSION};
@@ -251,6 +252,7 @@ impl ChainCheck {
             holds: self.holds,
             wrong: self.wrong,
             signed: self.signed,
+            payloads: PayloadsVerdict::default(),
         }
     }
 

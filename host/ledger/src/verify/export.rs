@@ -166,7 +166,7 @@ impl<'k> Section<'k> {
         let marks = marks.iter().filter(|mark| mark.seq <= header.to).copied().collect();
         let check = ChainCheck::new(&header.workspace, header.from, before, marks);
         let keys = run.keys;
-        let place = format!("the export of `{}`", header.workspace.escape_debug());
+        let place = format!("the export of `{}`", portcullis_gate::printable(&header.workspace, 128));
         let heads = HeadsCheck::new(&place, keys, Begins::Some);
         let mut sum = Context::new(&SHA256);
         sum.update(line);

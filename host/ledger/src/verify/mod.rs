@@ -6,6 +6,7 @@
 //! | `parts.rs` | what a record says of its place |
 //! | `canonical.rs` | the one form in which a record is written |
 //! | `signed.rs`, `outside.rs` | signed heads; those that are kept elsewhere |
+//! | `payloads.rs` | what is kept of inputs and outputs beside a chain |
 //! | `store.rs` | a store, also against signed heads that are kept elsewhere |
 //! | `export.rs` | an exported file, with the public key alone |
 //! | `part.rs` | whether a file holds all that it was to hold |
@@ -20,12 +21,14 @@ mod export;
 mod outside;
 mod part;
 mod parts;
+mod payloads;
 mod signed;
 mod store;
 mod wrong;
 
 pub use export::{ExportOptions, verify_export};
 pub use outside::Outside;
+pub use payloads::{PayloadWrong, PayloadsVerdict};
 pub use store::{VerifyOptions, verify_store};
 pub use wrong::{ChainVerdict, FileWrong, HeadWhy, HeadWrong, HeadsVerdict, Signed, Verdict, Why, Wrong};
 
@@ -38,8 +41,8 @@ pub struct Progress {
     pub of: u64,
 }
 
-/// Told each record as it stands: workspace, number, bytes. For what is to be checked beside the chain, such as whether what
-/// was kept of inputs and outputs still has the hash that the record says.
+/// Told each record as it stands: workspace, number, bytes. For what is to be compared with what the chain tells, such as whether
+/// a grant in the store is the one that a record names.
 pub type EachRecord<'a> = &'a mut (dyn FnMut(&str, u64, &[u8]) + Send);
 
 /// Told how far it is.

@@ -1,4 +1,5 @@
-//! A store: every chain in it, its signed heads, and both against signed heads that are kept elsewhere.
+//! A store: every chain in it, what is kept beside it of inputs and outputs, its signed heads, and all of that against signed
+//! heads that are kept elsewhere.
 //!
 //! What is elsewhere is read first, the store's signed heads then, the chains' heads after that and the records last; so a
 //! host may go on writing meanwhile: what is read later is never less.
@@ -8,6 +9,7 @@ use std::{
     ops::Bound,
 };
 
+use jiff::Timestamp;
 use portcullis_store::{Scan, Store, StoreError};
 
 use super::{
@@ -15,6 +17,7 @@ use super::{
     chain::ChainCheck,
     next_line,
     outside::{Outside, read_outside},
+    payloads::Payloads,
     signed::{Begins, HeadsCheck, Marks, note},
     wrong::{ChainVerdict, HeadWhy, HeadsVerdict, Verdict, Why},
 };
@@ -42,6 +45,8 @@ pub struct VerifyOptions<'a> {
     pub progress: Option<OnProgress<'a>>,
     /// Told each record.
     pub each: Option<EachRecord<'a>>,
+    /// By when what was to be kept until some time is counted as expired. The system's clock unless set.
+    pub now: Option<Timestamp>,
 }
 
 /// Verifies a store. What is wrong is in the verdict; an error says that it could not be verified.
@@ -63,7 +68,8 @@ pub async fn verify_store(store: &dyn Store, mut options: VerifyOptions<'_>) -> 
         names.retain(|name| name == only);
     }
     let of = names.iter().filter_map(|name| heads.get(name)).map(|head| head.as_ref().map_or(0, |head| head.seq)).sum();
-    let mut run = Run { store, progress: options.progress, each: options.each, at: Progress { done: 0, of } };
+    let now = options.now.unwrap_or_else(Timestamp::now);
+    let mut run = Run { store, progress: options.progress, each: options.each, now, at: Progress { done: 0, of } };
     for name in &names {
         let marks = marks.remove(name).unwrap_or_default();
         verdict.chains.push(run.chain(name, heads.remove(name), marks).await?);
@@ -164,17 +170,29 @@ struct Run<'s, 'a> {
     store: &'s dyn Store,
     progress: Option<OnProgress<'a>>,
     each: Option<EachRecord<'a>>,
+    now: Timestamp,
     at: Progress,
 }
 
-impl Run<'_, '_> {
+/// What is judged of one chain.
+struct OfChain<'s> {
+    workspace: &'s str,
+    check: ChainCheck,
+    payloads: Payloads<'s>,
+}
+
+impl<'s> Run<'s, '_> {
     async fn chain(
         &mut self,
-        workspace: &str,
+        workspace: &'s str,
         head: Option<Option<Head>>,
         marks: Vec<super::chain::Mark>,
     ) -> Result<ChainVerdict, LedgerError> {
-        let mut check = ChainCheck::new(workspace, 1, Hash::genesis(workspace), marks);
+        let mut of = OfChain {
+            workspace,
+            check: ChainCheck::new(workspace, 1, Hash::genesis(workspace), marks),
+            payloads: Payloads::new(self.store, workspace, self.now),
+        };
         let unreadable = matches!(head, Some(None));
         let mut head = head.flatten();
         let mut scan = Scan::prefix(keys::blocks(workspace)).bytes(READ_BYTES);
@@ -182,7 +200,7 @@ impl Run<'_, '_> {
             let page = match self.store.scan(&scan).await {
                 Ok(page) => page,
                 Err(error @ StoreError::Corrupt { .. }) => {
-                    check.fail(Why::Store(error.to_string()), None);
+                    of.check.fail(Why::Store(error.to_string()), None);
                     break;
                 }
                 Err(error) => return Err(error.into()),
@@ -192,23 +210,24 @@ impl Run<'_, '_> {
                 if head.as_ref().is_some_and(|head| keys::seq_of_block(key).is_some_and(|first| first > head.seq)) {
                     head = self.store.get(&keys::head(workspace)).await?.and_then(|b| read_head(workspace, &b).ok());
                 }
-                self.block(&mut check, workspace, key, value);
-            }
-            if let Some(progress) = &mut self.progress {
-                progress(self.at);
+                self.block(&mut of, key, value).await?;
             }
             match page.next {
                 Some(cursor) => scan = scan.after(cursor),
                 None => break,
             }
         }
+        let OfChain { mut check, payloads, .. } = of;
+        let payloads = payloads.finish().await?;
         if head.is_none() && (check.next() > 1 || unreadable) {
             check.fail(if unreadable { Why::HeadDiffers } else { Why::NoHead }, None);
         }
-        Ok(check.finish(head.map(|head| (head.seq, head.hash))))
+        let verdict = check.finish(head.map(|head| (head.seq, head.hash)));
+        Ok(ChainVerdict { payloads, ..verdict })
     }
 
-    fn block(&mut self, check: &mut ChainCheck, workspace: &str, key: &[u8], value: &[u8]) {
+    async fn block(&mut self, of: &mut OfChain<'s>, key: &[u8], value: &[u8]) -> Result<(), LedgerError> {
+        let check = &mut of.check;
         if let Some(first) = keys::seq_of_block(key).filter(|first| *first != check.next() && check.holds()) {
             let why = if first > check.next() { Why::Missing } else { Why::OutOfOrder { found: first } };
             check.fail(why, None);
@@ -221,10 +240,16 @@ impl Run<'_, '_> {
                 check.fail(Why::Torn, None);
             }
             if let Some(each) = &mut self.each {
-                each(workspace, check.next(), line);
+                each(of.workspace, check.next(), line);
             }
             check.record(line, None);
+            of.payloads.record(line).await?;
             self.at.done += 1;
         }
+        // A block has a few dozen records: where much is kept beside them, a page of blocks would take long.
+        if let Some(progress) = &mut self.progress {
+            progress(self.at);
+        }
+        Ok(())
     }
 }

@@ -1,7 +1,9 @@
 //! What can be wrong with a chain, with signed heads, with an exported file.
 
 use jiff::Timestamp;
+use portcullis_gate::printable;
 
+use super::payloads::PayloadsVerdict;
 use crate::{heads::KeyId, record::RECORD_VERSION};
 
 /// The first record that is not as it was kept.
@@ -56,7 +58,7 @@ pub enum Why {
         found: u64,
     },
     /// It is another workspace's.
-    #[error("it belongs to the workspace `{}`", .workspace.escape_debug())]
+    #[error("it belongs to the workspace `{}`", printable(.workspace, 128))]
     Foreign {
         /// Whose it says it is.
         workspace: String,
@@ -183,7 +185,7 @@ pub enum HeadWhy {
         place: String,
     },
     /// It speaks of other workspaces.
-    #[error("it does not name the workspace `{}`", .workspace.escape_debug())]
+    #[error("it does not name the workspace `{}`", printable(.workspace, 128))]
     OfOthers {
         /// The one that it should name.
         workspace: String,
@@ -254,6 +256,8 @@ pub struct ChainVerdict {
     pub wrong: Option<Wrong>,
     /// How far it is signed; what comes after that only its own hashes vouch for.
     pub signed: Option<Signed>,
+    /// What its records name of inputs and outputs. Nothing of an export, which has none.
+    pub payloads: PayloadsVerdict,
 }
 
 /// What was found of signed heads in one place.
@@ -286,7 +290,7 @@ impl Verdict {
     /// Whether nothing is wrong. Says nothing of what is not signed.
     pub fn holds(&self) -> bool {
         self.file.is_none()
-            && self.chains.iter().all(|chain| chain.wrong.is_none())
+            && self.chains.iter().all(|chain| chain.wrong.is_none() && chain.payloads.holds())
             && self.heads.iter().all(|heads| heads.wrong.is_none())
     }
 
