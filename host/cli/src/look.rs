@@ -1,7 +1,7 @@
 //! How things look: tables that line up, JSON that is one object, colour only on a terminal.
 
 use anstyle::{AnsiColor, Style};
-use portcullis_runtime::{Adapter, Receipt, is_plain, printable};
+use portcullis_runtime::{Adapter, Receipt, plain_json, printable_lines};
 use serde::Serialize;
 
 /// Prints a value as one JSON document.
@@ -14,37 +14,17 @@ pub(crate) fn print_json(value: &impl Serialize) {
 /// Prints a value as JSON on one line.
 pub(crate) fn print_json_line(value: &impl Serialize) {
     use std::io::Write;
-    let _ = writeln!(anstream::stdout(), "{}", escaped(serde_json::to_string(value).unwrap_or_default()));
+    let _ = writeln!(anstream::stdout(), "{}", plain_json(&serde_json::to_string(value).unwrap_or_default()));
 }
 
-/// A value as JSON. What a terminal would act on is escaped, and the value stays the same: JSON itself leaves DEL, the
-/// control characters from U+0080 and bidirectional overrides as they are, and any upstream can write them.
+/// A value as JSON. What a terminal would act on is escaped, and the value stays the same.
 pub(crate) fn json_text(value: &impl Serialize) -> String {
-    escaped(serde_json::to_string_pretty(value).unwrap_or_default())
-}
-
-fn escaped(text: String) -> String {
-    let shown = |c: char| is_plain(c) || c == '\n';
-    if text.chars().all(shown) {
-        return text;
-    }
-    let mut escaped = String::with_capacity(text.len() + 64);
-    for c in text.chars() {
-        if shown(c) {
-            escaped.push(c);
-        } else {
-            // Only strings hold such characters, and in strings this is how they are written.
-            for unit in c.encode_utf16(&mut [0; 2]) {
-                escaped += &format!("\\u{unit:04x}");
-            }
-        }
-    }
-    escaped
+    plain_json(&serde_json::to_string_pretty(value).unwrap_or_default()).into_owned()
 }
 
 /// A text of several lines, fit to be shown.
 pub(crate) fn lines(text: &str) -> String {
-    text.split('\n').map(|line| printable(line, usize::MAX)).collect::<Vec<_>>().join("\n")
+    printable_lines(text)
 }
 
 /// Widest that running text is set: longer lines are hard to read.
@@ -270,6 +250,8 @@ pub(crate) fn wait(milliseconds: u64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use portcullis_runtime::is_plain;
+
     use super::*;
 
     #[test]

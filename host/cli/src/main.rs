@@ -93,5 +93,23 @@ fn main() -> ExitCode {
 fn log_to_standard_error() {
     let filter = tracing_subscriber::EnvFilter::try_from_default_env()
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("error,portcullis=warn"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    // Colours are escapes, and escapes are what strangers' words are searched for.
+    tracing_subscriber::fmt().with_env_filter(filter).with_ansi(false).with_writer(|| PlainLog).init();
+}
+
+/// Writes an event of the log to standard error as one line that holds nothing that a terminal would act on: errors repeat what
+/// upstreams and adapters say.
+struct PlainLog;
+
+impl std::io::Write for PlainLog {
+    fn write(&mut self, event: &[u8]) -> std::io::Result<usize> {
+        let text = String::from_utf8_lossy(event);
+        let line = text.strip_suffix('\n').unwrap_or(&text);
+        std::io::stderr().write_all((portcullis_runtime::printable(line, usize::MAX) + "\n").as_bytes())?;
+        Ok(event.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        std::io::stderr().flush()
+    }
 }

@@ -26,7 +26,7 @@ const MAX_URL: usize = 2048;
 
 /// The server cannot be one for signed heads.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("signed heads cannot be sent to `{}`: {what}", .url.escape_debug())]
+#[error("signed heads cannot be sent to `{}`: {what}", portcullis_gate::printable(.url, 200))]
 pub struct HeadSinkError {
     /// What was given, as far as it is fit to be shown.
     url: String,

@@ -89,7 +89,7 @@ pub use name::{NameError, Named, check_full_name};
 pub use names::is_read_as;
 pub use parameter::{Parameter, ParameterError, Values};
 pub use powers::{GrantMismatch, OpenRoute, OperationPowers, Powers, RouteId};
-pub use printable::{is_plain, printable};
+pub use printable::{escape, is_plain, plain_json, printable, printable_lines};
 pub use repeat::Repeat;
 pub use scheme::{HmacScheme, MacAlgorithm, MacEncoding, OAuth, OpenSlot, PATH_PLACEHOLDER, Scheme};
 pub use shape::{Kind, MAX_LENGTH, Shape, ShapeError};

@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 
 use jiff::Timestamp;
+use portcullis_gate::{escape, is_plain};
 use portcullis_store::{Batch, Scan, Store};
 use serde::{Deserialize, Serialize};
 
@@ -141,7 +142,13 @@ impl Chain {
             None => (1, Hash::genesis(&self.workspace), now),
         };
         let start = self.block.len();
-        serde_json::to_writer(&mut self.block, record).map_err(|error| LedgerError::Entry(error.to_string()))?;
+        let unfit = |error: serde_json::Error| LedgerError::Entry(error.to_string());
+        serde_json::to_writer(&mut self.block, &*record).map_err(unfit)?;
+        if let Some(plain) = in_plain_characters(self.block.get(start..).unwrap_or_default()) {
+            *record = serde_json::from_str(&plain).map_err(unfit)?;
+            self.block.truncate(start);
+            serde_json::to_writer(&mut self.block, &*record).map_err(unfit)?;
+        }
         let line = self.block.get(start..).unwrap_or_default();
         let hash = Hash::of(line);
         self.block.push(b'\n');
@@ -226,6 +233,37 @@ pub(crate) async fn block_holding(store: &dyn Store, workspace: &str, seq: u64) 
     scan.to = std::ops::Bound::Included(keys::block(workspace, seq));
     let page = store.scan(&scan).await?;
     Ok(page.entries.into_iter().next().map_or_else(|| keys::block(workspace, seq), |(key, _)| key))
+}
+
+/// The same record with each character that a terminal would act on, or that nobody sees, written as text; none where it has
+/// none of these. An export is the chain byte for byte, and so is what a verifier hashes: what is to be plain in one must be
+/// plain in the other.
+fn in_plain_characters(line: &[u8]) -> Option<String> {
+    if line.iter().all(|byte| (b' '..0x7f).contains(byte)) {
+        return None;
+    }
+    let text = String::from_utf8_lossy(line);
+    if text.chars().all(is_plain) {
+        return None;
+    }
+    let mut plain = String::with_capacity(text.len() + 64);
+    for c in text.chars() {
+        if !is_plain(c) {
+            // Within a string, where a backslash is two.
+            plain.push('\\');
+        }
+        escape(c, &mut plain);
+    }
+    Some(plain)
+}
+
+/// A text as it stands in a record: in plain characters, but for those below U+0020, which JSON escapes itself.
+pub(crate) fn as_in_records(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c < ' ' { plain.push(c) } else { escape(c, &mut plain) }
+    }
+    plain
 }
 
 /// A record read from the store.

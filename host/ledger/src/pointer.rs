@@ -49,7 +49,7 @@ impl FromStr for Pointer {
         if text.len() > MAX_BYTES {
             return Err(PointerError::TooLong(text.len()));
         }
-        let shown = || text.chars().flat_map(char::escape_debug).collect::<String>();
+        let shown = || portcullis_gate::printable(text, MAX_BYTES);
         let steps = match text.strip_prefix('/') {
             None if text.is_empty() => Vec::new(),
             None => return Err(PointerError::NoSlash(shown())),

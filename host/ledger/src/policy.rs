@@ -189,7 +189,7 @@ impl RetentionPolicy {
         for (kind, (index, (integration, operation))) in
             redact.map(|rule| ("redact", rule)).chain(keep.map(|rule| ("keep", rule)))
         {
-            let shown = |text: &str| text.chars().take(80).flat_map(char::escape_debug).collect::<String>();
+            let shown = |text: &str| portcullis_gate::printable(text, 80);
             if !names_integrations(integration) {
                 return Err(PolicyError::Integration { kind, index, found: shown(integration) });
             }

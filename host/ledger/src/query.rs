@@ -4,7 +4,7 @@ use std::{fmt, str::FromStr};
 
 use jiff::Timestamp;
 
-use crate::{block::Line, index, record::Record};
+use crate::{block::Line, chain::as_in_records, index, record::Record};
 
 /// Records of a page where no limit is set.
 const DEFAULT_LIMIT: usize = 50;
@@ -198,7 +198,7 @@ impl Query {
     /// Only those where this field is this. All that is asked for must hold.
     #[must_use]
     pub fn field(mut self, field: Field, is: impl Into<String>) -> Self {
-        self.fields.push((field, is.into()));
+        self.fields.push((field, as_in_records(&is.into())));
         self
     }
 

@@ -1,12 +1,15 @@
 //! Why a call has no output: what the host saw, and what the adapter says.
 
 use portcullis_egress::SendError;
+use portcullis_gate::escape;
 use portcullis_sandbox::{self as sandbox, Journal, wit};
 
 use crate::error::{CallError, CredentialProblem};
 
 /// Longest code of a failure, in bytes.
 const MAX_CODE: usize = 128;
+/// The code of a failure whose own is none.
+const CODELESS: &str = "failure-without-code";
 /// Longest message of a failure, in bytes.
 const MAX_MESSAGE: usize = 4 * 1024;
 /// Longest part of a panic that is told, in bytes.
@@ -60,17 +63,37 @@ pub(crate) fn failure(error: sandbox::CallError, last: Option<SendError>) -> Cal
         wit::Error::UnknownOperation(name) => {
             CallError::Broken(format!("it does not know its own operation `{}`", clean(&name, 64)))
         }
-        wit::Error::Failed(failure) => CallError::Adapter {
-            code: clean(&failure.code, MAX_CODE),
-            message: clean(&failure.message, MAX_MESSAGE),
-            retryable: failure.retryable,
-            retry_after_ms: failure.retry_after_ms,
-            details: failure
-                .details
-                .filter(|details| details.len() <= MAX_DETAILS)
-                .and_then(|details| details.parse().ok()),
-        },
+        wit::Error::Failed(failure) => {
+            let (code, message) = match is_code(&failure.code) {
+                true => (failure.code, clean(&failure.message, MAX_MESSAGE)),
+                // What it was is for a person to read, and nothing that programs compare.
+                false => {
+                    let message = format!(
+                        "{} (its code `{}` is none: 1 to {MAX_CODE} ASCII letters, digits and `._:/-`)",
+                        clean(&failure.message, MAX_MESSAGE),
+                        clean(&failure.code, MAX_CODE),
+                    );
+                    (CODELESS.to_owned(), message)
+                }
+            };
+            CallError::Adapter {
+                code,
+                message,
+                retryable: failure.retryable,
+                retry_after_ms: failure.retry_after_ms,
+                details: failure
+                    .details
+                    .filter(|details| details.len() <= MAX_DETAILS)
+                    .and_then(|details| details.parse().ok()),
+            }
+        }
     }
+}
+
+/// Whether a text is what the contract calls a code: what programs compare and people read aloud, in any log and any shell.
+fn is_code(text: &str) -> bool {
+    let is_part = |byte: u8| byte.is_ascii_alphanumeric() || b"._:/-".contains(&byte);
+    (1..=MAX_CODE).contains(&text.len()) && text.bytes().all(is_part)
 }
 
 /// The same with the line of the panic by which the guest ended, where it wrote one: a trap alone says nothing to its author.
@@ -84,14 +107,16 @@ pub(crate) fn with_panic(error: CallError, journal: &Journal) -> CallError {
     CallError::Broken(format!("{why}; it panicked at {}", panic.trim_end_matches([':', ' '])))
 }
 
-/// A guest's text, shortened and without control characters.
+/// A guest's text, shortened to so many bytes, and fit to be shown.
 fn clean(text: &str, most: usize) -> String {
     let mut cleaned = String::new();
-    for c in text.chars().filter(|c| !c.is_control()) {
-        if cleaned.len() + c.len_utf8() > most {
+    for c in text.chars() {
+        let before = cleaned.len();
+        escape(c, &mut cleaned);
+        if cleaned.len() > most {
+            cleaned.truncate(before);
             break;
         }
-        cleaned.push(c);
     }
     cleaned
 }
@@ -101,6 +126,37 @@ mod tests {
     use portcullis_sandbox::Line;
 
     use super::*;
+
+    #[test]
+    fn a_code_has_a_charset_and_what_is_none_is_told_in_the_message() {
+        let failed = |code: &str| {
+            let failure = wit::Failure {
+                code: code.to_owned(),
+                message: "no\u{202e} luck".to_owned(),
+                retryable: false,
+                retry_after_ms: None,
+                details: None,
+            };
+            match failure_of(wit::Error::Failed(failure)) {
+                CallError::Adapter { code, message, .. } => (code, message),
+                other => panic!("{other:?}"),
+            }
+        };
+        let long = "x".repeat(MAX_CODE);
+        for code in ["postmark.inactive-recipient", "card_declined", "a:b/c", "404", &long] {
+            assert_eq!(failed(code), (code.to_owned(), "no\\u{202e} luck".to_owned()));
+        }
+        for code in ["", "two words", "a\u{202e}b", "a\u{200b}", "caf\u{e9}", "a\u{9b}31m", "a\nb", &(long + "x")] {
+            let (told, message) = failed(code);
+            assert_eq!(told, CODELESS);
+            assert!(message.starts_with("no\\u{202e} luck (its code `"), "{message}");
+            assert!(message.chars().all(portcullis_gate::is_plain));
+        }
+    }
+
+    fn failure_of(said: wit::Error) -> CallError {
+        failure(sandbox::CallError::Adapter(said), None)
+    }
 
     #[test]
     fn a_panics_line_is_in_the_error() {
@@ -113,7 +169,7 @@ mod tests {
         let first = "thread '<unnamed>' (1) panicked at src/lib.rs:7:5:";
         assert!(
             told(&[first, "no such\u{1b}[2J task"])
-                .ends_with("it trapped; it panicked at src/lib.rs:7:5: no such[2J task")
+                .ends_with("it trapped; it panicked at src/lib.rs:7:5: no such\\u{1b}[2J task")
         );
         assert!(
             told(&["x", "panicked at a.rs:1:1", "note: run with"]).ends_with("it trapped; it panicked at a.rs:1:1")

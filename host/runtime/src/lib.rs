@@ -86,7 +86,7 @@ pub use portcullis_egress::{Body, DnsResolver, Resolver, SystemResolver, Unavail
 pub use portcullis_gate::{
     CarveOut, Ceiling, CeilingError, Change, Denial, Descriptor, Diff, Effect, Explained, Explanation, Grant,
     GrantError, GrantedRoute, Limits, Method, OAuth, Operation, Parameter, Repeat, Route, Scheme, Slot, Template, diff,
-    explain, is_plain, printable, strict,
+    explain, is_plain, plain_json, printable, printable_lines, strict,
 };
 /// The ledger, whole: queries, records, signed heads.
 pub use portcullis_ledger as ledger;

@@ -10,6 +10,7 @@ use std::{
     fmt,
 };
 
+use portcullis_gate::printable;
 use portcullis_ledger::{
     HOST, Kind, LedgerError, Record,
     heads::last_signed_state,
@@ -196,7 +197,7 @@ impl Recorded {
 }
 
 fn named((workspace, name): &(String, String)) -> String {
-    format!("the integration {}/{}", workspace.escape_debug(), name.escape_debug())
+    format!("the integration {}/{}", printable(workspace, 128), printable(name, 128))
 }
 
 async fn all(store: &dyn Store, prefix: &[u8]) -> Result<Vec<(Vec<u8>, Vec<u8>)>, LedgerError> {

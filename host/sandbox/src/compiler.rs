@@ -152,7 +152,7 @@ fn why(status: &std::process::ExitStatus, said: &[u8]) -> CompileError {
     }
     CompileError::Process(format!(
         "it ended with {status}; does the program's `main` begin with `compile_if_asked`? It said: {}",
-        said.chars().filter(|c| !c.is_control()).take(400).collect::<String>()
+        portcullis_gate::printable(&said, 400)
     ))
 }
 

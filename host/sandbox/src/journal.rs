@@ -59,11 +59,7 @@ impl Journal {
         let mut taken = 0;
         for c in message.chars() {
             let before = text.len();
-            if c.is_control() && c != '\t' {
-                text.extend(c.escape_default())
-            } else {
-                text.push(c)
-            }
+            if c == '\t' { text.push(c) } else { portcullis_gate::escape(c, &mut text) }
             if text.len() > room {
                 text.truncate(before);
                 break;

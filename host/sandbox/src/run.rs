@@ -228,7 +228,7 @@ fn broken(error: &wasmtime::Error, limits: &Limits) -> CallError {
     if words.contains("handle limit exceeded") || words.contains("resource table has no free keys") {
         return CallError::Bound { name: "handles", limit: MAX_HANDLES as u64 };
     }
-    CallError::Broken(words.chars().filter(|c| !c.is_control()).take(400).collect())
+    CallError::Broken(portcullis_gate::printable(&words, 400))
 }
 
 fn usage(store: &Store<State>, limits: &Limits, started: Instant) -> Usage {

@@ -103,22 +103,9 @@ pub(crate) fn join(pointer: &str, step: &str) -> String {
     format!("{pointer}/{}", step.replace('~', "~0").replace('/', "~1"))
 }
 
-/// At most 200 characters of a text that a stranger wrote, control characters escaped, for use in an error.
+/// At most 200 characters of a text that a stranger wrote, fit to be shown, for use in an error.
 pub(crate) fn short(text: &str) -> String {
-    shortened(text, 200)
-}
-
-/// The same with another limit.
-pub(crate) fn shortened(text: &str, limit: usize) -> String {
-    let mut out = String::new();
-    for (i, c) in text.chars().enumerate() {
-        if i == limit {
-            out.push('…');
-            break;
-        }
-        if c.is_control() { out.extend(c.escape_default()) } else { out.push(c) }
-    }
-    out
+    portcullis_gate::printable(text, 200)
 }
 
 fn percent_decoded(text: &str) -> Option<String> {

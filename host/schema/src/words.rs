@@ -162,6 +162,6 @@ fn violation(error: &ValidationError<'_>, at: &str, message: &str) -> Violation 
         at: node::short(at),
         rule: node::short(&error.schema_path().to_string()),
         keyword: node::short(error.kind().keyword()),
-        message: node::shortened(message, MAX_MESSAGE),
+        message: portcullis_gate::printable(message, MAX_MESSAGE),
     }
 }

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use portcullis_runtime::{
     Status,
     ledger::{Field, Kind, Query},
+    printable,
 };
 
 use crate::{
@@ -43,12 +44,12 @@ pub(super) fn query(workspace: &Workspace, choice: &Choice, now: Timestamp) -> R
 
 fn field(text: &str) -> Result<(Field, String), Usage> {
     let Some((name, value)) = text.split_once('=') else {
-        let text = text.escape_debug();
+        let text = printable(text, 200);
         return Err(Usage(format!("--where: `{text}` has no `=`; write FIELD=VALUE, for example kind=denial")));
     };
     let field: Field = name.parse().map_err(|error| Usage(format!("--where: {error}")))?;
     if let Some(known) = known(field).filter(|known| !known.contains(&value)) {
-        let (value, known) = (value.escape_debug(), known.join(", "));
+        let (value, known) = (printable(value, 200), known.join(", "));
         return Err(Usage(format!("--where: `{value}` is no {field}; there are {known}")));
     }
     let hint = match field {

@@ -4,6 +4,7 @@ use clap::Args;
 use portcullis_runtime::{
     CallId, Ledger,
     ledger::{Erased, Order},
+    printable,
 };
 use serde_json::json;
 
@@ -70,7 +71,7 @@ async fn erase(ledger: &Ledger, wanted: &Erase, calls: &[CallId]) -> anyhow::Res
 /// A whole id, and not a part of one: what is erased cannot be brought back.
 fn read(text: &str) -> Result<CallId, Usage> {
     text.parse().map_err(|_| {
-        let text = text.escape_debug();
+        let text = printable(text, 200);
         Usage(format!("--call: `{text}` is no call's whole id; `portcullis audit show` tells it"))
     })
 }

@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp, civil::Date, tz::TimeZone};
+use portcullis_runtime::printable;
 
 use crate::exit::Usage;
 
 /// Reads what stands after `--since` or `--until`.
 pub(super) fn parse(option: &str, text: &str, now: Timestamp) -> Result<Timestamp, Usage> {
     let wrong = || {
-        let text = text.escape_debug();
+        let text = printable(text, 200);
         let how = "write how long ago (`90s`, `15m`, `2h`, `3d`, `1w`), a day (`2026-11-21`, UTC) or a time as in RFC 3339 \
                    (`2026-11-21T10:00:00Z`)";
         Usage(format!("{option}: `{text}` is no time; {how}"))
@@ -24,7 +25,7 @@ pub(super) fn parse(option: &str, text: &str, now: Timestamp) -> Result<Timestam
 pub(crate) fn time(option: &str, text: &str) -> Result<Timestamp, Usage> {
     day_or_time(text).ok_or_else(|| {
         let how = "write a day (`2027-01-31`, UTC) or a time as in RFC 3339 (`2027-01-31T10:00:00Z`)";
-        Usage(format!("{option}: `{}` is no time; {how}", text.escape_debug()))
+        Usage(format!("{option}: `{}` is no time; {how}", printable(text, 200)))
     })
 }
 
@@ -32,7 +33,7 @@ pub(crate) fn time(option: &str, text: &str) -> Result<Timestamp, Usage> {
 pub(crate) fn duration(option: &str, text: &str) -> Result<Duration, Usage> {
     let long = ago(text).and_then(|long| Duration::try_from(long).ok()).filter(|long| !long.is_zero());
     long.ok_or_else(|| {
-        let text = text.escape_debug();
+        let text = printable(text, 200);
         Usage(format!("{option}: `{text}` is no duration; write `90s`, `15m`, `2h`, `3d` or `1w`"))
     })
 }

@@ -182,7 +182,7 @@ fn escape(text: &str, of: impl Fn(char) -> Option<&'static str>) -> String {
             // As text, and its backslash escaped like any other.
             (c, None) if !is_plain(c) => {
                 escaped.push('\\');
-                escaped.extend(c.escape_default());
+                portcullis_gate::escape(c, &mut escaped);
             }
             (c, None) => escaped.push(c),
         }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use aws_lc_rs::digest::{Context, SHA256};
 use jiff::Timestamp;
+use portcullis_gate::plain_json;
 
 use super::{cef, ocsf};
 use crate::{
@@ -307,7 +308,7 @@ impl Exporter {
         let read = || record.map_or_else(|| line.record(self.wanted.query.workspace()), Ok);
         match self.wanted.format {
             Format::JsonLines => add(piece, &line.text),
-            Format::Ocsf => add(piece, &ocsf::event(line, &read()?).to_string()),
+            Format::Ocsf => add(piece, &plain_json(&ocsf::event(line, &read()?).to_string())),
             Format::Cef => add(piece, &cef::line(line, &read()?)),
         }
         self.records += 1;
@@ -320,7 +321,9 @@ impl Exporter {
             let (line, time) = (head.line(), head.head.time);
             match self.wanted.format {
                 Format::JsonLines => add(piece, &line),
-                Format::Ocsf => add(piece, &ocsf::head(&line, head, self.wanted.query.workspace()).to_string()),
+                Format::Ocsf => {
+                    add(piece, &plain_json(&ocsf::head(&line, head, self.wanted.query.workspace()).to_string()));
+                },
                 Format::Cef => cef::head(&line, time).iter().for_each(|line| add(piece, line)),
             }
         }

@@ -1,5 +1,7 @@
 //! Why heads are not signed.
 
+use portcullis_gate::printable;
+
 use super::{SignError, SinkError};
 use crate::error::LedgerError;
 
@@ -19,7 +21,7 @@ pub enum HeadError {
     /// A chain is shorter than it was.
     #[error(
         "the chain of the workspace `{}` ends at record {found}, and {place} has a signed head that names record {signed}: the store was put back to an older state, or cut off. Put the newer store back; `portcullis audit verify` says what holds. To go on without it, move {place} away and keep it as evidence",
-        .workspace.escape_debug()
+        printable(.workspace, 128)
     )]
     RolledBack {
         /// Whose chain.
@@ -34,7 +36,7 @@ pub enum HeadError {
     /// A record is another than was signed.
     #[error(
         "record {signed} of the workspace `{}` is not the one that was signed (signed head {head}, in {place}), though its chain goes to record {found}: records were changed and hashed anew. `portcullis audit verify` says how far they hold; put a true copy of the store back",
-        .workspace.escape_debug()
+        printable(.workspace, 128)
     )]
     Rewritten {
         /// Whose chain.

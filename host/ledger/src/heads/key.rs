@@ -74,7 +74,7 @@ pub struct KeyId(String);
 impl fmt::Display for KeyId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // It may come from a file that a stranger wrote.
-        write!(f, "{}", self.0.escape_debug())
+        write!(f, "{}", portcullis_gate::printable(&self.0, 64))
     }
 }
 

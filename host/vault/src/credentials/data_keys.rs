@@ -136,8 +136,8 @@ impl Credentials {
 /// It is the workspace's data key that is wrong, or the host's key for a purpose.
 pub(super) fn wrong(workspace: &str, problem: ReadProblem) -> ReadError {
     let record = match purpose::of(workspace) {
-        Some(purpose) => format!("the host's key for `{}`", purpose.escape_debug()),
-        None => format!("the data key of the workspace {}", workspace.escape_debug()),
+        Some(purpose) => format!("the host's key for `{}`", portcullis_gate::printable(purpose, 128)),
+        None => format!("the data key of the workspace {}", portcullis_gate::printable(workspace, 128)),
     };
     ReadError::new(record, problem)
 }

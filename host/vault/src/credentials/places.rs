@@ -12,7 +12,7 @@
 
 use std::fmt;
 
-use portcullis_gate::Named;
+use portcullis_gate::{Named, printable};
 use serde::Serialize;
 
 use super::CredentialError;
@@ -87,7 +87,7 @@ impl CredentialId {
 impl fmt::Display for CredentialId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (workspace, integration, slot) =
-            (self.workspace.escape_debug(), self.integration.escape_debug(), self.slot.escape_debug());
+            (printable(&self.workspace, 128), printable(&self.integration, 128), printable(&self.slot, 128));
         write!(f, "{workspace}/{integration}/{slot}")
     }
 }

@@ -41,7 +41,7 @@ impl Kept {
 impl std::fmt::Display for Kept {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Some((letter, rest)) = self.0.split_first() else { return f.write_str("a record without a key") };
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).escape_debug().to_string();
+        let text = |bytes: &[u8]| portcullis_gate::printable(&String::from_utf8_lossy(bytes), 256);
         let mut parts = rest.splitn(4, |byte| *byte == 0);
         let mut name = || text(parts.next().unwrap_or_default());
         match letter {
