@@ -279,6 +279,7 @@ fn classify_ledger(error: &LedgerError) -> (Code, &'static str) {
     match error {
         LedgerError::Store(error) => classify_store(error),
         LedgerError::Corrupt { .. } | LedgerError::State { .. } => (DAMAGED, "damaged"),
+        LedgerError::ClockInDoubt { .. } => (OTHER, "clock"),
         _ => (OTHER, "ledger"),
     }
 }

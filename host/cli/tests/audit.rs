@@ -449,7 +449,8 @@ async fn verify_names_what_is_wrong_in_a_store_or_a_file_and_how_far_all_before_
     assert!(ran.code == 7 && in_a_line(&ran.err).contains(&told), "{}{}", ran.out, ran.err);
     let value = place.run(&[&of_store[..], &["--json"]].concat()).json();
     assert_eq!((&value["holds"], &value["error"]["code"]), (&json!(false), &json!("damaged")));
-    let payloads = &value["chains"].as_array().unwrap().iter().find(|chain| chain["workspace"] == "local").unwrap()["payloads"];
+    let payloads =
+        &value["chains"].as_array().unwrap().iter().find(|chain| chain["workspace"] == "local").unwrap()["payloads"];
     assert_eq!((&payloads["kept"], &payloads["wrong"][0]["side"]), (&json!(8), &json!("output")));
     let opened = history::open(&place).await;
     opened.commit(Batch::new().put(taken, before)).await.unwrap();

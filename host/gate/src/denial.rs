@@ -49,18 +49,69 @@ pub struct Denial {
     /// All that the adapter declares of this kind: the lines to add to the grant; none where no grant would help.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub allow_with: Option<String>,
-    /// What was asked, as far as it was judged: method and URL without its query, or an operation's name.
+    /// What was asked, as far as it was judged: method and URL without its query, or an operation's name. Empty in a record
+    /// whose words are kept beside it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub asked: String,
+    /// Whether the host's ceiling is below it, so that no grant would help.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub ceiling: bool,
     /// What is granted in its place, at most five items.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub granted: Vec<String>,
-    /// What was asked, what is granted and why that is not enough, in one or two sentences.
+    /// What was asked, what is granted and why that is not enough, in one or two sentences. Empty in a record whose words are
+    /// kept beside it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub message: String,
     /// The rule's name.
     pub rule: String,
 }
 
+/// What a denial repeats of what a guest or an upstream wrote. The rest of it is rules, and what operators and adapters
+/// declared.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DenialWords {
+    /// [`Denial::allow_request`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub allow_request: Option<String>,
+    /// [`Denial::asked`].
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub asked: String,
+    /// [`Denial::message`].
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub message: String,
+}
+
 impl Denial {
+    /// The words of strangers in it, and what is left without them.
+    #[must_use]
+    pub fn split(self) -> (Self, DenialWords) {
+        let Self { allow_request, allow_with, asked, ceiling, granted, message, rule } = self;
+        let words = DenialWords { allow_request, asked, message };
+        let (asked, message) = (String::new(), String::new());
+        (Self { allow_request: None, allow_with, asked, ceiling, granted, message, rule }, words)
+    }
+
+    /// The same with these words.
+    #[must_use]
+    pub fn with_words(self, words: DenialWords) -> Self {
+        let DenialWords { allow_request, asked, message } = words;
+        Self { allow_request, asked, message, ..self }
+    }
+
+    /// Why, in a sentence: its message, or where its words are not there what the rule alone tells.
+    #[must_use]
+    pub fn told(&self) -> String {
+        if !self.message.is_empty() {
+            return self.message.clone();
+        }
+        let granted = match self.granted.is_empty() {
+            true => String::new(),
+            false => format!(" Granted: {}.", self.granted.join(", ")),
+        };
+        format!("the rule `{}` refused it.{granted}", self.rule)
+    }
+
     /// Tells why the gate denied a request.
     pub fn new(reason: Reason, request: &Request<'_>, powers: &OperationPowers) -> Self {
         let Request { method, url, .. } = *request;
@@ -87,7 +138,7 @@ impl Denial {
             (_, Some(ceiling), _) => {
                 let message = format!("{asked}: {what}. The host's ceiling is below it: {ceiling}.");
                 let rule = reason.rule().to_owned();
-                return Self { rule, asked, granted, message, allow_request: None, allow_with: None };
+                return Self { rule, asked, ceiling: true, granted, message, allow_request: None, allow_with: None };
             }
             (_, None, Some(lines)) if route_is_open => {
                 (" The adapter declares more than the grant allows.", Some(lines))
@@ -102,7 +153,7 @@ impl Denial {
         let message = format!("{asked}: {what}.{helps}{told}");
         let allow_request = allow_request.filter(|lines| allow_with.is_some() && lines.len() <= MAX_LINES);
         let rule = reason.rule().to_owned();
-        Self { rule, asked, granted, message, allow_request, allow_with: allow_with.map(bounded) }
+        Self { rule, asked, ceiling: false, granted, message, allow_request, allow_with: allow_with.map(bounded) }
     }
 
     /// Tells why a text is not a URL that can be judged.
@@ -112,6 +163,7 @@ impl Denial {
         Self {
             rule: refusal.rule().to_owned(),
             asked,
+            ceiling: false,
             granted: Vec::new(),
             message,
             allow_request: None,
@@ -132,6 +184,7 @@ impl Denial {
         Self {
             rule: "address-not-allowed".to_owned(),
             asked: quote(url.origin()),
+            ceiling: allow_with.is_none(),
             granted: Vec::new(),
             message: format!("{} {what}: {refusal}.{above}", quote(url.host())),
             allow_request: None,
@@ -143,7 +196,7 @@ impl Denial {
     pub fn slot(rule: &str, slot: &str, powers: &OperationPowers, message: String, allow_with: Option<String>) -> Self {
         let granted = powers.slots().take(LISTED).map(str::to_owned).collect();
         let (rule, asked, allow_with) = (rule.to_owned(), quote(slot), allow_with.map(bounded));
-        Self { rule, asked, granted, message, allow_request: None, allow_with }
+        Self { rule, asked, ceiling: false, granted, message, allow_request: None, allow_with }
     }
 
     /// Tells that a request holds what is stored in a slot, and where in it. Names the route, not the URL: the secret may
@@ -159,6 +212,7 @@ impl Denial {
         Self {
             rule: "secret-in-request".to_owned(),
             asked,
+            ceiling: false,
             granted: Vec::new(),
             message,
             allow_request: None,
@@ -176,6 +230,7 @@ impl Denial {
         Self {
             rule: "request-coding".to_owned(),
             asked,
+            ceiling: false,
             granted: Vec::new(),
             message,
             allow_request: None,
@@ -193,7 +248,15 @@ impl Denial {
         let listed = granted.iter().take(LISTED).map(|granted| (*granted).to_owned()).collect();
         let Some(routes) = needs else {
             let message = format!("the adapter has no operation `{name}`; granted: {told}.");
-            return Self { rule, asked: name, granted: listed, message, allow_request: None, allow_with: None };
+            return Self {
+                rule,
+                asked: name,
+                ceiling: false,
+                granted: listed,
+                message,
+                allow_request: None,
+                allow_with: None,
+            };
         };
         let all: Vec<String> =
             granted.iter().map(|granted| format!("\"{granted}\"")).chain([format!("\"{name}\"")]).collect();
@@ -201,7 +264,7 @@ impl Denial {
         let message = format!("the operation `{name}` is not granted; granted: {told}.");
         let allow_with = format!("operations = [{}]\n{routes}", all.join(", "));
         let allow_with = Some(bounded(allow_with));
-        Self { rule, asked: name, granted: listed, message, allow_request: None, allow_with }
+        Self { rule, asked: name, ceiling: false, granted: listed, message, allow_request: None, allow_with }
     }
 }
 

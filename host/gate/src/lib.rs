@@ -75,7 +75,7 @@ pub use body::BodyKind;
 pub use canonical::{Canonical, CanonicalError, Piece};
 pub use ceiling::{AllowedCarveOut, Ceiling, CeilingError, OriginPattern};
 pub use decide::{Decision, Reason, Request, decide};
-pub use denial::Denial;
+pub use denial::{Denial, DenialWords};
 pub use descriptor::{Descriptor, DescriptorError, Effect, Operation, RequestBody, Route, Slot};
 pub use diff::{Change, ChangeKind, Diff, diff};
 pub use explain::{Explained, Explanation, explain};

@@ -34,7 +34,10 @@ impl Line {
             )));
         }
         if record.workspace != workspace {
-            return Err(corrupt(format!("it belongs to the workspace `{}`", portcullis_gate::printable(&record.workspace, 128))));
+            return Err(corrupt(format!(
+                "it belongs to the workspace `{}`",
+                portcullis_gate::printable(&record.workspace, 128)
+            )));
         }
         if record.seq != self.seq {
             return Err(corrupt(format!("it says of itself that it is number {}", record.seq)));

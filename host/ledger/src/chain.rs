@@ -134,6 +134,11 @@ impl Chain {
         }
     }
 
+    /// The time of its last record.
+    pub(crate) fn time(&self) -> Option<Timestamp> {
+        self.head.as_ref().map(|head| head.time)
+    }
+
     /// Adds a record at the end; in memory, until the batch that [`Chain::finish`] fills is committed.
     pub(crate) fn add(&mut self, entry: &mut Entry, now: Timestamp, batch: &mut Batch) -> Result<(), LedgerError> {
         let record = &mut entry.0;

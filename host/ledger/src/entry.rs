@@ -54,6 +54,8 @@ pub struct Ending {
     pub bounds: BTreeMap<&'static str, u32>,
     /// What it gave.
     pub output: Option<Payload>,
+    /// The words of strangers in its records.
+    pub words: Option<Payload>,
     /// What it used.
     pub receipt: Receipt,
 }
@@ -85,6 +87,7 @@ impl Entry {
             mode: None,
             operation: None,
             output: None,
+            outside_words: None,
             prev: Hash::genesis(workspace),
             receipt: None,
             seq: 0,
@@ -120,7 +123,7 @@ impl Entry {
         entry
     }
 
-    /// A call was refused something.
+    /// A call was refused something. What it holds of the words of strangers cannot be erased: see [`Words`](crate::Words).
     pub fn denial(subject: &Subject<'_>, denial: Denial) -> Self {
         let mut entry = Self::about(subject, Kind::Denial);
         entry.0.denial = Some(denial);
@@ -136,6 +139,7 @@ impl Entry {
         record.exchanges = ending.exchanges;
         record.bounds = ending.bounds.into_iter().map(|(name, count)| (Cow::Borrowed(name), count)).collect();
         record.output = ending.output;
+        record.outside_words = ending.words;
         record.receipt = Some(ending.receipt);
         entry
     }

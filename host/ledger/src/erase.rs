@@ -65,8 +65,12 @@ impl Ledger {
         Ok(done)
     }
 
-    /// Erases what was to be kept until now and no longer; of one workspace, or of all.
+    /// Erases what was to be kept until now and no longer; of one workspace, or of all. Not while the clock is in doubt: what
+    /// is erased because of a clock that was set ahead cannot be brought back.
     pub async fn erase_expired(&self, workspace: Option<&str>, order: Order<'_>) -> Result<Erased, LedgerError> {
+        if let Some(seconds) = self.clock_in_doubt().await? {
+            return Err(LedgerError::ClockInDoubt { says: self.clock().now(), seconds });
+        }
         let mut done = Erased::default();
         let now = u64::try_from(self.clock().now().as_second()).unwrap_or(0);
         let end = Bound::Excluded(keys::expiries_from(now.saturating_add(1)));
@@ -142,7 +146,7 @@ impl Ledger {
 
 fn record(workspace: &str, calls: &BTreeSet<CallId>, count: u64, bytes: u64, order: Order<'_>) -> Entry {
     let names: Vec<String> = calls.iter().map(CallId::to_string).collect();
-    let of = format!("{count} inputs and outputs of {} calls", calls.len());
+    let of = format!("{count} inputs, outputs and words of {} calls", calls.len());
     let details = [
         (DETAIL_CALLS, names.join(" ")),
         ("entries", count.to_string()),

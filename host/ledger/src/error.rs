@@ -52,7 +52,24 @@ pub enum LedgerError {
         /// What went wrong.
         problem: String,
     },
+    /// The clock jumped ahead, and nobody has said since then that it is right.
+    #[error(
+        "nothing is erased by a clock that may be wrong: it says {says}, and jumped ahead by {:#}, or nothing was recorded for so \
+         long. Look whether it is right, and confirm it",
+        long(.seconds)
+    )]
+    ClockInDoubt {
+        /// What it says.
+        says: jiff::Timestamp,
+        /// By how many seconds it jumped.
+        seconds: u64,
+    },
     /// The ledger was closed.
     #[error("the ledger is closed; no call is made without a record")]
     Closed,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "thiserror gives a reference")]
+fn long(seconds: &u64) -> jiff::SignedDuration {
+    jiff::SignedDuration::from_secs(i64::try_from(*seconds).unwrap_or(i64::MAX))
 }

@@ -9,7 +9,7 @@
 //! | `S` seq:8 | a signed head |
 //! | `T` workspace 0 seq:8 | the number of the signed head that names this record, in 8 bytes, and the record's hash |
 //! | `W` name | the number of the last signed head that was written to the sink of this name, in 8 bytes |
-//! | `P` workspace 0 call:16 side:1 | what is kept of a call's input (`i`) or output (`o`), or that it was erased |
+//! | `P` workspace 0 call:16 side:1 | what is kept of a call's input (`i`), its output (`o`) or the words of strangers (`w`), or that it was erased |
 //! | `P` workspace 0 call:16 side:1 part:2 | where that is long: its further parts, from 1 |
 //! | `V`, `V` page:1 | what vouches for the records that authorise: `state.rs` |
 //! | `E` seconds:8 workspace 0 call:16 side:1 | what is kept until that time; the value is empty |
@@ -180,5 +180,6 @@ fn letter(side: Side) -> u8 {
     match side {
         Side::Input => b'i',
         Side::Output => b'o',
+        Side::Words => b'w',
     }
 }

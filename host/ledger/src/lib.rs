@@ -6,6 +6,7 @@
 //! | `entry.rs` | a record that has no place in a chain yet |
 //! | `keys.rs`, `block.rs` | where records stand in the store |
 //! | `chain.rs` | one workspace's chain, to be added to |
+//! | `clock.rs` | what time it is, as far as a host may believe it |
 //! | `writer.rs` | group commit: what has come in meanwhile shares a flush |
 //! | `heads/` | signed heads, and the places they are written to |
 //! | `state.rs` | what vouches for the records that authorise, as far as it can be read without a key |
@@ -14,6 +15,7 @@
 //! | `export/` | records in the forms that others read: JSON Lines, OCSF, CEF |
 //! | `policy.rs`, `pointer.rs` | what is kept of inputs and outputs: the operator's rules |
 //! | `payload.rs`, `erase.rs` | keeping, reading and erasing them, beside the chain |
+//! | `words.rs` | the words of strangers in records, which are kept beside the chain as well |
 //! | `index.rs`, `query.rs`, `reader.rs`, `follow.rs` | finding records again |
 //!
 //! The rule it serves is *no record, no call*: [`Ledger::append`] returns only when the record is durable, and a live call
@@ -23,14 +25,15 @@
 //! record before it; the first names the hash of `portcullis ledger 1`, a line feed and the workspace. So no record can be
 //! changed, taken out, moved or brought in from another workspace without all after it showing that.
 //!
-//! **What is not in it.** No secret, and no input or output: of those the chain has a salted hash, and what is kept of them
-//! stands beside it, where it can be erased.
+//! **What is not in it.** No secret, no input or output, and no word that a guest or an upstream chose: of those the chain has
+//! a salted hash, and what is kept of them stands beside it, where it can be erased.
 //!
 //! **After a crash** a call of which only the intent is known gets an outcome with the status `unknown` when the ledger is
 //! opened. Whether its requests were carried out only the upstream can say; nothing is tried again by itself.
 
 mod block;
 mod chain;
+mod clock;
 mod entry;
 mod erase;
 mod error;
@@ -50,6 +53,7 @@ mod receipt;
 mod record;
 pub mod state;
 pub mod verify;
+mod words;
 mod writer;
 
 use std::{
@@ -58,16 +62,17 @@ use std::{
     time::Duration,
 };
 
-use jiff::Timestamp;
 use portcullis_store::{Batch, Scan, Store};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::{
     chain::{Chain, MAX_RECORD, read_head, read_line},
+    clock::Watch,
     writer::{Request, Writer},
 };
 
 pub use block::Line;
+pub use clock::{Clock, SystemClock};
 pub use entry::{Ending, Entry, HOST, Subject};
 pub use erase::{Erased, Order};
 pub use error::LedgerError;
@@ -84,22 +89,7 @@ pub use receipt::Receipt;
 pub use record::{
     CallId, Caller, Change, Exchange, Kept, Kind, KnownBy, Mode, Payload, RECORD_VERSION, Record, Status, Step,
 };
-
-/// Tells the time for records.
-pub trait Clock: Send + Sync {
-    /// Now.
-    fn now(&self) -> Timestamp;
-}
-
-/// The system's clock.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct SystemClock;
-
-impl Clock for SystemClock {
-    fn now(&self) -> Timestamp {
-        Timestamp::now()
-    }
-}
+pub use words::{FAILURE, FailureWords, FoundWords, Words, read_words};
 
 /// How a ledger is kept.
 #[derive(Clone)]
@@ -127,6 +117,7 @@ impl Default for LedgerOptions {
 pub struct Ledger {
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
+    watch: Arc<Watch>,
     requests: mpsc::Sender<Request>,
     written: watch::Receiver<u64>,
 }
@@ -138,9 +129,13 @@ impl Ledger {
     pub async fn open(store: Arc<dyn Store>, options: LedgerOptions) -> Result<Self, LedgerError> {
         let (requests, receiver) = mpsc::channel(options.queue.max(1));
         let (written, watch) = watch::channel(0);
+        let clock = Arc::new(Watch::new(options.clock));
+        for chain in Reader::new(store.clone()).chains_that_can_be_read().await? {
+            clock.note(chain.time);
+        }
         let writer = Writer {
             store: store.clone(),
-            clock: options.clock.clone(),
+            clock: clock.clone(),
             gather: options.gather,
             requests: receiver,
             written,
@@ -149,7 +144,7 @@ impl Ledger {
             pay_at: tokio::time::Instant::now(),
         };
         tokio::spawn(writer.run());
-        let ledger = Self { store, clock: options.clock, requests, written: watch };
+        let ledger = Self { store, clock: clock.clone(), watch: clock, requests, written: watch };
         if options.recover {
             ledger.close_unknown().await?;
         }
@@ -202,9 +197,35 @@ impl Ledger {
         &self.store
     }
 
-    /// Tells the time for records.
+    /// Tells the time for records, and by which things expire: never before the newest record.
     pub fn clock(&self) -> &Arc<dyn Clock> {
         &self.clock
+    }
+
+    /// An operator says that the machine's clock is right, though it jumped: what has expired by it may be erased.
+    pub async fn confirm_clock(&self, by: &Caller) -> Result<(), LedgerError> {
+        let now = self.clock.now();
+        self.append(vec![clock::confirmed(HOST, by, now)]).await
+    }
+
+    /// By how many seconds the clock jumped ahead, where nobody said since then that it is right.
+    pub(crate) async fn clock_in_doubt(&self) -> Result<Option<u64>, LedgerError> {
+        let mut doubt = self.watch.in_doubt();
+        let mut query = Query::new(HOST).field(Field::Kind, Kind::Clock.as_str());
+        'pages: while doubt.is_none() {
+            let page = self.reader().query(&query).await?;
+            for (_, record) in &page.records {
+                if let Some(told) = clock::doubt(record) {
+                    doubt = told;
+                    break 'pages;
+                }
+            }
+            match page.next {
+                Some(next) => query = query.after(next),
+                None => break,
+            }
+        }
+        Ok(doubt.map(|by| by.as_secs().unsigned_abs()))
     }
 
     /// Closes the calls that were under way when the host ended.

@@ -1,4 +1,4 @@
-//! What is kept of a call's input and output: how it is written beside the chain, and how it is read and checked.
+//! What is kept of a call's input and output, and of what strangers said on the way: how it is written beside the chain, and how it is read and checked.
 //!
 //! A record holds the size of an input or output, a salted hash of all of it, and the hash of what was kept. What was kept is
 //! an entry of its own in the store, written in the same batch as the record and erased without touching it:
@@ -26,6 +26,7 @@ use crate::{
     keys,
     policy::{Rule, Side},
     record::{CallId, Kept, Payload},
+    words::Words,
 };
 
 /// Longest entry, in bytes (16 MiB): what goes into one batch of a store beside others.
@@ -40,19 +41,22 @@ pub struct Salts {
     pub input: [u8; 16],
     /// For the output.
     pub output: [u8; 16],
+    /// For the words of strangers.
+    pub words: [u8; 16],
 }
 
 impl Salts {
     /// New ones, for one call.
     #[must_use]
     pub fn generate() -> Self {
-        Self { input: salt(), output: salt() }
+        Self { input: salt(), output: salt(), words: salt() }
     }
 
     fn of(&self, side: Side) -> &[u8; 16] {
         match side {
             Side::Input => &self.input,
             Side::Output => &self.output,
+            Side::Words => &self.words,
         }
     }
 }
@@ -91,30 +95,68 @@ pub struct ToKeep<'a> {
     pub now: Timestamp,
 }
 
+/// Where something is kept, and when.
+struct Place<'a> {
+    workspace: &'a str,
+    call: CallId,
+    side: Side,
+    now: Timestamp,
+}
+
 impl Rule {
     /// What a record says of an input or output. What is kept of it is put into the batch that has to be committed with the
     /// record: with `Ledger::commit`, and not with `append`.
     pub fn keep(&self, what: &ToKeep<'_>, batch: &mut Batch) -> Result<Payload, LedgerError> {
         let text = what.value.to_string();
-        let mut payload = Payload { bytes: text.len() as u64, kept: self.kept, ..Payload::default() };
+        let to = Place { workspace: what.workspace, call: what.call, side: what.side, now: what.now };
         let salt = what.salts.of(what.side);
-        let entry = match self.kept {
-            Kept::Nothing => return Ok(payload),
-            Kept::Whole => self.entry(what, salt, &text),
-            Kept::Redacted => {
-                let (redacted, places) = self.redacted(what);
-                payload.redacted = places;
-                match redacted {
-                    Some(value) => self.entry(what, salt, &what.value.with_value(value).to_string()),
-                    None => self.entry(what, salt, &text),
-                }
-            }
-        };
+        if self.kept != Kept::Redacted {
+            return self.write(&to, salt, &text, None, batch);
+        }
+        let (redacted, places) = self.redacted(what);
+        let redacted = redacted.map(|value| what.value.with_value(value).to_string());
+        let payload = self.write(&to, salt, &text, redacted.as_deref(), batch)?;
+        Ok(Payload { redacted: places, ..payload })
+    }
+
+    /// What a record says of the words of strangers in a call's records, which are kept in the same way; none where there are
+    /// none.
+    pub fn keep_words(
+        &self,
+        (workspace, call): (&str, CallId),
+        words: &Words,
+        salts: &Salts,
+        now: Timestamp,
+        batch: &mut Batch,
+    ) -> Result<Option<Payload>, LedgerError> {
+        if words.is_empty() {
+            return Ok(None);
+        }
+        let text = serde_json::to_string(words).map_err(|error| LedgerError::Entry(error.to_string()))?;
+        let to = Place { workspace, call, side: Side::Words, now };
+        let whole = Self { kept: if self.kept == Kept::Nothing { Kept::Nothing } else { Kept::Whole }, ..self.clone() };
+        whole.write(&to, &salts.words, &text, None, batch).map(Some)
+    }
+
+    /// Puts a text into the batch; another one in its place, where something was taken out of it.
+    fn write(
+        &self,
+        to: &Place<'_>,
+        salt: &[u8; 16],
+        text: &str,
+        instead: Option<&str>,
+        batch: &mut Batch,
+    ) -> Result<Payload, LedgerError> {
+        let mut payload = Payload { bytes: text.len() as u64, kept: self.kept, ..Payload::default() };
+        if self.kept == Kept::Nothing {
+            return Ok(payload);
+        }
+        let Place { workspace, call, side, now } = *to;
+        let entry = self.entry(now, salt, instead.unwrap_or(text));
         if entry.len() > MAX_KEPT_BYTES {
             return Err(LedgerError::Entry(format!(
-                "what is to be kept of the {} has {} bytes, and the limit is {MAX_KEPT_BYTES}; a retention rule with \
+                "what is to be kept of the {side} has {} bytes, and the limit is {MAX_KEPT_BYTES}; a retention rule with \
                  `what = \"nothing\"` keeps nothing of it",
-                what.side,
                 entry.len()
             )));
         }
@@ -122,13 +164,13 @@ impl Rule {
         payload.stored = Some(Hash::of(entry.as_bytes()));
         for (part, bytes) in (0_u16..).zip(entry.as_bytes().chunks(PART_BYTES)) {
             let key = match part {
-                0 => keys::payload(what.workspace, what.call, what.side),
-                part => keys::payload_part(what.workspace, what.call, what.side, part),
+                0 => keys::payload(workspace, call, side),
+                part => keys::payload_part(workspace, call, side, part),
             };
             batch.insert(key, bytes);
         }
-        if let Some(seconds) = self.expires(what.now).and_then(|at| u64::try_from(at.as_second()).ok()) {
-            batch.insert(keys::expiry(seconds, what.workspace, what.call, what.side), Vec::new());
+        if let Some(seconds) = self.expires(now).and_then(|at| u64::try_from(at.as_second()).ok()) {
+            batch.insert(keys::expiry(seconds, workspace, call, side), Vec::new());
         }
         Ok(payload)
     }
@@ -159,11 +201,11 @@ impl Rule {
         Timestamp::from_second(now.as_second()).ok()?.checked_add(hours.hours()).ok()
     }
 
-    fn entry(&self, what: &ToKeep<'_>, salt: &[u8; 16], text: &str) -> String {
+    fn entry(&self, now: Timestamp, salt: &[u8; 16], text: &str) -> String {
         let header = Header {
             kept: self.kept,
             salt: salt.iter().map(|byte| format!("{byte:02x}")).collect(),
-            expires: self.expires(what.now),
+            expires: self.expires(now),
         };
         let mut entry = serde_json::to_string(&header).unwrap_or_default();
         // The value is written as the text that it is: what is hashed is that text, and not one that says the same.

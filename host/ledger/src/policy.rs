@@ -19,7 +19,7 @@ const MAX_RULES: usize = 1_000;
 /// Longest time that can be asked for, in days: a hundred years.
 const MAX_DAYS: u32 = 36_500;
 
-/// What a call was given, or what it gave.
+/// What a call was given, what it gave, or what was said on the way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Side {
@@ -27,17 +27,20 @@ pub enum Side {
     Input,
     /// The output.
     Output,
+    /// What the adapter and the upstream wrote into its refusals and into its failure: URLs, names, codes, messages.
+    Words,
 }
 
 impl Side {
-    /// Both.
-    pub const ALL: [Self; 2] = [Self::Input, Self::Output];
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Input, Self::Output, Self::Words];
 
     /// As it is written.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Input => "input",
             Self::Output => "output",
+            Self::Words => "words",
         }
     }
 }
@@ -90,7 +93,8 @@ pub struct KeepRule {
     /// Which operation, or `*`. All, where it is left out.
     #[serde(default = "any", skip_serializing_if = "is_any")]
     pub operation: String,
-    /// The input or the output. Both, where it is left out.
+    /// The input, the output, or the words of refusals and failures. All, where it is left out. Words without a rule of their
+    /// own are kept as the input and the output are: not at all where one of these is not, and no longer than either.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub side: Option<Side>,
     /// `nothing`, `redacted` or `whole`.
@@ -148,6 +152,15 @@ pub enum PolicyError {
         /// What it says.
         found: String,
     },
+    /// There is nothing to be taken out of words.
+    #[error(
+        "`redact[{index}].side` is `words`, which have no places to be taken out; write a `[[keep]]` with `side = \"words\"` and \
+         `what = \"nothing\"`"
+    )]
+    RedactWords {
+        /// Which rule, from 0.
+        index: usize,
+    },
     /// A time out of range.
     #[error("`keep[{index}].days` is {days}; write 1 to {MAX_DAYS}, or leave it out to keep until it is erased")]
     Days {
@@ -197,6 +210,9 @@ impl RetentionPolicy {
                 return Err(PolicyError::Operation { kind, index, found: shown(operation) });
             }
         }
+        if let Some(index) = self.redact.iter().position(|rule| rule.side == Some(Side::Words)) {
+            return Err(PolicyError::RedactWords { index });
+        }
         for (index, rule) in self.keep.iter().enumerate() {
             match rule.days {
                 Some(_) if rule.what == Kept::Nothing => return Err(PolicyError::DaysOfNothing { index }),
@@ -229,7 +245,11 @@ impl RetentionPolicy {
                 asked: keep.is_some(),
             }
         };
-        Retention(Arc::new([of_side(Side::Input), of_side(Side::Output)]))
+        let (input, output) = (of_side(Side::Input), of_side(Side::Output));
+        let own =
+            self.keep.iter().any(|rule| rule.side == Some(Side::Words) && about(&rule.integration, &rule.operation));
+        let words = if own { of_side(Side::Words) } else { Rule::shorter(&input, &output) };
+        Retention(Arc::new([input, output, Rule { hide: Vec::new(), ..words }]))
     }
 
     /// The JSON Schema of policy files.
@@ -252,7 +272,7 @@ fn names_integrations(text: &str) -> bool {
 
 /// What is kept of the inputs and outputs of one operation. Cheap to clone.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Retention(Arc<[Rule; 2]>);
+pub struct Retention(Arc<[Rule; 3]>);
 
 /// What is kept of one side.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -267,14 +287,24 @@ pub struct Rule {
     pub asked: bool,
 }
 
+impl Rule {
+    /// What holds for what may repeat both: nothing where one of them keeps nothing, and no longer than either.
+    fn shorter(a: &Self, b: &Self) -> Self {
+        let kept = if a.kept == Kept::Nothing || b.kept == Kept::Nothing { Kept::Nothing } else { Kept::Whole };
+        let days = a.days.into_iter().chain(b.days).min().filter(|_| kept != Kept::Nothing);
+        Self { kept, days, hide: Vec::new(), asked: a.asked || b.asked }
+    }
+}
+
 impl Retention {
-    /// What holds for the input or the output.
+    /// What holds for one side.
     #[must_use]
     pub fn side(&self, side: Side) -> &Rule {
-        let [input, output] = self.0.as_ref();
+        let [input, output, words] = self.0.as_ref();
         match side {
             Side::Input => input,
             Side::Output => output,
+            Side::Words => words,
         }
     }
 }

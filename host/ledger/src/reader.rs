@@ -73,6 +73,21 @@ impl Reader {
         }
     }
 
+    /// The same without those whose head is damaged: they are told where they are read or written.
+    pub(crate) async fn chains_that_can_be_read(&self) -> Result<Vec<ChainHead>, LedgerError> {
+        let mut chains = Vec::new();
+        let mut scan = Scan::prefix(keys::HEADS);
+        loop {
+            let page = self.store.scan(&scan).await?;
+            let heads = page.entries.iter().filter_map(|(key, value)| told(keys::workspace_of_head(key)?, value).ok());
+            chains.extend(heads);
+            match page.next {
+                Some(next) => scan = scan.after(next),
+                None => return Ok(chains),
+            }
+        }
+    }
+
     /// Where a workspace's chain ends; none where it has no records.
     pub async fn chain(&self, workspace: &str) -> Result<Option<ChainHead>, LedgerError> {
         keys::check(workspace)?;

@@ -167,11 +167,13 @@ pub enum Kind {
     Export,
     /// Inputs and outputs were erased.
     Erasure,
+    /// The machine's clock jumped, or somebody said that it is right.
+    Clock,
 }
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Intent,
         Self::Outcome,
         Self::Denial,
@@ -184,6 +186,7 @@ impl Kind {
         Self::SignIn,
         Self::Export,
         Self::Erasure,
+        Self::Clock,
     ];
 
     /// As it is written.
@@ -201,6 +204,7 @@ impl Kind {
             Self::SignIn => "sign_in",
             Self::Export => "export",
             Self::Erasure => "erasure",
+            Self::Clock => "clock",
         }
     }
 }
@@ -418,6 +422,10 @@ pub struct Record {
     /// The output.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub output: Option<Payload>,
+    /// What the adapter and the upstream wrote into the call's refusals and into its failure: of an outcome, for all records of
+    /// its call. The words themselves are kept beside the chain, where they can be erased ([`Words`](crate::Words)).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outside_words: Option<Payload>,
     /// SHA-256 of the record before it; of the chain's name for the first.
     pub prev: Hash,
     /// What the call used.

@@ -19,7 +19,8 @@ use tokio::{
 use crate::{
     Clock,
     chain::Chain,
-    entry::Entry,
+    clock::Watch,
+    entry::{Entry, HOST},
     error::LedgerError,
     keys,
     record::{Kind, Payload},
@@ -50,7 +51,7 @@ pub(crate) struct Request {
 
 pub(crate) struct Writer {
     pub(crate) store: Arc<dyn Store>,
-    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) clock: Arc<Watch>,
     pub(crate) gather: Duration,
     pub(crate) requests: mpsc::Receiver<Request>,
     /// Counts batches, for those who follow.
@@ -167,7 +168,8 @@ impl Writer {
             }
         }
         *taken = kept;
-        for entry in taken.iter_mut().flat_map(|request| &mut request.entries) {
+        let (mut jumps, recorded) = self.jumps(taken).await?;
+        for entry in jumps.iter_mut().chain(taken.iter_mut().flat_map(|request| &mut request.entries)) {
             if let Some(chain) = self.chains.get_mut(&entry.0.workspace) {
                 chain.add(entry, now, &mut batch)?;
                 if !touched.contains(&entry.0.workspace) {
@@ -184,10 +186,38 @@ impl Writer {
             return Ok(());
         }
         self.store.commit(batch).await?;
+        self.clock.recorded(recorded);
+        touched
+            .iter()
+            .filter_map(|workspace| self.chains.get(workspace)?.time())
+            .for_each(|time| self.clock.note(time));
         if self.chains.len() > CHAINS {
             self.chains.retain(|workspace, _| touched.contains(workspace));
         }
         Ok(())
+    }
+
+    /// The records of the clock's jumps, for the host's chain and for those that are written to; and of how many jumps.
+    async fn jumps(&mut self, taken: &[Request]) -> Result<(Vec<Entry>, usize), LedgerError> {
+        let jumps = self.clock.jumps();
+        let written = taken.iter().flat_map(|request| &request.entries).map(|entry| entry.0.workspace.as_str());
+        let mut chains: Vec<&str> = written.collect();
+        if jumps.is_empty() || chains.is_empty() {
+            return Ok((Vec::new(), 0));
+        }
+        chains.push(HOST);
+        chains.sort_unstable();
+        chains.dedup();
+        if !self.chains.contains_key(HOST) {
+            match Chain::load(self.store.as_ref(), HOST).await {
+                Ok(chain) => drop(self.chains.insert(HOST.to_owned(), chain)),
+                // Then the other chains tell of it.
+                Err(LedgerError::Corrupt { .. }) => chains.retain(|workspace| *workspace != HOST),
+                Err(error) => return Err(error),
+            }
+        }
+        let entries = chains.iter().flat_map(|workspace| jumps.iter().map(|jump| jump.entry(workspace)));
+        Ok((entries.collect(), jumps.len()))
     }
 
     /// Why a request alone cannot be kept: a chain of its that does not hold, which is no other workspace's concern, or a key
@@ -198,7 +228,11 @@ impl Writer {
                 continue;
             }
             match Chain::load(self.store.as_ref(), workspace).await {
-                Ok(chain) => drop(self.chains.insert(workspace.clone(), chain)),
+                Ok(chain) => {
+                    // Another host may have written to it, by another clock.
+                    chain.time().into_iter().for_each(|time| self.clock.note(time));
+                    self.chains.insert(workspace.clone(), chain);
+                }
                 Err(error @ LedgerError::Corrupt { .. }) => return Ok(Some(error)),
                 Err(error) => return Err(error),
             }
@@ -235,9 +269,10 @@ impl Writer {
         for mut request in taken {
             let is_outcome = request.entries.last().is_some_and(|entry| entry.0.kind == Kind::Outcome);
             if is_outcome && only_payloads(&request.batch) {
-                // What was to be kept of the output is large, and is let go.
-                for output in request.entries.iter_mut().filter_map(|entry| entry.0.output.as_mut()) {
-                    *output = Payload { bytes: output.bytes, ..Payload::default() };
+                // What was to be kept of the output, and of what was said, is large and is let go.
+                let records = request.entries.iter_mut().map(|entry| &mut entry.0);
+                for payload in records.flat_map(|record| [&mut record.output, &mut record.outside_words]).flatten() {
+                    *payload = Payload { bytes: payload.bytes, ..Payload::default() };
                 }
                 self.owed.extend(request.entries);
                 self.pay_at = Instant::now() + OWED_EVERY;

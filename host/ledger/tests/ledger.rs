@@ -129,6 +129,7 @@ fn ending(status: Status) -> Ending {
         }],
         bounds: BTreeMap::from([("requests", 2)]),
         output: Some(Payload::default()),
+        words: None,
         receipt: Receipt { fuel: 12, ..Receipt::default() },
     }
 }
@@ -181,6 +182,7 @@ async fn a_record_of_any_kind_is_written_as_rfc_8785_says() {
         allow_request: Some("[[routes]]\n".to_owned()),
         allow_with: Some("[[routes]]".to_owned()),
         asked: "GET https://x".to_owned(),
+        ceiling: false,
         granted: vec!["nothing".to_owned()],
         message: "no".to_owned(),
         rule: "path-not-granted".to_owned(),
@@ -611,6 +613,7 @@ async fn many_large_records_at_once_are_more_than_one_batch_and_disturb_nobody()
             allow_request: None,
             allow_with: None,
             asked: "x".to_owned(),
+            ceiling: false,
             granted: Vec::new(),
             message: "no".repeat(100_000),
             rule: "path-not-granted".to_owned(),

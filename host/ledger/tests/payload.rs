@@ -10,8 +10,8 @@ use std::{
 
 use jiff::{Timestamp, ToSpan};
 use portcullis_ledger::{
-    CallId, Caller, Clock, Ending, Entry, Field, Found, Hash, Kept, Kind, Ledger, LedgerError, LedgerOptions, Mode, Order,
-    Payload, Query, Receipt, RetentionPolicy, Salts, Side, Status, Subject, ToKeep, read_payload,
+    CallId, Caller, Clock, Ending, Entry, Field, Found, Hash, Kept, Kind, Ledger, LedgerError, LedgerOptions, Mode,
+    Order, Payload, Query, Receipt, RetentionPolicy, Salts, Side, Status, Subject, ToKeep, read_payload,
     verify::{VerifyOptions, verify_store},
 };
 use portcullis_schema::Schema;
@@ -74,9 +74,11 @@ impl Place {
         read_payload(self.store.as_ref(), ("acme", call, Side::Input), payload, self.clock.now()).await.unwrap()
     }
 
-    fn later(&self, days: i64) {
-        let mut now = self.clock.0.lock().unwrap();
-        *now = now.checked_add((days * 24).hours()).unwrap();
+    /// Days later, and somebody says that the clock is right.
+    async fn later(&self, days: i64) {
+        let now = self.clock.now().checked_add((days * 24).hours()).unwrap();
+        *self.clock.0.lock().unwrap() = now;
+        self.ledger.confirm_clock(&ADA).await.unwrap();
     }
 
     /// Every key and value of the store, one after another.
@@ -215,9 +217,9 @@ async fn what_is_to_be_kept_for_some_days_is_shown_no_longer_and_then_erased() {
     let month = "[[keep]]\nwhat = \"redacted\"\ndays = 30";
     let (call, payload) = place.keep(month, "acme", &mail()).await.unwrap();
     place.keep(month, "other", &mail()).await.unwrap();
-    place.later(10);
+    place.later(10).await;
     let (young, still) = place.keep(month, "acme", &mail()).await.unwrap();
-    place.later(20);
+    place.later(20).await;
     let at = "2026-12-21T09:00:00Z".parse().unwrap();
     assert_eq!(place.read(call, &payload).await, Found::Expired { at });
     let done = place.ledger.erase_expired(Some("acme"), REASON).await.unwrap();
@@ -238,7 +240,7 @@ async fn what_is_to_be_kept_for_some_days_is_shown_no_longer_and_then_erased() {
         .unwrap();
     place.store.commit(Batch::new().put(key, "nonsense")).await.unwrap();
     place.ledger.erase("acme", &[call], REASON).await.unwrap();
-    place.later(40);
+    place.later(40).await;
     place.ledger.erase_expired(None, REASON).await.unwrap();
     assert!(place.entries("E").await.is_empty());
     place.chain_holds("acme").await;
@@ -252,7 +254,7 @@ async fn each_of_many_erased_calls_is_named_by_a_record() {
     for _ in 0..150 {
         calls.push(place.keep("[[keep]]\nwhat = \"whole\"\ndays = 1", "acme", &mail()).await.unwrap().0);
     }
-    place.later(2);
+    place.later(2).await;
     let done = place.ledger.erase_expired(None, REASON).await.unwrap();
     assert_eq!((done.calls, done.entries, place.erasures("acme").await.len()), (150, 150, 3));
     for call in calls {
@@ -351,9 +353,9 @@ async fn verifying_reads_all_that_records_name_and_tells_what_does_not_fit() {
         calls.push(place.keep(policy, "acme", &mail()).await.unwrap().0);
     }
     place.ledger.erase("acme", &calls[4..5], REASON).await.unwrap();
-    place.later(2);
+    place.later(2).await;
     let found = verdict().await;
-    let payloads = &found.chains[0].payloads;
+    let payloads = &found.chains[1].payloads;
     assert!(found.holds(), "{found:?}");
     assert_eq!((payloads.kept, payloads.expired, payloads.erased), (4, 1, 1));
 
@@ -376,8 +378,8 @@ async fn verifying_reads_all_that_records_name_and_tells_what_does_not_fit() {
         };
         place.store.commit(batch).await.unwrap();
         let found = verdict().await;
-        assert!(!found.holds() && found.chains[0].wrong.is_none());
-        let wrong = &found.chains[0].payloads.wrong;
+        assert!(!found.holds() && found.chains[1].wrong.is_none());
+        let wrong = &found.chains[1].payloads.wrong;
         assert_eq!((wrong.len(), wrong[0].call, wrong[0].side), (1, call, Side::Input));
         assert_eq!(calls[wrong[0].seq as usize - 1], call, "the record that names it");
         assert!(wrong[0].what.contains(says), "{}", wrong[0]);
@@ -398,6 +400,7 @@ async fn an_erasure_explains_what_was_kept_before_it_and_nothing_after() {
         exchanges: Vec::new(),
         bounds: BTreeMap::new(),
         output: Some(payload),
+        words: None,
         receipt: Receipt::default(),
     };
     let entry = Entry::outcome(&subject("acme", call, &BTreeMap::new()), ending);

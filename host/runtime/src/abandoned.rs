@@ -2,10 +2,10 @@
 
 use std::{borrow::Cow, collections::BTreeMap, sync::Arc};
 
-use portcullis_gate::Denial;
-use portcullis_ledger::{CallId, Caller, Ending, Entry, Mode, Receipt, Status, Subject};
+use portcullis_ledger::{CallId, Caller, Ending, Mode, Receipt, Salts, Status, Subject};
+use portcullis_store::Batch;
 
-use crate::{bridge::Bridge, integration::Inner};
+use crate::{bridge::Bridge, ends::ends, integration::Inner};
 
 /// Records the outcome of a call whose future was dropped before its end.
 pub(crate) struct Abandoned {
@@ -80,17 +80,14 @@ impl Drop for Abandoned {
                 exchanges: tally.exchanges,
                 bounds: tally.bounds,
                 output: None,
+                words: None,
                 receipt,
             };
-            if let Err(error) = inner.shared.ledger.append(ends(&subject, &denials, ending)).await {
+            let mut batch = Batch::new();
+            let entries = ends(&inner, &subject, &Salts::generate(), &denials, None, ending, &mut batch);
+            if let Err(error) = inner.shared.ledger.commit(entries, batch).await {
                 tracing::error!(%error, call = %owned.call, "the end of an abandoned call is not recorded");
             }
         });
     }
-}
-
-/// The last records of a call: what it was refused, and how it ended.
-pub(crate) fn ends(subject: &Subject<'_>, denials: &[Denial], ending: Ending) -> Vec<Entry> {
-    let denials = denials.iter().map(|denial| Entry::denial(subject, denial.clone()));
-    denials.chain([Entry::outcome(subject, ending)]).collect()
 }

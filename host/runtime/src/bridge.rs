@@ -187,6 +187,7 @@ impl Bridge {
     fn refuse(&self, slot: &str, error: CredentialError) -> CredentialError {
         // Of a refusal that is only counted, nothing is told that takes work.
         let kept = self.seen(|seen| seen.denials.len() < MAX_DENIALS);
+        let mut is_ceiling = false;
         let (rule, message, allow_with) = match &error {
             CredentialError::NoSuchSlot(slot) => {
                 ("slot-not-declared", format!("the adapter declares no slot `{slot}`."), None)
@@ -206,6 +207,7 @@ impl Bridge {
                     if let (Some(ceiling), true) =
                         (above.first().and_then(|r| powers.ceiling_forbids(r)), below.is_empty())
                     {
+                        is_ceiling = true;
                         message += &format!(" The host's ceiling is below the routes that carry it: {ceiling}.");
                     }
                     let lines: Vec<String> = below.iter().map(|route| route.to_toml_lines()).collect();
@@ -218,7 +220,7 @@ impl Bridge {
         };
         let powers = self.outbound.powers();
         let allow_with = allow_with.filter(|_| kept);
-        self.deny(Denial::slot(rule, slot, powers, message, allow_with));
+        self.deny(Denial { ceiling: is_ceiling, ..Denial::slot(rule, slot, powers, message, allow_with) });
         error
     }
 }

@@ -14,19 +14,18 @@ use std::{
 use portcullis_egress::{Outbound, OutboundParts, WouldSend};
 use portcullis_gate::{Denial, OperationPowers};
 use portcullis_ledger::{
-    CallId, Caller, Ending, Entry, Exchange, Ledger, LedgerError, Mode, Payload, Receipt, Salts, Side, Status, Subject,
-    ToKeep,
+    CallId, Caller, Ending, Entry, Exchange, FAILURE, Ledger, LedgerError, Mode, Payload, Receipt, Salts, Side, Status,
+    Subject, ToKeep,
 };
 use portcullis_sandbox::{self as sandbox, Journal, Meter, Sight, Terms, Usage};
 use portcullis_schema::Json;
 use portcullis_store::Batch;
-use portcullis_vault::Scrubber;
-use serde_json::Value;
 use tokio::time::timeout_at;
 
 use crate::{
-    abandoned::{Abandoned, ends},
+    abandoned::Abandoned,
     bridge::Bridge,
+    ends::{ends, said, without_secrets},
     error::CallError,
     failure::{failure, with_panic},
     integration::{Inner, Integration},
@@ -231,6 +230,8 @@ impl Running<'_> {
         let receipt = self.receipt(&parts);
         let (status, error) = match &parts.result {
             Ok(_) => (Status::Done, None),
+            // Its own code is the adapter's to choose, and stands among its words.
+            Err(CallError::Adapter { .. }) => (Status::AdapterFailed, Some(FAILURE)),
             Err(error) => (error.status(), Some(error.code())),
         };
         let ending = Ending {
@@ -239,10 +240,12 @@ impl Running<'_> {
             exchanges: parts.tally.exchanges.clone(),
             bounds: parts.tally.bounds.clone(),
             output: kept,
+            words: None,
             receipt,
         };
         // Of a call that has used up its time, the end is still to be recorded.
-        let entries = ends(&subject, &parts.denials, ending);
+        let failure = parts.result.as_ref().err().and_then(said);
+        let entries = ends(inner, &subject, &self.salts, &parts.denials, failure, ending, &mut batch);
         if let Err(error) = record(ledger, entries, batch, Instant::now(), GRACE).await {
             parts.result = Err(if guard.is_some() { CallError::Unrecorded(error) } else { error.into() });
         }
@@ -279,7 +282,7 @@ impl Running<'_> {
             Mode::Sandbox => None,
         };
         let value = scrubbed.as_ref().unwrap_or(value);
-        let schema = if side == Side::Input { input } else { output };
+        let schema = if side == Side::Output { output } else { input };
         let now = inner.shared.ledger.clock().now();
         let (workspace, call, salts) = (&inner.workspace, self.id, &self.salts);
         retention.side(side).keep(&ToKeep { workspace, call, side, salts, schema, value, now }, batch)
@@ -416,13 +419,6 @@ async fn record(
     kept.unwrap_or_else(|_| Err(LedgerError::Slow { waited_ms: u64::try_from(within.as_millis()).unwrap_or(u64::MAX) }))
 }
 
-/// A value without the secrets that somebody wrote into it; none where there are none.
-fn without_secrets(scrubber: &Scrubber, value: &Json) -> Option<Json> {
-    let scrubbed = scrubber.scrub(value.to_string().as_bytes())?;
-    let text = String::from_utf8_lossy(&scrubbed.bytes).into_owned();
-    Some(text.parse().unwrap_or_else(|_| Value::String(text).into()))
-}
-
 /// Whether JSON text has more arrays and objects within one another than this.
 fn nests_deeper(text: &str, most: usize) -> bool {
     let (mut depth, mut quoted, mut escaped) = (0_usize, false, false);
@@ -444,6 +440,8 @@ fn nests_deeper(text: &str, most: usize) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::Value;
+
     use super::*;
 
     #[test]

@@ -66,7 +66,8 @@ impl TokenClient for Tokens {
         let (response, tally) = send_token_request(parts, &request).await;
         let mut entry = self.entry(&request, if response.is_ok() { "asked" } else { "not-asked" });
         if let Err(SendError::Denied(denial)) = &response {
-            entry = entry.denied(denial.clone());
+            // There is no call by which its words could be kept and erased: they are told to who asked, and the rule is recorded.
+            entry = entry.denied(denial.clone().split().0);
         }
         let error = response.as_ref().err().map(code);
         // What was sent was sent: a token is not thrown away for want of its second record.

@@ -59,7 +59,11 @@ impl Journal {
         let mut taken = 0;
         for c in message.chars() {
             let before = text.len();
-            if c == '\t' { text.push(c) } else { portcullis_gate::escape(c, &mut text) }
+            if c == '\t' {
+                text.push(c)
+            } else {
+                portcullis_gate::escape(c, &mut text)
+            }
             if text.len() > room {
                 text.truncate(before);
                 break;

@@ -25,7 +25,11 @@ pub(crate) fn decode(text: &str) -> Result<Zeroizing<Vec<u8>>, String> {
             c => {
                 let what = match pasted::not_ascii(c.encode_utf8(&mut [0; 4]).as_bytes()) {
                     Some((what, _)) => what,
-                    None => format!("`{}` (U+{:04X})", portcullis_gate::printable(c.encode_utf8(&mut [0; 4]), 1), u32::from(c)),
+                    None => format!(
+                        "`{}` (U+{:04X})",
+                        portcullis_gate::printable(c.encode_utf8(&mut [0; 4]), 1),
+                        u32::from(c)
+                    ),
                 };
                 return Err(format!("its base64 is damaged: character {} after the BEGIN line is {what}", at + 1));
             }

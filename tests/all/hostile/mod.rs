@@ -150,6 +150,8 @@ cases! {
         also state::kinds::a_whole_state_that_is_put_back_does_not_start_and_neither_does_a_store_that_lost_it;
     41 case_41_exports
         "an export that is cut, shortened or hashed anew; a signed head in it or elsewhere that says otherwise";
+    42 case_42_words_of_guests
+        "a guest or an upstream that writes a person's name, or what a terminal acts on, where it is recorded";
     45 case_45_guesses
         "a guest that guesses a secret, and has an upstream that echoes say which guess was right";
     46 case_46_fields_of_the_body
@@ -158,6 +160,8 @@ cases! {
         "an answer that no honest peer sends: another protocol, an unknown coding, JSON in UTF-16; a `?` that lists nothing";
     48 case_48_links
         "a link that nobody wrote, or wrote otherwise, elsewhere, in another call, or because a guest made it echo";
+    49 case_49_clocks
+        "a clock that is set back over an expired credential, or ahead over all that is to be kept";
     50 case_50_names
         "names that begin with `@`, `.` and `..`, patterns, separators, unseen characters, words that mean more than one";
     52 case_52_the_hosts_ceiling

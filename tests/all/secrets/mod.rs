@@ -78,6 +78,12 @@ impl Hands {
     }
 }
 
+impl Hands {
+    pub(crate) fn back(&self, long: Duration) {
+        self.0.fetch_sub(i64::try_from(long.as_secs()).unwrap(), Ordering::SeqCst);
+    }
+}
+
 impl Clock for Hands {
     fn now(&self) -> Timestamp {
         Timestamp::now() + jiff::SignedDuration::from_secs(self.0.load(Ordering::SeqCst))

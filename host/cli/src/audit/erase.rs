@@ -2,7 +2,7 @@
 
 use clap::Args;
 use portcullis_runtime::{
-    CallId, Ledger,
+    CallId, Ledger, LedgerError,
     ledger::{Erased, Order},
     printable,
 };
@@ -36,6 +36,11 @@ pub(crate) struct Erase {
     #[arg(long)]
     expired: bool,
 
+    /// With `--expired`: the machine's clock is right, though it jumped ahead by more than a day, or nothing was recorded for so
+    /// long. Recorded.
+    #[arg(long, requires = "expired")]
+    clock_is_right: bool,
+
     /// Why. It is kept in the chain for ever: a ticket's number is good, a person's name is not.
     #[arg(long, value_name = "TEXT")]
     reason: String,
@@ -60,12 +65,20 @@ pub(crate) async fn run(arguments: &Arguments, wanted: &Erase) -> anyhow::Result
 async fn erase(ledger: &Ledger, wanted: &Erase, calls: &[CallId]) -> anyhow::Result<Erased> {
     let by = who::caller(wanted.principal.as_deref())?;
     let order = Order { by: &by, reason: &wanted.reason };
+    if wanted.clock_is_right {
+        ledger.confirm_clock(&by).await?;
+    }
     let done = if wanted.expired {
         ledger.erase_expired(wanted.workspace.as_deref(), order).await
     } else {
         ledger.erase(wanted.workspace.as_deref().unwrap_or("local"), calls, order).await
     };
-    Ok(done?)
+    done.map_err(|error| match error {
+        LedgerError::ClockInDoubt { .. } => {
+            anyhow::Error::from(error).context("what has expired stays (`--clock-is-right` confirms the clock)")
+        }
+        error => error.into(),
+    })
 }
 
 /// A whole id, and not a part of one: what is erased cannot be brought back.

@@ -32,6 +32,7 @@ mod story;
 mod verify;
 pub(crate) mod when;
 mod why;
+mod words;
 mod workspaces;
 
 use crate::{

@@ -67,16 +67,20 @@ async fn show(opened: &Opened, workspace: &str, text: &str) -> anyhow::Result<Ve
         let workspace = printable(workspace, 128);
         return Err(Usage(format!("`{workspace}` has no records of the call {call}")).into());
     }
+    // Never by a time before the newest record: a clock that was set back brings nothing back.
+    let newest = reader.chain(workspace).await?.map(|chain| chain.time);
+    let now = newest.map_or(SystemClock.now(), |newest| newest.max(SystemClock.now()));
     let erasure = records.iter().rfind(|record| record.kind == Kind::Erasure);
     let mut sides = Vec::new();
     for side in Side::ALL {
         let of = |record: &Record| match side {
             Side::Input => record.input.clone(),
             Side::Output => record.output.clone(),
+            Side::Words => record.outside_words.clone(),
         };
         let Some(payload) = records.iter().find_map(of) else { continue };
         let at = (workspace, call, side);
-        let found = read_payload(store.as_ref(), at, &payload, SystemClock.now()).await?;
+        let found = read_payload(store.as_ref(), at, &payload, now).await?;
         // Who has the disk can write that something was erased; only the chain says who had it erased.
         let (found, erasure) = match (found, erasure) {
             (Found::Erased { at }, None) => {
@@ -123,6 +127,7 @@ impl Shown {
         let heading = look::heading(match self.side {
             Side::Input => "Input",
             Side::Output => "Output",
+            Side::Words => "Words of refusals and failures",
         });
         anstream::println!("{heading}");
         match &self.found {

@@ -125,7 +125,10 @@ fn what(record: &Record) -> String {
     }
     let mut told = parts.join(" ");
     if let Some(denial) = &record.denial {
-        told += &format!(": {}", denial.asked);
+        // The words of newer records stand beside the chain: `audit show` reads them.
+        if !denial.asked.is_empty() {
+            told += &format!(": {}", denial.asked);
+        }
     } else if let Some(error) =
         record.error.as_deref().filter(|error| Some(*error) != record.status.map(Status::as_str))
     {

@@ -1,10 +1,12 @@
 //! `portcullis audit show`: one record as it stands, or all that is recorded of a call.
 
 use portcullis_runtime::{
-    Record,
+    DenialWords, Record,
     ledger::{Kind, Line, Reader},
     printable,
+    store::Store,
 };
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::{
@@ -16,6 +18,7 @@ use crate::{
         open::{Opened, folder},
         row::second,
         story::{payload, quoted},
+        words::{self, Said},
     },
     exit::{Code, DONE, Usage},
     look,
@@ -24,44 +27,71 @@ use crate::{
 pub(super) async fn run(arguments: &Arguments, wanted: &Show) -> anyhow::Result<Code> {
     let workspace = &wanted.workspace.workspace;
     let opened = Opened::open(&folder(arguments)).await?;
-    let found = look_up(&opened.reader(), workspace, &wanted.what).await;
+    let found = look_up(opened.store().as_ref(), &opened.reader(), workspace, &wanted.what).await;
     opened.close().await?;
     match found? {
-        Shown::One(line, record) if arguments.json => {
-            look::print_json(&json!({ "hash": line.hash(), "records": [*record] }));
+        Shown::One { line, record, beside } if arguments.json => {
+            look::print_json(&json!({ "hash": line.hash(), "records": [*record], "words": beside }));
         }
-        Shown::One(line, record) => one(&line, &record),
-        Shown::All(records) if arguments.json => look::print_json(&json!({ "records": records })),
-        Shown::All(records) => all(&records),
+        Shown::One { line, record, beside } => one(&line, &record, &beside),
+        Shown::All(records, said) if arguments.json => look::print_json(&json!({ "records": records, "words": said })),
+        Shown::All(records, said) => all(&records, &said),
     }
     Ok(DONE)
 }
 
 enum Shown {
-    One(Line, Box<Record>),
-    All(Vec<Record>),
+    /// A record as it stands in the chain, and what stands beside it.
+    One { line: Line, record: Box<Record>, beside: Beside },
+    /// A call's records with their words.
+    All(Vec<Record>, Said),
 }
 
-async fn look_up(reader: &Reader, workspace: &str, text: &str) -> anyhow::Result<Shown> {
+/// The words of one record.
+#[derive(Default, Serialize)]
+struct Beside {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    denial: Option<DenialWords>,
+    #[serde(flatten)]
+    said: Said,
+}
+
+async fn look_up(store: &dyn Store, reader: &Reader, workspace: &str, text: &str) -> anyhow::Result<Shown> {
     match find(reader, workspace, text).await? {
         Found::Record(seq) => match reader.get(workspace, seq).await? {
-            Some((line, record)) => Ok(Shown::One(line, Box::new(record))),
+            Some((line, record)) => {
+                let beside = beside(store, reader, &record).await?;
+                Ok(Shown::One { line, record: Box::new(record), beside })
+            }
             None => Err(Usage(format!("there is no record {seq}")).into()),
         },
         Found::Call(call) => {
-            let records = reader.call(workspace, call).await?;
+            let mut records = reader.call(workspace, call).await?;
             if records.is_empty() {
                 let told = printable(workspace, 128);
                 let how = "`portcullis audit list` shows the calls";
                 return Err(Usage(format!("`{told}` has no records of the call {call}; {how}")).into());
             }
-            Ok(Shown::All(records))
+            let said = words::put_back(store, reader, (workspace, call), &mut records).await?;
+            Ok(Shown::All(records, said))
         }
     }
 }
 
+/// What is kept of the words of one record, which stand beside its call's outcome.
+async fn beside(store: &dyn Store, reader: &Reader, record: &Record) -> anyhow::Result<Beside> {
+    let speaks = record.denial.is_some() || record.outside_words.is_some();
+    let Some(call) = record.call.filter(|_| speaks) else { return Ok(Beside::default()) };
+    let mut records = reader.call(&record.workspace, call).await?;
+    let said = words::put_back(store, reader, (&record.workspace, call), &mut records).await?;
+    let with = records.into_iter().find(|with| with.seq == record.seq && with != record);
+    let denial = with.and_then(|with| with.denial).map(|denial| denial.split().1);
+    let failure = said.failure.filter(|_| record.outside_words.is_some());
+    Ok(Beside { denial, said: Said { failure, ..said } })
+}
+
 /// Every field of a record that it has, by name.
-fn one(line: &Line, record: &Record) {
+fn one(line: &Line, record: &Record, beside: &Beside) {
     let value = serde_json::to_value(record).unwrap_or_default();
     let mut rows = vec![("hash".to_owned(), line.hash().to_string())];
     fields("", &value, &mut rows);
@@ -70,6 +100,11 @@ fn one(line: &Line, record: &Record) {
         look::heading(&format!("Record {} of {}", record.seq, quoted(&record.workspace))).trim_start()
     );
     anstream::println!("{}", stand_out(&look::pairs(&rows)));
+    let mut rows = Vec::new();
+    fields("", &serde_json::to_value(beside).unwrap_or_default(), &mut rows);
+    if !rows.is_empty() {
+        anstream::println!("{}\n{}", look::heading("Words, kept beside the chain"), look::pairs(&rows));
+    }
     if let Some(call) = record.call {
         anstream::println!("\nAll records of its call:  portcullis audit show {call}");
         anstream::println!("Its story in words:       portcullis audit why {call}");
@@ -94,7 +129,7 @@ fn fields(name: &str, value: &Value, rows: &mut Vec<(String, String)>) {
 }
 
 /// A call from its intent to its outcome.
-fn all(records: &[Record]) {
+fn all(records: &[Record], said: &Said) {
     let Some(first) = records.first() else { return };
     let outcome = records.iter().rev().find(|record| record.kind == Kind::Outcome);
     let text = |value: &Option<String>| value.as_deref().map(|text| printable(text, 200));
@@ -141,10 +176,13 @@ fn all(records: &[Record]) {
         code.map_or_else(|| status.to_owned(), |code| format!("{status} ({})", printable(code, 64)))
     });
     row("ended", Some(ended.unwrap_or_else(|| "not yet".to_owned())));
+    let failure = said.failure.as_ref();
+    row("failure", failure.map(|said| format!("{}: {}", printable(&said.code, 128), printable(&said.message, 600))));
+    row("words", said.gone.as_ref().map(|why| format!("they {}", printable(why, 300))));
     anstream::println!("{}", stand_out(&look::pairs(&rows)));
     let steps = records.iter().map(|record| {
         let what = match (&record.denial, record.kind) {
-            (Some(denial), _) => format!("{}: {}", denial.rule, printable(&denial.message, 600)),
+            (Some(denial), _) => format!("{}: {}", denial.rule, printable(&denial.told(), 600)),
             (None, Kind::Outcome) => record.status.map_or("", portcullis_runtime::Status::as_str).to_owned(),
             _ => record.change.as_ref().map(|change| printable(&change.action, 64)).unwrap_or_default(),
         };

@@ -9,7 +9,10 @@ use portcullis_runtime::{
 };
 use serde::Serialize;
 
-use crate::{audit::row::second, look, sent};
+use crate::{
+    audit::{row::second, words::Said},
+    look, sent,
+};
 
 /// Most refusals and requests that are told one by one.
 const TOLD: usize = 8;
@@ -44,7 +47,7 @@ pub(super) struct Story {
 }
 
 /// Tells what happened from all records of a call, oldest first, and the record of its grant.
-pub(super) fn tell(records: &[Record], grant: Option<&Record>) -> Option<Story> {
+pub(super) fn tell(records: &[Record], grant: Option<&Record>, said: &Said) -> Option<Story> {
     let first = records.first()?;
     let outcome = records.iter().rev().find(|record| record.kind == Kind::Outcome);
     let status = outcome.and_then(|outcome| outcome.status);
@@ -64,7 +67,7 @@ pub(super) fn tell(records: &[Record], grant: Option<&Record>) -> Option<Story> 
         asked: asked(first, &who, &what),
         granted: granted(first, grant),
         grant: grant_lines(parsed.as_ref()),
-        because: because(outcome, &denials),
+        because: because(outcome, &denials, said),
         done: outcome.map(|outcome| outcome.exchanges.iter().take(TOLD).map(sent::line).collect()).unwrap_or_default(),
         helps,
         allow_request: denials
@@ -169,16 +172,22 @@ fn grant_lines(grant: Option<&Grant>) -> Vec<String> {
     lines
 }
 
-fn because(outcome: Option<&Record>, denials: &[&Record]) -> Vec<String> {
+fn because(outcome: Option<&Record>, denials: &[&Record], said: &Said) -> Vec<String> {
     let mut sentences: Vec<String> = denials
         .iter()
         .take(TOLD)
         .filter_map(|record| record.denial.as_ref())
-        .map(|denial| format!("The rule `{}` said no. {}", printable(&denial.rule, 64), sentence(&denial.message)))
+        .map(|denial| format!("The rule `{}` said no. {}", printable(&denial.rule, 64), sentence(&denial.told())))
         .collect();
     if denials.len() > TOLD {
         sentences
             .push(format!("{} refusals more are recorded; `portcullis audit show` lists them.", denials.len() - TOLD));
+    }
+    if let Some(why) = said.gone.as_ref().filter(|_| !denials.is_empty()) {
+        sentences.push(format!(
+            "What was asked for, word for word, is not there any more: the words {}.",
+            printable(why, 300)
+        ));
     }
     let Some(outcome) = outcome else { return sentences };
     let code = outcome.error.as_deref().map(quoted).unwrap_or_default();
@@ -197,7 +206,14 @@ fn because(outcome: Option<&Record>, denials: &[&Record]) -> Vec<String> {
         Some(Status::AdapterFailed) if outcome.error.as_deref() == Some("adapter-broken") => {
             sentences.push("The adapter broke: it trapped, or gave what its own schema does not allow.".to_owned());
         }
-        Some(Status::AdapterFailed) => sentences.push(format!("The adapter reported the failure {code}.")),
+        Some(Status::AdapterFailed) => sentences.push(match (&said.failure, &said.gone) {
+            (Some(failure), _) => {
+                let code = quoted(&failure.code);
+                format!("The adapter reported the failure {code}: {}", sentence(&failure.message))
+            }
+            (None, Some(why)) => format!("The adapter reported a failure, whose words {}.", printable(why, 300)),
+            (None, None) => format!("The adapter reported the failure {code}."),
+        }),
         Some(Status::BoundHit) => sentences.push(format!("It hit the bound {code}.")),
         Some(Status::UpstreamFailed) if outcome.error.as_deref() == Some("timeout") => {
             sentences.push("The upstream did not answer in time (`timeout`).".to_owned());
@@ -258,7 +274,8 @@ fn helps(
                 };
                 return (text, Some(lines.clone()));
             }
-            if denial.message.contains("ceiling") {
+            // Older records say so in their message alone.
+            if denial.ceiling || denial.message.contains("ceiling") {
                 return (
                     "The host's ceiling is below it: only whoever runs this host can allow it, and no grant can."
                         .to_owned(),

@@ -174,9 +174,8 @@ fn as_json(verdict: &Verdict, keys: &[PublicKey]) -> Value {
 }
 
 fn payloads_as_json(payloads: &PayloadsVerdict) -> Value {
-    let wrong = |wrong: &PayloadWrong| {
-        json!({ "seq": wrong.seq, "call": wrong.call, "side": wrong.side, "what": wrong.what })
-    };
+    let wrong =
+        |wrong: &PayloadWrong| json!({ "seq": wrong.seq, "call": wrong.call, "side": wrong.side, "what": wrong.what });
     json!({
         "kept": payloads.kept, "expired": payloads.expired, "erased": payloads.erased,
         "wrong": payloads.wrong.iter().map(wrong).collect::<Vec<_>>(), "more_wrong": payloads.more_wrong,
@@ -186,8 +185,7 @@ fn payloads_as_json(payloads: &PayloadsVerdict) -> Value {
 /// What there is beside the chains, in a sentence; nothing where there is nothing.
 fn beside(verdict: &Verdict) -> Option<String> {
     let all = |count: fn(&PayloadsVerdict) -> u64| verdict.chains.iter().map(|chain| count(&chain.payloads)).sum();
-    let (kept, expired, erased): (u64, u64, u64) =
-        (all(|of| of.kept), all(|of| of.expired), all(|of| of.erased));
+    let (kept, expired, erased): (u64, u64, u64) = (all(|of| of.kept), all(|of| of.expired), all(|of| of.erased));
     (kept + expired + erased > 0).then(|| {
         format!(
             "Beside the chains: {kept} inputs and outputs are there as they were kept, {expired} more have expired and are \

@@ -4,6 +4,7 @@ use portcullis_runtime::{
     CallId, Record,
     ledger::{Field, Kind, Query, Reader},
     printable,
+    store::Store,
 };
 use serde_json::json;
 
@@ -16,6 +17,7 @@ use crate::{
         open::{Opened, folder},
         row::{self, second},
         story::{self, Story},
+        words::{self, Said},
     },
     exit::{Code, DONE, Usage},
     look,
@@ -24,15 +26,15 @@ use crate::{
 pub(super) async fn run(arguments: &Arguments, wanted: &Why) -> anyhow::Result<Code> {
     let workspace = &wanted.workspace.workspace;
     let opened = Opened::open(&folder(arguments)).await?;
-    let found = look_up(&opened.reader(), workspace, &wanted.what).await;
+    let found = look_up(opened.store().as_ref(), &opened.reader(), workspace, &wanted.what).await;
     opened.close().await?;
     match found? {
-        Told::Call { call, records, grant } => {
-            let Some(story) = story::tell(&records, grant.as_ref()) else {
+        Told::Call { call, records, grant, said } => {
+            let Some(story) = story::tell(&records, grant.as_ref(), &said) else {
                 return Err(Usage(no_records(workspace, call)).into());
             };
             if arguments.json {
-                let mut value = json!({ "call": call, "records": records, "grant_record": grant });
+                let mut value = json!({ "call": call, "records": records, "grant_record": grant, "words": said });
                 if let (Some(object), Ok(serde_json::Value::Object(story))) =
                     (value.as_object_mut(), serde_json::to_value(&story))
                 {
@@ -70,13 +72,13 @@ pub(super) async fn run(arguments: &Arguments, wanted: &Why) -> anyhow::Result<C
 
 /// What can be told.
 enum Told {
-    /// All records of a call, and the one of its grant.
-    Call { call: CallId, records: Vec<Record>, grant: Option<Record> },
+    /// All records of a call with their words, and the one of its grant.
+    Call { call: CallId, records: Vec<Record>, grant: Option<Record>, said: Said },
     /// Something was refused before there was a call.
     Refusal(Record),
 }
 
-async fn look_up(reader: &Reader, workspace: &str, text: &str) -> anyhow::Result<Told> {
+async fn look_up(store: &dyn Store, reader: &Reader, workspace: &str, text: &str) -> anyhow::Result<Told> {
     let call = match find(reader, workspace, text).await? {
         Found::Call(call) => call,
         Found::Record(seq) => {
@@ -94,12 +96,13 @@ async fn look_up(reader: &Reader, workspace: &str, text: &str) -> anyhow::Result
             }
         }
     };
-    let records = reader.call(workspace, call).await?;
+    let mut records = reader.call(workspace, call).await?;
     let grant = match records.first() {
         Some(first) => grant(reader, first).await?,
         None => return Err(Usage(no_records(workspace, call)).into()),
     };
-    Ok(Told::Call { call, records, grant })
+    let said = words::put_back(store, reader, (workspace, call), &mut records).await?;
+    Ok(Told::Call { call, records, grant, said })
 }
 
 /// The record that says who granted what the call ran under: the newest one of this grant before the call.

@@ -143,6 +143,7 @@ fn entries(calls: &mut BTreeMap<&'static str, CallId>) -> Vec<Vec<Entry>> {
         allow_request: None,
         allow_with: Some("[[routes]]\nmethod = \"GET\"\nurl = \"https://api.example.com/v1/others\"\n".to_owned()),
         asked: "GET https://api.example.com/v1/others".to_owned(),
+        ceiling: false,
         granted: vec![format!("PATCH {TEMPLATE}")],
         message: "GET https://api.example.com/v1/others: no GET route to this path is open during `changeThing`."
             .to_owned(),
@@ -198,7 +199,7 @@ fn entries(calls: &mut BTreeMap<&'static str, CallId>) -> Vec<Vec<Entry>> {
         };
         let bounds = if status == Status::BoundHit { BTreeMap::from([("requests", 3)]) } else { BTreeMap::new() };
         let output = (status == Status::Done).then(|| payload.clone());
-        let ending = Ending { status, error: error.map(Into::into), exchanges, bounds, output, receipt };
+        let ending = Ending { status, error: error.map(Into::into), exchanges, bounds, output, words: None, receipt };
         end.push(Entry::outcome(&subject(call), ending));
         // The host stopped in the middle of it.
         if status != Status::Unknown {

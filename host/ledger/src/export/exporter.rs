@@ -323,7 +323,7 @@ impl Exporter {
                 Format::JsonLines => add(piece, &line),
                 Format::Ocsf => {
                     add(piece, &plain_json(&ocsf::head(&line, head, self.wanted.query.workspace()).to_string()));
-                },
+                }
                 Format::Cef => cef::head(&line, time).iter().for_each(|line| add(piece, line)),
             }
         }

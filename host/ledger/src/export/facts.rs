@@ -62,6 +62,7 @@ impl Weight {
             (_, Went::Unknown) => Self::High,
             (Kind::Denial | Kind::Refusal | Kind::SignIn | Kind::Token, Went::Wrong) => Self::Medium,
             (_, Went::Wrong) => Self::Low,
+            (Kind::Clock, _) if record.caller.as_ref().is_some_and(|caller| caller.principal == "host") => Self::Medium,
             _ => Self::Informational,
         }
     }
@@ -113,6 +114,7 @@ pub(super) fn title(record: &Record) -> &'static str {
         Kind::SignIn => "Sign-in",
         Kind::Export => "Records exported",
         Kind::Erasure => "Payloads erased",
+        Kind::Clock => "Clock",
     }
 }
 
@@ -125,7 +127,7 @@ fn who(caller: &Caller) -> String {
 /// What happened, in a sentence.
 pub(super) fn message(record: &Record) -> String {
     if let Some(denial) = &record.denial {
-        return denial.message.clone();
+        return denial.told();
     }
     if let Some(message) = &record.message {
         return message.clone();

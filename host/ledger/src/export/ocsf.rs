@@ -47,7 +47,7 @@ pub(super) fn event(line: &Line, record: &Record) -> Value {
     put(&mut event, "status_id", Some(status_id));
     put(&mut event, "status", Some(status));
     put(&mut event, "status_code", facts::reason(record).or(record.status.map(crate::Status::as_str)));
-    put(&mut event, "status_detail", record.denial.as_ref().map(|denial| denial.message.clone()));
+    put(&mut event, "status_detail", record.denial.as_ref().map(portcullis_gate::Denial::told));
     let (severity_id, severity) = match Weight::of(record) {
         Weight::Informational => (1, "Informational"),
         Weight::Low => (2, "Low"),
@@ -177,7 +177,7 @@ fn api(record: &Record) -> Value {
     let mut response = Map::new();
     put(&mut response, "code", facts::last_exchange(record).and_then(|exchange| exchange.status));
     put(&mut response, "error", facts::reason(record));
-    put(&mut response, "error_message", record.denial.as_ref().map(|denial| denial.message.clone()));
+    put(&mut response, "error_message", record.denial.as_ref().map(portcullis_gate::Denial::told));
     put(&mut api, "response", Some(Value::Object(response)).filter(|response| response != &json!({})));
     Value::Object(api)
 }
@@ -246,6 +246,7 @@ fn unmapped(record: &Record) -> Value {
     put(&mut rest, "receipt", record.receipt);
     put(&mut rest, "input", record.input.as_ref());
     put(&mut rest, "output", record.output.as_ref());
+    put(&mut rest, "outside_words", record.outside_words.as_ref());
     put(&mut rest, "bounds", Some(&record.bounds).filter(|bounds| !bounds.is_empty()));
     put(&mut rest, "cost", Some(&record.cost).filter(|cost| !cost.is_empty()));
     put(&mut rest, "exchanges", Some(&record.exchanges).filter(|exchanges| !exchanges.is_empty()));

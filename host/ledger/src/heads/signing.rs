@@ -223,7 +223,8 @@ pub(super) async fn named(
     let read = read.and_then(|(seq, (head, hash))| {
         Some((At { seq, hash: Hash::from_bytes(hash.try_into().ok()?) }, u64::from_be_bytes(*head)))
     });
-    let what = || format!("what it says of the workspace `{}` cannot be read", portcullis_gate::printable(workspace, 128));
+    let what =
+        || format!("what it says of the workspace `{}` cannot be read", portcullis_gate::printable(workspace, 128));
     read.map(Some).ok_or_else(|| HeadError::Damaged { seq: 0, place: store.place(), what: what() })
 }
 

@@ -36,6 +36,26 @@ fn without_a_rule_it_is_redacted_until_it_is_erased() {
 }
 
 #[test]
+fn words_are_kept_no_longer_than_what_they_may_repeat_unless_a_rule_is_about_them() {
+    let says = |policy: &str| {
+        let retention = RetentionPolicy::parse(policy).unwrap().of("acme", "mail", "send");
+        let rule = retention.side(Side::Words);
+        (rule.kept, rule.days)
+    };
+    assert_eq!(says(""), (Kept::Whole, None));
+    assert_eq!(says("[[keep]]\nwhat = \"redacted\"\ndays = 7"), (Kept::Whole, Some(7)));
+    let input = "[[keep]]\nside = \"input\"\nwhat = \"redacted\"\ndays = 7\n";
+    assert_eq!(says(input), (Kept::Whole, Some(7)));
+    assert_eq!(says(&format!("{input}[[keep]]\nside = \"output\"\nwhat = \"nothing\"")), (Kept::Nothing, None));
+    let own = "[[keep]]\nside = \"words\"\nwhat = \"redacted\"\ndays = 90";
+    assert_eq!(says(&format!("{input}{own}")), (Kept::Redacted, Some(90)));
+    let none = "[[keep]]\nside = \"words\"\nwhat = \"nothing\"";
+    assert_eq!(says(none), (Kept::Nothing, None));
+    let error = RetentionPolicy::parse("[[redact]]\nside = \"words\"\npointer = \"\"").unwrap_err().to_string();
+    assert!(error.contains("`redact[0].side` is `words`"), "{error}");
+}
+
+#[test]
 fn a_policy_with_a_name_twice_is_refused_with_its_place() {
     let twice = r#"{"keep": [{"what": "nothing"}, {"what": "redacted", "days": 9, "what": "whole"}]}"#;
     let told = RetentionPolicy::parse(twice).unwrap_err().to_string();
@@ -69,7 +89,7 @@ fn what_is_not_right_is_refused_with_its_place_and_what_to_write() {
         ("pointer = \"/To\"", "", "missing field `pointer`"),
         ("pointer = \"/To\"", "pointer = \"To\"", "write `/To`"),
         ("what = \"nothing\"", "what = \"none\"", "expected one of `nothing`, `redacted`, `whole`"),
-        ("side = \"input\"", "side = \"in\"", "expected `input` or `output`"),
+        ("side = \"input\"", "side = \"in\"", "expected one of `input`, `output`, `words`"),
         (
             "integration = \"acme/mail\"",
             "integration = \"mail\"",

@@ -89,6 +89,7 @@ struct Named {
     input: Option<Payload>,
     kind: Kind,
     output: Option<Payload>,
+    outside_words: Option<Payload>,
     seq: u64,
 }
 
@@ -134,7 +135,8 @@ impl<'a> Payloads<'a> {
         self.seen = seq;
         self.explain(&named);
         let Some(call) = named.call else { return Ok(()) };
-        for (side, payload) in [(Side::Input, &named.input), (Side::Output, &named.output)] {
+        let sides = [(Side::Input, &named.input), (Side::Output, &named.output), (Side::Words, &named.outside_words)];
+        for (side, payload) in sides {
             let Some(payload) = payload.as_ref().filter(|payload| payload.stored.is_some()) else { continue };
             match self.read(call, side, payload).await? {
                 Found::Kept(_) => self.found.kept += 1,

@@ -56,6 +56,7 @@ pub(crate) fn one_call(workspace: &str) -> [Entry; 2] {
         exchanges: vec![exchange],
         bounds: BTreeMap::new(),
         output: Some(payload()),
+        words: None,
         receipt: Receipt::default(),
     };
     [Entry::intent(&subject, payload()), Entry::outcome(&subject, ending)]

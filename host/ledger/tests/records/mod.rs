@@ -82,6 +82,7 @@ pub fn every_kind(workspace: &str) -> Vec<Entry> {
         allow_request: None,
         allow_with: Some("[[routes]]\nmethod = \"GET\"\nurl = \"https://api.example.com/v1/others\"\n".to_owned()),
         asked: "GET https://api.example.com/v1/others".to_owned(),
+        ceiling: false,
         granted: vec!["PATCH https://api.example.com/v1/things/{id:digits(1..9)}".to_owned()],
         message: "GET https://api.example.com/v1/others: no GET route to this path is open.".to_owned(),
         rule: "path-not-granted".to_owned(),
@@ -134,7 +135,9 @@ pub fn every_kind(workspace: &str) -> Vec<Entry> {
         let bounds = if status == Status::BoundHit { BTreeMap::from([("requests", 3)]) } else { BTreeMap::new() };
         let error = (status != Status::Done).then(|| status.as_str().replace('_', "-").into());
         let output = (status == Status::Done).then(|| payload.clone());
-        entries.push(Entry::outcome(&subject(call), Ending { status, error, exchanges, bounds, output, receipt }));
+        let words = (status == Status::AdapterFailed).then(|| payload.clone());
+        entries
+            .push(Entry::outcome(&subject(call), Ending { status, error, exchanges, bounds, output, words, receipt }));
     }
     entries.push(Entry::refusal(workspace, Step::Load, "sha256:cccc", "this is no component"));
     for (kind, action, of) in [
@@ -144,6 +147,7 @@ pub fn every_kind(workspace: &str) -> Vec<Entry> {
         (Kind::Token, "asked", "token"),
         (Kind::Configuration, "created", "things"),
         (Kind::SignIn, "failed", "user:mallory"),
+        (Kind::Clock, "ahead", "the machine's clock by 1d"),
         (Kind::Export, "exported", "records 1 to 10"),
         (Kind::Erasure, "erased", "payloads"),
     ] {

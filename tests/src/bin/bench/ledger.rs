@@ -212,6 +212,7 @@ fn call(number: usize) -> [Entry; 2] {
         exchanges: vec![exchange],
         bounds: BTreeMap::new(),
         output: Some(kept.clone()),
+        words: None,
         receipt: Receipt { fuel: 148_123, guest_cpu_us: 545, wall_us: 90_000, requests: 1, ..Receipt::default() },
     };
     [Entry::intent(&subject, kept), Entry::outcome(&subject, ending)]

@@ -125,6 +125,7 @@ impl Load {
                 exchanges: Vec::new(),
                 bounds: BTreeMap::new(),
                 output: Some(Payload { bytes: random.below(500) as u64, ..Payload::default() }),
+                words: None,
                 receipt: Receipt { fuel: random.next() >> 40, ..Receipt::default() },
             },
         ));
