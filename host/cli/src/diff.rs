@@ -1,5 +1,6 @@
 //! `portcullis diff`: what a new version of an adapter asks for that the old one did not.
 
+use anyhow::Context;
 use portcullis_runtime::{Ceiling, diff, printable};
 use serde_json::json;
 
@@ -20,7 +21,8 @@ pub(crate) async fn run(arguments: &Arguments, wanted: &Diff) -> anyhow::Result<
     let (old_schema, new_schema) = (runtime.config_schema(&old).await?, runtime.config_schema(&new).await?);
     let configs = config::changes(&old_schema, &new_schema);
     let (before, after) = (runtime.describe(&old, &config).await?, runtime.describe(&new, &config).await?);
-    let found = diff(&before, &after)?;
+    let found =
+        diff(&before, &after).with_context(|| format!("{} and {}", wanted.old.display(), wanted.new.display()))?;
     let code = if found.asks_more() { DENIED } else { DONE };
     if arguments.json {
         let changes = &found.changes;

@@ -5,8 +5,8 @@ use std::{fmt, process::ExitCode};
 use anstyle::{AnsiColor, Style};
 use portcullis_files::FileError;
 use portcullis_runtime::{
-    CallError, CredentialError, DescribeError, IntegrateError, LedgerError, LoadError, MasterKeyError, RegistryError,
-    SettingsError, SourceError, StartError, StateError, StoreError, VaultError,
+    CallError, CredentialError, DescribeError, DiffError, GrantMismatch, IntegrateError, LedgerError, LoadError,
+    MasterKeyError, RegistryError, SettingsError, SourceError, StartError, StateError, StoreError, VaultError,
     ledger::{
         ExportError,
         heads::{HeadError, KeyError},
@@ -14,7 +14,12 @@ use portcullis_runtime::{
 };
 use serde_json::json;
 
-use crate::{arguments::Arguments, interrupt::Interrupted, ledger::NoMasterKey, look};
+use crate::{
+    arguments::Arguments,
+    interrupt::{GivenUp, Interrupted},
+    ledger::NoMasterKey,
+    look,
+};
 
 /// An exit code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -154,6 +159,9 @@ fn classify(error: &anyhow::Error) -> (Code, &'static str) {
         if let Some(interrupted) = cause.downcast_ref::<Interrupted>() {
             return (interrupted.code(), "interrupted");
         }
+        if let Some(given_up) = cause.downcast_ref::<GivenUp>() {
+            return (given_up.code(), "interrupted");
+        }
         if let Some(error) = cause.downcast_ref::<LoadError>() {
             return match error {
                 LoadError::Upload(_) | LoadError::Contract(_) | LoadError::Shape(_) => (USAGE, "not-an-adapter"),
@@ -166,12 +174,19 @@ fn classify(error: &anyhow::Error) -> (Code, &'static str) {
         if let Some(error) = cause.downcast_ref::<IntegrateError>() {
             return match error {
                 IntegrateError::Name(_) => (USAGE, "name"),
+                IntegrateError::Grant(GrantMismatch::Work(_)) => (BOUND_HIT, "work-bound"),
                 IntegrateError::Grant(_) => (USAGE, "grant"),
                 IntegrateError::Describe(error) => classify_describe(error),
                 IntegrateError::Ledger(_) => (OTHER, "ledger"),
                 IntegrateError::Settings(SettingsError::State(error)) => classify_state(error),
                 IntegrateError::Settings(_) => (DAMAGED, "damaged"),
                 IntegrateError::Credentials(error) => classify_credential(error),
+            };
+        }
+        if let Some(error) = cause.downcast_ref::<DiffError>() {
+            return match error {
+                DiffError::Descriptor(_) => (ADAPTER_FAILED, "descriptor"),
+                DiffError::Work(_) => (BOUND_HIT, "work-bound"),
             };
         }
         // A file that cannot be read is named by whoever wrote the command, whatever is to be in it.

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use anyhow::Context;
 use portcullis_runtime::{Adapter, Explained, Explanation, Grant, IntegrateError, explain, printable};
 
 use crate::{
@@ -22,7 +23,9 @@ pub(crate) async fn run(arguments: &Arguments, wanted: &Explain) -> anyhow::Resu
     let descriptor = runtime.describe(&adapter, &config).await?;
     fits(&grant, &wanted.grant, &adapter, &wanted.adapter)?;
     let name = integration_name(wanted.integration.as_ref(), &wanted.adapter);
-    let told = explain(&format!("local/{name}"), &descriptor, &grant, &ceiling).map_err(IntegrateError::from)?;
+    let told = explain(&format!("local/{name}"), &descriptor, &grant, &ceiling)
+        .map_err(IntegrateError::from)
+        .with_context(|| format!("{} against {}", wanted.grant.display(), wanted.adapter.display()))?;
     let code = if told.refused.is_some() { USAGE } else { DONE };
     if arguments.json {
         look::print_json(&told);

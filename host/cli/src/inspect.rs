@@ -1,5 +1,7 @@
 //! `portcullis inspect`: what an adapter can do, before it does anything.
 
+use std::collections::HashSet;
+
 use portcullis_runtime::{
     Adapter, Ceiling, DescribeError, Descriptor, Explanation, Grant, IntegrateError, Limits, OAuth, Parameter, Repeat,
     Route, Schema, Scheme, Slot, explain, printable,
@@ -120,13 +122,13 @@ fn only(descriptor: &Descriptor, names: &[String]) -> anyhow::Result<Descriptor>
     for name in names {
         operation::named(descriptor, name)?;
     }
+    let names: HashSet<&String> = names.iter().collect();
     some.operations.retain(|operation| names.contains(&operation.name));
-    let is_used = |id: &String| some.operations.iter().any(|operation| operation.routes.contains(id));
-    some.routes.retain(|route| is_used(&route.id));
+    let used: HashSet<&String> = some.operations.iter().flat_map(|operation| &operation.routes).collect();
+    some.routes.retain(|route| used.contains(&route.id));
+    let sent: HashSet<&String> = some.routes.iter().flat_map(|route| &route.slots).collect();
     // A key that only signs belongs to no route, so any of the operations may use it.
-    let goes_along = |slot: &Slot| {
-        slot.scheme == Scheme::SigningKey || some.routes.iter().any(|route| route.slots.contains(&slot.name))
-    };
+    let goes_along = |slot: &Slot| slot.scheme == Scheme::SigningKey || sent.contains(&slot.name);
     some.slots.retain(goes_along);
     Ok(some)
 }

@@ -55,6 +55,27 @@ impl fmt::Display for Interrupted {
 
 impl std::error::Error for Interrupted {}
 
+/// Work that a signal gave up, and what is left of it.
+#[derive(Debug)]
+pub(crate) struct GivenUp {
+    came: Interrupted,
+    left: String,
+}
+
+impl GivenUp {
+    pub(crate) fn code(&self) -> Code {
+        self.came.code()
+    }
+}
+
+impl fmt::Display for GivenUp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.came, self.left)
+    }
+}
+
+impl std::error::Error for GivenUp {}
+
 /// Something that is to be closed in order. While there is one, a first signal does not end the process.
 #[derive(Debug)]
 pub(crate) struct Held(());
@@ -122,4 +143,12 @@ pub(crate) async fn or_given_up<T>(work: impl Future<Output = anyhow::Result<T>>
             Err(came.into())
         }
     }
+}
+
+/// The same, and says what is left where a signal gives it up.
+pub(crate) async fn or_left<T>(left: &str, work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    or_given_up(work).await.map_err(|error| match error.downcast::<Interrupted>() {
+        Ok(came) => GivenUp { came, left: left.to_owned() }.into(),
+        Err(error) => error,
+    })
 }

@@ -147,6 +147,20 @@ impl Ceiling {
         self.limits.get(name).copied().into_iter().chain(also).min_by_key(low)
     }
 
+    /// What it costs to hold one route against it, in units of work.
+    pub(crate) fn weight(&self) -> u64 {
+        let patterns = self.forbidden_origins.len() + self.origins.as_ref().map_or(0, Vec::len);
+        let methods = self.methods.as_ref().map_or(0, Vec::len);
+        1 + patterns as u64 + methods as u64 / 4 + self.also.as_ref().map_or(0, |also| also.weight())
+    }
+
+    /// What it costs to hold one carve-out against it.
+    pub(crate) fn carve_outs_weight(&self) -> u64 {
+        let names = |allowed: &AllowedCarveOut| 1 + allowed.integrations.as_ref().map_or(0, |names| names.len() as u64);
+        let own = self.carve_outs.iter().flatten().map(names).sum::<u64>();
+        1 + own + self.also.as_ref().map_or(0, |also| also.carve_outs_weight())
+    }
+
     /// Why no route of this method and template is open, if none is.
     pub(crate) fn forbids(&self, method: Method, template: &Template) -> Option<String> {
         self.forbids_itself(method, template)

@@ -3,12 +3,12 @@
 //! The text comes from untrusted code. Lengths are bounded, names are plain, and nothing in it can smuggle a control
 //! character onto a reviewer's terminal.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use crate::{
     body::BodyKind,
     descriptor::{Descriptor, DescriptorError, RequestBody},
-    header::{is_always_granted, is_reserved, is_same, is_token},
+    header::{folded, is_always_granted, is_reserved, is_same, is_token},
     link::{self, LinkPlace},
     method::Method,
     parameter::{Parameter, Values},
@@ -16,7 +16,7 @@ use crate::{
     query::OTHERS,
     repeat::Repeat,
     scheme::OpenSlot,
-    slots,
+    slots::{self, Slots},
     template::{Tail, Template, TemplateError},
 };
 
@@ -50,6 +50,7 @@ pub(crate) fn check(descriptor: &Descriptor) -> Result<(), DescriptorError> {
     count("routes", descriptor.routes.len())?;
     count("operations", descriptor.operations.len())?;
 
+    let known = Slots::of(descriptor);
     let mut slots = BTreeSet::new();
     for (i, slot) in descriptor.slots.iter().enumerate() {
         identifier(&format!("slots[{i}].name"), &slot.name)?;
@@ -71,7 +72,7 @@ pub(crate) fn check(descriptor: &Descriptor) -> Result<(), DescriptorError> {
             at: format!("routes[{i}].url"),
             problem: printable(&error.to_string(), 400),
         })?;
-        let slots = slots::of_route(descriptor, route)
+        let slots = slots::of_route(&known, route)
             .map_err(|(at, problem)| DescriptorError { at: format!("routes[{i}]{at}"), problem })?;
         let is_prefix = Template::parse(&route.url).is_ok_and(|template| template.segments().1 == Tail::Any);
         if let Some(problem) = link::problem(&route.links, route.method, is_prefix) {
@@ -85,14 +86,9 @@ pub(crate) fn check(descriptor: &Descriptor) -> Result<(), DescriptorError> {
             &format!("routes[{i}].query"),
             &route.query,
             |name| query_problem(name, &slots),
-            |a, b| a == b,
+            str::to_owned,
         )?;
-        check_parameters(
-            &format!("routes[{i}].headers"),
-            &route.headers,
-            |name| header_problem(name, &slots),
-            is_same,
-        )?;
+        check_parameters(&format!("routes[{i}].headers"), &route.headers, |name| header_problem(name, &slots), folded)?;
         if let Repeat::WithKey(name) = &route.repeat {
             let at = format!("routes[{i}].repeat");
             if let Some(problem) = header_problem(name, &slots) {
@@ -148,7 +144,7 @@ pub(crate) fn check(descriptor: &Descriptor) -> Result<(), DescriptorError> {
     Ok(())
 }
 
-fn text_bytes(descriptor: &Descriptor) -> usize {
+pub(crate) fn text_bytes(descriptor: &Descriptor) -> usize {
     let slots = descriptor.slots.iter().map(|s| {
         s.name.len()
             + s.description.len()
@@ -187,28 +183,30 @@ fn link_bytes(place: &LinkPlace) -> usize {
 
 fn parameter_bytes(parameter: &Parameter) -> usize {
     let values = match &parameter.values {
-        Values::OneOf(values) => values.iter().map(String::len).sum(),
+        // An empty one is one to look at, too.
+        Values::OneOf(values) => values.iter().map(|value| 1 + value.len()).sum(),
         Values::Any | Values::Shape(_) => 0,
     };
-    parameter.name.len() + values
+    1 + parameter.name.len() + values
 }
 
-/// Checks that names are fit, stand there once, and have values that can be sent.
+/// Checks that names are fit, stand there once as servers read them, and have values that can be sent.
 fn check_parameters(
     at: &str,
     parameters: &[Parameter],
     problem: impl Fn(&str) -> Option<&'static str>,
-    is_same: impl Fn(&str, &str) -> bool,
+    read: impl Fn(&str) -> String,
 ) -> Result<(), DescriptorError> {
     if parameters.len() > MAX_PARAMETERS {
         return err(at, format!("{} of them; at most {MAX_PARAMETERS}", parameters.len()));
     }
-    for (i, parameter) in parameters.iter().enumerate() {
+    let mut seen = HashSet::new();
+    for parameter in parameters {
         if let Some(problem) = problem(&parameter.name) {
             return err(at, format!("`{}` {problem}", shorten(&parameter.name)));
         }
         parameter.check_values().or_else(|error| err(at, error.to_string()))?;
-        if parameters.iter().take(i).any(|before| is_same(&before.name, &parameter.name)) {
+        if !seen.insert(read(&parameter.name)) {
             return err(at, format!("`{}` stands there twice", parameter.name));
         }
     }

@@ -1,10 +1,12 @@
 //! What an adapter declares: slots, routes, operations. Nothing is judged here; `check.rs` says whether it is well formed.
 
+use std::collections::HashSet;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{
     body::BodyKind,
-    check::check,
+    check::{check, text_bytes},
     grant::{GrantedRoute, RouteLimits},
     link::LinkPlace,
     method::Method,
@@ -157,6 +159,15 @@ impl Descriptor {
         check(self)
     }
 
+    /// What it costs to look at all of it once, in units of work.
+    pub(crate) fn weight(&self) -> u64 {
+        let items = self.slots.len() + self.routes.len() + self.operations.len();
+        // A slot's scheme is copied for each route that has it.
+        let scheme = self.slots.iter().map(|slot| slot.scheme.text_bytes()).max().unwrap_or(0);
+        let slots = self.routes.iter().map(|route| route.slots.len()).sum::<usize>();
+        16 * items as u64 + text_bytes(self) as u64 + slots as u64 * (8 + scheme as u64 / 4)
+    }
+
     /// The slot of this name.
     pub fn slot(&self, name: &str) -> Option<&Slot> {
         self.slots.iter().find(|slot| slot.name == name)
@@ -175,7 +186,7 @@ impl Descriptor {
     /// What a grant would have to say for the routes of an operation; of those, only the ones that carry this slot, if
     /// one is named. None if there is no such operation.
     pub fn routes_of(&self, operation: &str, slot: Option<&str>) -> Option<Vec<GrantedRoute>> {
-        let ids = &self.operation(operation)?.routes;
+        let ids: HashSet<&String> = self.operation(operation)?.routes.iter().collect();
         let routes = self.routes.iter().filter(|route| ids.contains(&route.id));
         let carries = |route: &&Route| slot.is_none_or(|slot| route.slots.iter().any(|own| own == slot));
         Some(routes.filter(carries).map(Route::as_granted).collect())

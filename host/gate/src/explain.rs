@@ -5,7 +5,7 @@
 
 mod usable;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use serde::Serialize;
 
@@ -13,9 +13,9 @@ use self::usable::Usable;
 
 use crate::{
     ceiling::Ceiling,
-    descriptor::{Descriptor, Effect},
+    descriptor::{Descriptor, Effect, Route},
     grant::{Grant, GrantedRoute},
-    intersect::{Fate, Intersection, Layer, Removed, intersect},
+    intersect::{Intersection, Layer, Removed, intersect},
     limits::Limits,
     link,
     parameter::{Parameter, told},
@@ -23,8 +23,10 @@ use crate::{
     printable::printable,
     query::OTHERS,
     scheme::{OAuth, Scheme},
+    slots::Slots,
     template::Template,
     tokens::TOKEN_OPERATION,
+    work::{Spent, Work},
 };
 
 /// What is effective, and what became of the rest.
@@ -123,22 +125,33 @@ pub struct LimitLine {
 }
 
 /// Explains what the integration of this name can do. Unlike [`Powers::new`](crate::Powers::new) it does not stop at a
-/// grant that asks for what was not declared: it says so.
+/// grant that asks for what was not declared: it says so. It has a budget of its own ([`Work::of_files`]).
 pub fn explain(
     integration: &str,
     descriptor: &Descriptor,
     grant: &Grant,
     ceiling: &Ceiling,
 ) -> Result<Explanation, GrantMismatch> {
+    explain_within(integration, descriptor, grant, ceiling, &Work::of_files())
+}
+
+/// The same, with what is left of a budget.
+pub fn explain_within(
+    integration: &str,
+    descriptor: &Descriptor,
+    grant: &Grant,
+    ceiling: &Ceiling,
+    work: &Work,
+) -> Result<Explanation, GrantMismatch> {
     descriptor.check()?;
     grant.check()?;
-    let left = intersect(integration, descriptor, grant, ceiling)?;
-    let usable = Usable::of(descriptor, grant, &left);
+    let left = intersect(integration, descriptor, grant, ceiling, work)?;
+    let usable = Usable::of(descriptor, grant, &left, work)?;
     Ok(Explanation {
         integration: integration.to_owned(),
         refused: undeclared(&left, grant).err().map(|mismatch| mismatch.to_string()),
         operations: operations(descriptor, &usable, &left),
-        routes: routes((descriptor, grant, ceiling), &usable, &left),
+        routes: routes((descriptor, grant, ceiling), &usable, &left, work)?,
         slots: slots(descriptor, &usable, &left),
         carve_outs: left
             .carve_outs
@@ -157,23 +170,14 @@ fn not_granted() -> Result<(), Removed> {
     Err(Removed { by: Layer::Grant, why: "the grant leaves it out".to_owned() })
 }
 
-/// Ids of the declared routes that are open.
-fn open_ids(left: &Intersection) -> Vec<&str> {
-    left.routes.iter().flat_map(|fate| &fate.open).map(|route| route.id.as_str()).collect()
-}
-
-/// Ids of the routes by which a request can leave.
-fn usable_ids<'a>(usable: &Usable<'_>, left: &'a Intersection) -> HashSet<&'a str> {
-    let open = left.routes.iter().flat_map(|fate| &fate.open);
-    open.filter(|open| usable.judge(open).is_ok()).map(|open| open.id.as_str()).collect()
-}
-
 fn operations(descriptor: &Descriptor, usable: &Usable<'_>, left: &Intersection) -> Vec<Explained<OperationLine>> {
-    let open = usable_ids(usable, left);
+    // Ids of the routes by which a request can leave.
+    let open: HashSet<&str> = usable.open(left).map(|open| open.id.as_str()).collect();
+    let names: HashSet<&str> = left.operations.iter().map(|(name, _)| name.as_str()).collect();
     let mut lines = Vec::new();
     for operation in &descriptor.operations {
-        let granted = left.operations.iter().any(|(name, _)| *name == operation.name);
-        let missing = operation.routes.iter().filter(|id| granted && !open.contains(&id.as_str()));
+        let granted = names.contains(operation.name.as_str());
+        let missing = operation.routes.iter().filter(|id| granted && !open.contains(id.as_str()));
         let item = OperationLine {
             operation: operation.name.clone(),
             effect: Some(operation.effect),
@@ -194,15 +198,29 @@ fn routes(
     (descriptor, grant, ceiling): (&Descriptor, &Grant, &Ceiling),
     usable: &Usable<'_>,
     left: &Intersection,
-) -> Vec<Explained<RouteLine>> {
+    work: &Work,
+) -> Result<Vec<Explained<RouteLine>>, Spent> {
+    let known: HashMap<&str, &Route> = descriptor.routes.iter().map(|route| (route.id.as_str(), route)).collect();
+    // Those that are told with what was granted of them.
+    let mut told: HashSet<&str> = HashSet::new();
     let mut lines = Vec::new();
-    for (granted, fate) in grant.routes.iter().zip(&left.routes) {
-        for open in &fate.open {
-            let narrowed = descriptor.route(&open.id).and_then(|declared| narrowed(&declared.as_granted(), granted));
+    for ((granted, fate), judged) in grant.routes.iter().zip(&left.routes).zip(usable.judged()) {
+        for (open, judged) in fate.open.iter().zip(judged) {
+            told.insert(&open.id);
+            let narrowed = match known.get(open.id.as_str()) {
+                Some(declared) => {
+                    work.charge(as_granted_weight(declared))?;
+                    narrowed(&declared.as_granted(), granted, work)?
+                }
+                None => None,
+            };
+            work.charge(granted.weight())?;
             let item = RouteLine { route: Some(open.id.clone()), granted: granted.clone(), narrowed };
-            lines.push(line(item, usable.judge(open)));
+            lines.push(line(item, judged.clone()));
         }
         if let Some((removed, ids)) = &fate.removed {
+            told.extend(ids.iter().map(String::as_str));
+            work.charge((1 + ids.len() as u64) * granted.weight())?;
             let item = |route| RouteLine { route, granted: granted.clone(), narrowed: None };
             let gone = |route| line(item(route), Err::<(), _>(removed.clone()));
             lines.extend(ids.iter().map(|id| gone(Some(id.clone()))));
@@ -211,13 +229,11 @@ fn routes(
             }
         }
     }
-    let open = open_ids(left);
     for (route, declared) in descriptor.routes.iter().zip(left.declared.iter()) {
-        // Those that are granted and lie above the ceiling stand above already.
-        let removed = |fate: &Fate| fate.removed.as_ref().is_some_and(|(_, ids)| ids.contains(&route.id));
-        if open.contains(&route.id.as_str()) || left.routes.iter().any(removed) {
+        if told.contains(route.id.as_str()) {
             continue;
         }
+        work.charge(as_granted_weight(route) + ceiling.weight())?;
         let mut fate = not_granted();
         if let (Err(removed), Some(why)) = (&mut fate, ceiling.forbids(route.method, &declared.open.template)) {
             removed.why = format!("the grant leaves it out, and the ceiling is below it: {why}");
@@ -225,29 +241,37 @@ fn routes(
         let item = RouteLine { route: Some(route.id.clone()), granted: route.as_granted(), narrowed: None };
         lines.push(line(item, fate));
     }
-    let same = |a: &GrantedRoute, b: &GrantedRoute| {
-        let url = |route: &GrantedRoute| Template::parse(&route.url).ok().map(|template| template.as_str().to_owned());
-        a.token_for == b.token_for && a.method == b.method && url(a) == url(b)
+    // As it is granted, if it is: slot, method and URL in its normal form.
+    let key = |route: &GrantedRoute| {
+        let slot = route.token_for.clone()?;
+        Some((slot, route.method, Template::parse(&route.url).ok()?.as_str().to_owned()))
     };
+    let for_tokens = grant.routes.iter().filter(|granted| granted.token_for.is_some());
+    work.charge(for_tokens.clone().map(GrantedRoute::weight).sum())?;
+    let granted: HashSet<_> = for_tokens.filter_map(key).collect();
     for declared in descriptor.token_routes() {
-        if !grant.routes.iter().any(|granted| same(granted, &declared)) {
+        work.charge(declared.weight())?;
+        if !key(&declared).is_some_and(|declared| granted.contains(&declared)) {
             let item = RouteLine { route: Some(TOKEN_OPERATION.to_owned()), granted: declared, narrowed: None };
             lines.push(line(item, not_granted()));
         }
     }
-    lines
+    Ok(lines)
+}
+
+/// What it costs to make of a declared route what a grant would say for all of it.
+fn as_granted_weight(route: &Route) -> u64 {
+    16 + route.url.len() as u64 / 2 + route.query.iter().chain(&route.headers).map(Parameter::weight).sum::<u64>()
 }
 
 /// What a granted route leaves out of the declared one.
-fn narrowed(declared: &GrantedRoute, granted: &GrantedRoute) -> Option<String> {
+fn narrowed(declared: &GrantedRoute, granted: &GrantedRoute, work: &Work) -> Result<Option<String>, Spent> {
     let mut words = Vec::new();
     if declared.url != granted.url {
         words.push(format!("declared for {}", declared.url));
     }
-    let same_name = |a: &Parameter, b: &Parameter| a.name == b.name;
-    let same_header = |a: &Parameter, b: &Parameter| a.name.eq_ignore_ascii_case(&b.name);
-    narrowed_rules(&mut words, "query", (&declared.query, &granted.query), same_name);
-    narrowed_rules(&mut words, "headers", (&declared.headers, &granted.headers), same_header);
+    narrowed_rules(&mut words, "query", (&declared.query, &granted.query), str::to_owned, work)?;
+    narrowed_rules(&mut words, "headers", (&declared.headers, &granted.headers), str::to_ascii_lowercase, work)?;
     if declared.links.len() > granted.links.len() {
         words.push(format!("links only at {}", link::told(&granted.links)));
     }
@@ -255,7 +279,7 @@ fn narrowed(declared: &GrantedRoute, granted: &GrantedRoute) -> Option<String> {
     if !limits.is_empty() {
         words.push(format!("at most {limits}"));
     }
-    if words.is_empty() { None } else { Some(words.join("; ")) }
+    Ok(if words.is_empty() { None } else { Some(words.join("; ")) })
 }
 
 /// What granted rules leave out of declared ones.
@@ -263,36 +287,51 @@ fn narrowed_rules(
     words: &mut Vec<String>,
     what: &str,
     (declared, granted): (&[Parameter], &[Parameter]),
-    same: impl Fn(&Parameter, &Parameter) -> bool,
-) {
-    let unlisted = declared.iter().filter(|declared| !granted.iter().any(|granted| same(declared, granted)));
+    read: impl Fn(&str) -> String,
+    work: &Work,
+) -> Result<(), Spent> {
+    // Each is looked at, and told in some words.
+    work.charge(8 * declared.iter().chain(granted).map(Parameter::weight).sum::<u64>())?;
+    let listed: HashSet<String> = granted.iter().map(|granted| read(&granted.name)).collect();
+    let unlisted = declared.iter().filter(|declared| !listed.contains(&read(&declared.name)));
     // What a grant does not list it leaves out, unless it has a `*`: then that stands for it.
     let others: Vec<&Parameter> = granted.iter().filter(|rule| rule.name == OTHERS).collect();
     let (rest, falls): (Vec<_>, Vec<_>) = unlisted.cloned().partition(|_| others.is_empty());
     if !rest.is_empty() {
         words.push(format!("{what} without {}", told(&rest)));
     }
-    for rule in falls.iter().filter(|rule| !others.iter().any(|other| other.covers(rule))) {
-        words.push(format!("{what} {} only as *", printable(&rule.name, 128)));
+    for rule in &falls {
+        let mut is_covered = false;
+        for other in &others {
+            work.charge(other.weight() + rule.weight())?;
+            is_covered |= other.covers(rule);
+        }
+        if !is_covered {
+            words.push(format!("{what} {} only as *", printable(&rule.name, 128)));
+        }
     }
+    let declared: HashSet<&Parameter> = declared.iter().collect();
     for narrower in granted.iter().filter(|granted| !declared.contains(granted)) {
         words.push(format!("{what} only {narrower}"));
     }
+    Ok(())
 }
 
 fn slots(descriptor: &Descriptor, usable: &Usable<'_>, left: &Intersection) -> Vec<Explained<SlotLine>> {
-    let open = left.routes.iter().flat_map(|fate| &fate.open).filter(|open| usable.judge(open).is_ok());
-    let sent: HashSet<&str> = open.flat_map(|open| &open.slots).map(|slot| slot.name.as_str()).collect();
+    let sent: HashSet<&str> = usable.open(left).flat_map(|open| &open.slots).map(|slot| slot.name.as_str()).collect();
+    let signing: HashSet<&str> =
+        left.signing.iter().filter(|(_, fate)| fate.is_ok()).map(|(name, _)| name.as_str()).collect();
+    let known = Slots::of(descriptor);
     let mut lines = Vec::new();
     for slot in &descriptor.slots {
         let sends = sent.contains(slot.name.as_str());
-        let signs = left.signing.iter().any(|(name, fate)| *name == slot.name && fate.is_ok());
+        let signs = signing.contains(slot.name.as_str());
         let item = SlotLine { slot: slot.name.clone(), scheme: Some(slot.scheme.clone()), oauth: slot.oauth.clone() };
         lines.push(line(item, if sends || signs { Ok(()) } else { not_granted() }));
     }
     for (name, fate) in &left.signing {
         if let Err(removed) = fate {
-            let scheme = descriptor.slot(name).map(|slot| slot.scheme.clone());
+            let scheme = known.get(name).map(|slot| slot.scheme.clone());
             let item = SlotLine { slot: format!("{name} (to sign with)"), scheme, oauth: None };
             lines.push(line(item, Err::<(), _>(removed.clone())));
         }

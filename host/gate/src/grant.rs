@@ -3,7 +3,10 @@
 //! A grant names an adapter by digest and lists concrete operations, routes and carve-outs. It is read strictly: an
 //! unknown word is an error, because a misspelt limit that is silently ignored is a hole.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::{
+    collections::HashSet,
+    net::{IpAddr, Ipv4Addr},
+};
 
 use ipnet::IpNet;
 use schemars::JsonSchema;
@@ -208,12 +211,12 @@ impl Grant {
         if hex.len() != 64 || !hex.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b)) {
             return Err(GrantError::Digest(self.adapter.clone()));
         }
+        let ports: HashSet<Option<u16>> = self.carve_outs.iter().map(CarveOut::port).collect();
         for (index, route) in self.routes.iter().enumerate() {
             let template = Template::parse(&route.url).map_err(|error| GrantError::Url { index, error })?;
             let port = template.origin_url().port();
-            if template.origin_url().scheme() != "https"
-                && !self.carve_outs.iter().any(|c| c.port().is_none_or(|own| own == port))
-            {
+            let has_port = ports.contains(&None) || ports.contains(&Some(port));
+            if template.origin_url().scheme() != "https" && !has_port {
                 return Err(GrantError::PlainHttp { index, url: route.url.clone(), port });
             }
             route
@@ -247,6 +250,7 @@ impl Grant {
     /// knows the address, because a plain http URL names a host.
     pub fn needed_carve_outs(routes: &[GrantedRoute]) -> (Vec<CarveOut>, Vec<u16>) {
         let (mut needed, mut unknown): (Vec<CarveOut>, Vec<u16>) = (Vec::new(), Vec::new());
+        let (mut known, mut ports) = (HashSet::new(), HashSet::new());
         for template in routes.iter().filter_map(|route| Template::parse(&route.url).ok()) {
             let url = template.origin_url();
             let (secure, port) = (url.scheme() == "https", url.port());
@@ -254,11 +258,11 @@ impl Grant {
             match url.address().or_else(loopback).filter(|_| !secure || url.address().is_some()) {
                 Some(address) if judge_address(address, port, secure, &CarveOuts::default()).is_err() => {
                     let carve_out = CarveOut::new(IpNet::from(address), Some(port)).ok();
-                    needed.extend(carve_out.filter(|carve_out| !needed.contains(carve_out)));
+                    needed.extend(carve_out.filter(|carve_out| known.insert(*carve_out)));
                 }
                 Some(_) => {}
-                None if secure || unknown.contains(&port) => {}
-                None => unknown.push(port),
+                None if secure => {}
+                None => unknown.extend(ports.insert(port).then_some(port)),
             }
         }
         (needed, unknown)
@@ -278,6 +282,14 @@ impl Grant {
 }
 
 impl GrantedRoute {
+    /// What it costs to look at the route once, or to copy it, in units of work.
+    pub(crate) fn weight(&self) -> u64 {
+        let lists = self.query.iter().chain(&self.headers).map(Parameter::weight).sum::<u64>();
+        let names = self.slots.iter().map(|slot| 2 + slot.len() as u64 / 8).sum::<u64>();
+        // Its URL is parsed.
+        16 + self.url.len() as u64 / 2 + lists + names + 4 * self.links.len() as u64
+    }
+
     /// The lines that would say this route in a TOML grant.
     pub fn to_toml_lines(&self) -> String {
         let quote = |text: &str| toml::Value::String(text.to_owned()).to_string();

@@ -96,8 +96,16 @@ pub(crate) fn is_reserved(name: &str) -> bool {
 /// Whether two names are the same to some server: without regard to case, and with `_` for `-`, as CGI and its kin read
 /// them.
 pub(crate) fn is_same(name: &str, other: &str) -> bool {
-    let fold = |b: u8| if b == b'_' { b'-' } else { b.to_ascii_lowercase() };
     name.len() == other.len() && name.bytes().map(fold).eq(other.bytes().map(fold))
+}
+
+/// A name as [`is_same`] compares it: what it calls the same has the same text here.
+pub(crate) fn folded(name: &str) -> String {
+    name.bytes().map(|b| char::from(fold(b))).collect()
+}
+
+fn fold(b: u8) -> u8 {
+    if b == b'_' { b'-' } else { b.to_ascii_lowercase() }
 }
 
 /// A token of RFC 9110, section 5.6.2.

@@ -3,12 +3,14 @@
 //! For each origin and method there is a tree of path segments. A path is walked down it once: at each node the literal of
 //! that name, if there is one, and each parameter whose shape fits. So a thousand routes to other paths cost nothing.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use crate::{
     method::Method,
+    scheme::PATH_PLACEHOLDER,
     shape::Shape,
     template::{Segment, Tail, Template, is_plain_part},
+    work::{Spent, Work},
 };
 
 /// The routes of one operation, by where they lead.
@@ -20,9 +22,8 @@ pub(crate) struct Index {
 /// A place in the tree: what can follow the segments that led here.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Node {
-    /// Sorted by literal.
-    literals: Vec<(String, Node)>,
-    parameters: Vec<(Shape, Node)>,
+    literals: BTreeMap<String, Node>,
+    parameters: BTreeMap<Shape, Node>,
     /// Routes whose template ends here.
     ends: Vec<usize>,
     /// Routes whose template goes on with one or more segments, none of them empty.
@@ -40,27 +41,8 @@ impl Index {
         let (segments, tail) = template.segments();
         for segment in segments {
             node = match segment {
-                Segment::Literal(literal) => {
-                    let at = node.literals.binary_search_by(|(known, _)| known.as_str().cmp(literal));
-                    let at = at.unwrap_or_else(|at| {
-                        node.literals.insert(at, (literal.clone(), Node::default()));
-                        at
-                    });
-                    match node.literals.get_mut(at) {
-                        Some((_, next)) => next,
-                        None => return,
-                    }
-                }
-                Segment::Parameter(shape) => {
-                    let at = node.parameters.iter().position(|(known, _)| known == shape).unwrap_or_else(|| {
-                        node.parameters.push((*shape, Node::default()));
-                        node.parameters.len() - 1
-                    });
-                    match node.parameters.get_mut(at) {
-                        Some((_, next)) => next,
-                        None => return,
-                    }
-                }
+                Segment::Literal(literal) => node.literals.entry(literal.clone()).or_default(),
+                Segment::Parameter(shape) => node.parameters.entry(*shape).or_default(),
             };
         }
         match tail {
@@ -70,6 +52,23 @@ impl Index {
         }
     }
 
+    /// Shows `found` each route of this method whose template may cover this one, and some others: those that do not are for the
+    /// caller to leave out. Where a secret goes into a path, a declared template has a word in place of its parameter, and
+    /// covers a granted one that still has the parameter there.
+    pub(crate) fn may_cover(
+        &self,
+        method: Method,
+        template: &Template,
+        work: &Work,
+        found: &mut impl FnMut(usize),
+    ) -> Result<(), Spent> {
+        work.charge(1)?;
+        let methods = self.origins.get(template.origin());
+        let Some(Some(root)) = methods.and_then(|methods| methods.get(method.index())) else { return Ok(()) };
+        let (segments, tail) = template.segments();
+        root.may_cover(segments, tail, work, found)
+    }
+
     /// The trees of this origin, one for each method that has a route; none if no route leads there.
     pub(crate) fn origin(&self, origin: &str) -> Option<&[Option<Box<Node>>; Method::COUNT]> {
         self.origins.get(origin)
@@ -77,6 +76,42 @@ impl Index {
 }
 
 impl Node {
+    fn may_cover(
+        &self,
+        segments: &[Segment],
+        tail: Tail,
+        work: &Work,
+        found: &mut impl FnMut(usize),
+    ) -> Result<(), Spent> {
+        self.anys.iter().for_each(|route| found(*route));
+        if tail != Tail::Any {
+            self.rests.iter().for_each(|route| found(*route));
+        }
+        let Some((segment, rest)) = segments.split_first() else {
+            if tail == Tail::None {
+                self.ends.iter().for_each(|route| found(*route));
+            }
+            return Ok(());
+        };
+        // Each shape is held against the whole of a literal.
+        let bytes = if let Segment::Literal(literal) = segment { literal.len() } else { 0 };
+        work.charge(4 + bytes as u64 / 8 + self.parameters.len() as u64 * (1 + bytes as u64 / 8))?;
+        let literal = match segment {
+            Segment::Literal(literal) => Some(literal.as_str()),
+            Segment::Parameter(Shape::TEXT) => Some(PATH_PLACEHOLDER),
+            Segment::Parameter(_) => None,
+        };
+        if let Some(node) = literal.and_then(|literal| self.literals.get(literal)) {
+            node.may_cover(rest, tail, work, found)?;
+        }
+        for (shape, node) in &self.parameters {
+            if Segment::Parameter(*shape).covers(segment) {
+                node.may_cover(rest, tail, work, found)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Shows `found` each route whose template stands for this path. Allocates nothing; goes as deep as the deepest
     /// template, and to each node at most once.
     pub(crate) fn find(&self, path: &str, found: &mut impl FnMut(usize)) {
@@ -94,9 +129,7 @@ impl Node {
             Some((segment, next)) => (segment, Some(next)),
             None => (remaining, None),
         };
-        if let Ok(at) = self.literals.binary_search_by(|(literal, _)| literal.as_str().cmp(segment))
-            && let Some((_, node)) = self.literals.get(at)
-        {
+        if let Some(node) = self.literals.get(segment) {
             node.walk(next, found);
         }
         for (shape, node) in &self.parameters {

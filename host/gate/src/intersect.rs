@@ -2,7 +2,11 @@
 //!
 //! The one place that knows. `Powers` are compiled from what is left; `explain` tells all of it.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    borrow::Cow,
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -11,16 +15,19 @@ use crate::{
     ceiling::Ceiling,
     descriptor::{Descriptor, Effect, Route},
     grant::{Grant, GrantError, GrantedRoute},
+    index::Index,
     limits::Limits,
     link,
+    method::Method,
     parameter::Parameter,
-    powers::OpenRoute,
+    powers::{GrantMismatch, OpenRoute},
     printable::printable,
     query::{Beyond, beyond},
-    scheme::{OpenSlot, Scheme},
-    slots,
+    scheme::{OAuth, OpenSlot, Scheme},
+    slots::{self, Slots},
     template::Template,
     tokens,
+    work::{Spent, Work},
 };
 
 /// Most declared routes that one granted route opens: each is looked at for each request to its path.
@@ -95,63 +102,160 @@ pub(crate) fn intersect(
     descriptor: &Descriptor,
     grant: &Grant,
     ceiling: &Ceiling,
-) -> Result<Intersection, GrantError> {
-    let declared = declared(descriptor);
+    work: &Work,
+) -> Result<Intersection, GrantMismatch> {
+    work.charge(descriptor.weight())?;
+    let slots = Slots::of(descriptor);
+    let known = Known::of(descriptor, &slots);
     let mut routes = Vec::new();
     for (index, granted) in grant.routes.iter().enumerate() {
+        work.charge(granted.weight() + ceiling.weight())?;
         let template = Template::parse(&granted.url).map_err(|error| GrantError::Url { index, error })?;
         let gone = |removed, ids| Fate { open: Vec::new(), removed: Some((removed, ids)) };
-        routes.push(
-            match (opened(descriptor, &declared, granted, &template), ceiling.forbids(granted.method, &template)) {
-                (Err(why), _) => gone(missing(why), Vec::new()),
-                (Ok(open), Some(why)) => {
-                    gone(Removed { by: Layer::Ceiling, why }, open.into_iter().map(|route| route.id).collect())
-                }
-                (Ok(open), None) => Fate { open, removed: None },
-            },
-        );
-    }
-    let operations = grant.operations.iter().map(|name| {
-        let found = descriptor.operation(name).map(|operation| operation.effect);
-        let known = || descriptor.operations.iter().map(|o| o.name.as_str()).collect::<Vec<_>>().join(", ");
-        (name.clone(), found.ok_or_else(|| missing(format!("it declares the operations {}", known()))))
-    });
-    let signing = grant.signing.iter().map(|name| match descriptor.slot(name) {
-        Some(slot) if slot.scheme == Scheme::SigningKey => (name.clone(), Ok(Scheme::SigningKey)),
-        _ => (name.clone(), Err(missing("it declares no slot of scheme signing-key by this name".to_owned()))),
-    });
-    let carve_outs = grant.carve_outs.iter().map(|carve_out| {
-        let allowed = ceiling.allows_carve_out(carve_out, integration);
-        let why = || {
-            let why = format!("`carve_outs` has nothing that holds it for the integration `{integration}`");
-            Removed { by: Layer::Ceiling, why: printable(&why, 200) }
+        let opened = match &granted.token_for {
+            Some(slot) => {
+                // The URLs that the slot names are parsed.
+                let oauth = slots.get(slot).and_then(|slot| slot.oauth.as_ref());
+                work.charge(oauth.map_or(1, OAuth::text_bytes) as u64 / 2)?;
+                tokens::open(&slots, slot, granted, &template).map(|route| vec![route])
+            }
+            None => known.open(granted, &template, work)?,
         };
-        (*carve_out, if allowed { Ok(()) } else { Err(why()) })
-    });
-    Ok(Intersection {
-        operations: operations.collect(),
-        signing: signing.collect(),
-        carve_outs: carve_outs.collect(),
-        routes,
-        limits: ceiling.lower(&grant.limits),
-        declared,
-    })
+        routes.push(match (opened, ceiling.forbids(granted.method, &template)) {
+            (Err(why), _) => gone(missing(why), Vec::new()),
+            (Ok(open), Some(why)) => {
+                gone(Removed { by: Layer::Ceiling, why }, open.into_iter().map(|route| route.id).collect())
+            }
+            (Ok(open), None) => Fate { open, removed: None },
+        });
+    }
+    let effects: HashMap<&str, Effect> =
+        descriptor.operations.iter().map(|operation| (operation.name.as_str(), operation.effect)).collect();
+    let mut operations = Vec::new();
+    for name in &grant.operations {
+        work.charge(4 + name.len() as u64 / 8)?;
+        let found = match effects.get(name.as_str()) {
+            Some(effect) => Ok(*effect),
+            None => {
+                work.charge(32)?;
+                let declared: Vec<&str> = descriptor.operations.iter().take(20).map(|o| o.name.as_str()).collect();
+                Err(missing(format!("it declares the operations {}", printable(&declared.join(", "), 400))))
+            }
+        };
+        operations.push((name.clone(), found));
+    }
+    let mut signing = Vec::new();
+    for name in &grant.signing {
+        work.charge(4 + name.len() as u64 / 8)?;
+        let found = match slots.get(name) {
+            Some(slot) if slot.scheme == Scheme::SigningKey => Ok(Scheme::SigningKey),
+            _ => Err(missing("it declares no slot of scheme signing-key by this name".to_owned())),
+        };
+        signing.push((name.clone(), found));
+    }
+    let mut carve_outs = Vec::new();
+    for carve_out in &grant.carve_outs {
+        work.charge(ceiling.carve_outs_weight())?;
+        let allowed = if ceiling.allows_carve_out(carve_out, integration) {
+            Ok(())
+        } else {
+            let why = format!("`carve_outs` has nothing that holds it for the integration `{integration}`");
+            Err(Removed { by: Layer::Ceiling, why: printable(&why, 200) })
+        };
+        carve_outs.push((*carve_out, allowed));
+    }
+    let (limits, declared) = (ceiling.lower(&grant.limits), known.declared);
+    Ok(Intersection { operations, routes, signing, carve_outs, limits, declared })
 }
 
 fn missing(why: String) -> Removed {
     Removed { by: Layer::Descriptor, why }
 }
 
-/// Every declared route. Templates were checked with the descriptor.
-fn declared(descriptor: &Descriptor) -> Vec<Arc<Declared>> {
-    let parse = |route: &Route| {
-        let granted = route.as_granted();
-        let slots = slots::of_route(descriptor, route).ok()?;
-        let template = Template::parse(&route.url).ok()?.with_credentials(segments(&slots));
-        let open = open_route(route, &granted, template, slots);
-        Some(Arc::new(Declared { granted, open }))
-    };
-    descriptor.routes.iter().filter_map(parse).collect()
+/// Every declared route, so that those that may cover a granted one are found without a look at the others.
+struct Known<'a> {
+    routes: &'a [Route],
+    declared: Vec<Arc<Declared>>,
+    index: Index,
+    /// By origin and method the last route with a credential in its path.
+    credential_in_path: HashMap<String, [Option<usize>; Method::COUNT]>,
+}
+
+impl<'a> Known<'a> {
+    /// Templates were checked with the descriptor.
+    fn of(descriptor: &'a Descriptor, slots: &Slots<'_>) -> Self {
+        let parse = |route: &Route| {
+            let granted = route.as_granted();
+            let slots = slots::of_route(slots, route).ok()?;
+            let template = Template::parse(&route.url).ok()?.with_credentials(segments(&slots));
+            let open = open_route(route, &granted, template, slots);
+            Some(Arc::new(Declared { granted, open }))
+        };
+        let declared: Vec<Arc<Declared>> = descriptor.routes.iter().filter_map(parse).collect();
+        let mut index = Index::default();
+        let mut credential_in_path: HashMap<String, [Option<usize>; Method::COUNT]> = HashMap::new();
+        for (at, route) in declared.iter().enumerate() {
+            let OpenRoute { method, template, slots, .. } = &route.open;
+            index.insert(*method, template, at);
+            if segments(slots).next().is_some() {
+                let methods = credential_in_path.entry(template.origin().to_owned()).or_default();
+                if let Some(last) = methods.get_mut(method.index()) {
+                    *last = Some(at);
+                }
+            }
+        }
+        Self { routes: &descriptor.routes, declared, index, credential_in_path }
+    }
+
+    /// The routes that a granted one opens: one for each declared route that covers it. If there are none, why.
+    fn open(
+        &self,
+        granted: &GrantedRoute,
+        template: &Template,
+        work: &Work,
+    ) -> Result<Result<Vec<OpenRoute>, String>, Spent> {
+        let mut found = Vec::new();
+        self.index.may_cover(granted.method, template, work, &mut |at| found.push(at))?;
+        // In the order of the descriptor.
+        found.sort_unstable();
+        let granted_slots: BTreeSet<&str> = granted.slots.iter().map(String::as_str).collect();
+        let (segments_of, bytes) = (template.segments().0.len() as u64, template.as_str().len() as u64);
+        let mut open = Vec::new();
+        let mut why = None;
+        for (wide, route) in found.into_iter().filter_map(|at| Some((self.declared.get(at)?, self.routes.get(at)?))) {
+            work.charge(4 + 2 * segments_of + bytes / 4)?;
+            // Where a secret goes, a guest writes one word and no other; a grant leaves the parameter as it is.
+            let template = match segments(&wide.open.slots).next() {
+                Some(_) => Cow::Owned(template.clone().with_credentials(segments(&wide.open.slots))),
+                None => Cow::Borrowed(template),
+            };
+            if !wide.open.template.covers(&template) {
+                continue;
+            }
+            if let Some(problem) = narrower(wide, route, granted, &granted_slots, work)? {
+                why = Some(problem);
+                continue;
+            }
+            if open.len() == MAX_COVERING {
+                return Ok(Err(format!("more than {MAX_COVERING} routes that the adapter declares cover it")));
+            }
+            work.charge(granted.weight())?;
+            open.push(open_route(route, granted, template.into_owned(), wide.open.slots.clone()));
+        }
+        if open.is_empty() {
+            let why = why.or_else(|| self.credential_elsewhere(granted.method, template));
+            return Ok(Err(why.unwrap_or_else(|| "no declared route has this method and URL".to_owned())));
+        }
+        Ok(Ok(open))
+    }
+
+    /// Which route may have been meant, where one of this origin has a credential in its path.
+    fn credential_elsewhere(&self, method: Method, template: &Template) -> Option<String> {
+        let at = *self.credential_in_path.get(template.origin())?.get(method.index())?;
+        let route = self.routes.get(at?)?;
+        let (id, url) = (&route.id, printable(&route.url, 400));
+        Some(format!("a credential goes into the path of `{id}`; write that segment as in {url}"))
+    }
 }
 
 /// What is open of a declared route where this much of it is granted.
@@ -175,76 +279,56 @@ fn segments(slots: &[OpenSlot]) -> impl Iterator<Item = usize> {
     slots.iter().filter_map(|slot| slot.segment)
 }
 
-/// What a granted route opens. If there is nothing, why.
-fn opened(
-    descriptor: &Descriptor,
-    declared: &[Arc<Declared>],
-    granted: &GrantedRoute,
-    template: &Template,
-) -> Result<Vec<OpenRoute>, String> {
-    match &granted.token_for {
-        Some(slot) => tokens::open(descriptor, slot, granted, template).map(|route| vec![route]),
-        None => open(descriptor, declared, granted, template),
-    }
-}
-
-/// The routes that a granted one opens: one for each declared route that covers it. If there are none, why.
-fn open(
-    descriptor: &Descriptor,
-    declared: &[Arc<Declared>],
-    granted: &GrantedRoute,
-    template: &Template,
-) -> Result<Vec<OpenRoute>, String> {
-    let mut open = Vec::new();
-    let mut why = "no declared route has this method and URL".to_owned();
-    for (wide, route) in declared.iter().zip(&descriptor.routes) {
-        if wide.open.method != granted.method {
-            continue;
-        }
-        // Where a secret goes, a guest writes one word and no other; a grant leaves the parameter as it is.
-        let template = template.clone().with_credentials(segments(&wide.open.slots));
-        if !wide.open.template.covers(&template) {
-            if segments(&wide.open.slots).next().is_some() && wide.open.template.origin() == template.origin() {
-                why = format!(
-                    "a credential goes into the path of `{}`; write that segment as in {}",
-                    route.id, route.url
-                );
-            }
-            continue;
-        }
-        if let Some(problem) = narrower(wide, route, granted) {
-            why = problem;
-            continue;
-        }
-        if open.len() == MAX_COVERING {
-            return Err(format!("more than {MAX_COVERING} routes that the adapter declares cover it"));
-        }
-        open.push(open_route(route, granted, template, wide.open.slots.clone()));
-    }
-    if open.is_empty() { Err(why) } else { Ok(open) }
-}
-
 /// Why a granted route is not within a declared one of the same method and path, if it is not.
-fn narrower(wide: &Declared, route: &Route, granted: &GrantedRoute) -> Option<String> {
-    let set = |slots: &[String]| slots.iter().cloned().collect::<BTreeSet<String>>();
-    if set(&route.slots) != set(&granted.slots) {
-        let told = |slots: &[String]| if slots.is_empty() { "none".to_owned() } else { slots.join(", ") };
+fn narrower(
+    wide: &Declared,
+    route: &Route,
+    granted: &GrantedRoute,
+    granted_slots: &BTreeSet<&str>,
+    work: &Work,
+) -> Result<Option<String>, Spent> {
+    // A declared route has each slot once.
+    if granted_slots.len() != route.slots.len() || !route.slots.iter().all(|slot| granted_slots.contains(slot.as_str()))
+    {
+        let told = |slots: &[String]| match slots {
+            [] => "none".to_owned(),
+            slots => slots.iter().take(20).map(String::as_str).collect::<Vec<_>>().join(", "),
+        };
         let (has, not) = (told(&route.slots), printable(&told(&granted.slots), 200));
-        return Some(format!("`{}` has the slots {has}, not {not}", route.id));
+        return Ok(Some(format!("`{}` has the slots {has}, not {not}", route.id)));
     }
     if let Some(problem) = outside_links(route, granted) {
-        return Some(problem);
+        return Ok(Some(problem));
     }
-    outside_query(&wide.open.slots, route, granted).or_else(|| {
-        let declared = route.header_rules();
-        let same = |a: &Parameter, b: &Parameter| a.name.eq_ignore_ascii_case(&b.name);
-        let covered = |granted: &&Parameter| declared.iter().any(|d| same(d, granted) && d.covers(granted));
-        let parameter = granted.headers.iter().find(|granted| !covered(granted))?;
-        Some(match declared.iter().find(|declared| same(declared, parameter)) {
-            Some(known) => wider(route, "header", parameter, known),
-            None => unknown(route, "header", parameter),
-        })
-    })
+    match outside_query(&wide.open.slots, route, granted, work)? {
+        Some(problem) => Ok(Some(problem)),
+        None => outside_headers(wide, route, granted, work),
+    }
+}
+
+/// Why granted header fields are not among the declared ones, if they are not.
+fn outside_headers(
+    wide: &Declared,
+    route: &Route,
+    granted: &GrantedRoute,
+    work: &Work,
+) -> Result<Option<String>, Spent> {
+    let mut declared: HashMap<String, &Parameter> = HashMap::new();
+    for header in &wide.granted.headers {
+        work.charge(header.weight())?;
+        declared.insert(header.name.to_ascii_lowercase(), header);
+    }
+    for header in &granted.headers {
+        work.charge(header.weight())?;
+        let Some(known) = declared.get(&header.name.to_ascii_lowercase()) else {
+            return Ok(Some(unknown(route, "header", header)));
+        };
+        work.charge(known.weight())?;
+        if !known.covers(header) {
+            return Ok(Some(wider(route, "header", header, known)));
+        }
+    }
+    Ok(None)
 }
 
 /// Why granted places of links are not among the declared ones, if they are not. A grant without any would take URLs that nobody
@@ -263,9 +347,15 @@ fn outside_links(route: &Route, granted: &GrantedRoute) -> Option<String> {
 }
 
 /// Why a granted query is not within a declared one, if it is not.
-fn outside_query(slots: &[OpenSlot], route: &Route, granted: &GrantedRoute) -> Option<String> {
+fn outside_query(
+    slots: &[OpenSlot],
+    route: &Route,
+    granted: &GrantedRoute,
+    work: &Work,
+) -> Result<Option<String>, Spent> {
     let what = "query parameter";
-    Some(match beyond(granted.query.iter(), route.query.iter(), slots)? {
+    let beyond = beyond(granted.query.iter(), route.query.iter(), slots, work)?;
+    Ok(beyond.map(|beyond| match beyond {
         Beyond::Name(rule) => unknown(route, what, rule),
         Beyond::Slots(rule) => format!("the {what} `{}` is the slot's to write", printable(&rule.name, 128)),
         Beyond::Values(rule, known) => wider(route, what, rule, known),
@@ -274,7 +364,7 @@ fn outside_query(slots: &[OpenSlot], route: &Route, granted: &GrantedRoute) -> O
              with no more than these",
             route.id
         ),
-    })
+    }))
 }
 
 fn wider(route: &Route, what: &str, granted: &Parameter, known: &Parameter) -> String {

@@ -9,7 +9,7 @@
 //! | `shape.rs` | which texts a parameter may be |
 //! | `template.rs` | whether a path is one that a route's template stands for |
 //! | `parameter.rs`, `query.rs` | which query parameters and header fields a route has, and with which values |
-//! | `names.rs` | whether some server reads one name as another |
+//! | `read_as.rs` | whether some server reads one name as another |
 //! | `link.rs` | which URLs that a provider wrote in a call may be asked for |
 //! | `header.rs` | which header fields a guest may write at all |
 //! | `body.rs` | whether a body is of the route's kind |
@@ -30,6 +30,7 @@
 //! | `denial.rs` | how a refusal is told, and what would allow it |
 //! | `printable.rs` | how strangers' text is shown |
 //! | `strict.rs` | how files that decide something are read: no name twice |
+//! | `name.rs` | what workspaces, integrations, adapters and slots may be called |
 //! | `limits.rs` | the bounds, their defaults and their names |
 //! | `work.rs` | what the host's own work on strangers' data may cost |
 //!
@@ -54,11 +55,11 @@ mod limits;
 mod link;
 mod method;
 mod name;
-mod names;
 mod parameter;
 mod powers;
 mod printable;
 mod query;
+mod read_as;
 mod repeat;
 mod scheme;
 mod shape;
@@ -77,8 +78,8 @@ pub use ceiling::{AllowedCarveOut, Ceiling, CeilingError, OriginPattern};
 pub use decide::{Decision, Reason, Request, decide};
 pub use denial::{Denial, DenialWords};
 pub use descriptor::{Descriptor, DescriptorError, Effect, Operation, RequestBody, Route, Slot};
-pub use diff::{Change, ChangeKind, Diff, diff};
-pub use explain::{Explained, Explanation, explain};
+pub use diff::{Change, ChangeKind, Diff, DiffError, diff, diff_within};
+pub use explain::{Explained, Explanation, explain, explain_within};
 pub use grant::{Grant, GrantError, GrantedRoute, RouteLimits};
 pub use header::{Header, HeaderRefusal, RESERVED_HEADERS, judge_header};
 pub use intersect::{Layer, Removed};
@@ -86,10 +87,10 @@ pub use limits::{Limits, LimitsError};
 pub use link::{LinkPlace, LinkPlaceError};
 pub use method::Method;
 pub use name::{NameError, Named, check_full_name};
-pub use names::is_read_as;
 pub use parameter::{Parameter, ParameterError, Values};
 pub use powers::{GrantMismatch, OpenRoute, OperationPowers, Powers, RouteId};
 pub use printable::{escape, is_plain, plain_json, printable, printable_lines};
+pub use read_as::is_read_as;
 pub use repeat::Repeat;
 pub use scheme::{HmacScheme, MacAlgorithm, MacEncoding, OAuth, OpenSlot, PATH_PLACEHOLDER, Scheme};
 pub use shape::{Kind, MAX_LENGTH, Shape, ShapeError};

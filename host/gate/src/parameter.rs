@@ -10,7 +10,7 @@
 //! In a query the name `*` stands for every name that is not listed: `"*"`, or `{ name = "*", shape = "word" }`. `query.rs`
 //! has what follows from it. Header fields know no `*`: among those that nobody listed are those that say on whose behalf.
 
-use std::fmt;
+use std::{collections::HashSet, fmt};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
@@ -24,6 +24,9 @@ use crate::{
 const MAX_VALUES: usize = 256;
 /// Longest value of a list, in bytes.
 const MAX_VALUE: usize = 1_024;
+
+/// So many values are compared one by one.
+const FEW: usize = 8;
 
 /// A name, and the values it may have.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -78,6 +81,10 @@ impl Parameter {
         match (&self.values, &other.values) {
             (Values::Any, _) => true,
             (Values::Shape(wide), Values::Shape(narrow)) => wide.covers(narrow),
+            (Values::OneOf(wide), Values::OneOf(narrow)) if wide.len() > FEW => {
+                let wide: HashSet<&String> = wide.iter().collect();
+                narrow.iter().all(|value| wide.contains(value))
+            }
             (_, Values::OneOf(narrow)) => narrow.iter().all(|value| self.allows(value.bytes())),
             (Values::Shape(_) | Values::OneOf(_), Values::Any) | (Values::OneOf(_), Values::Shape(_)) => false,
         }
@@ -90,6 +97,15 @@ impl Parameter {
             Values::Shape(shape) => shape.fits(value),
             Values::OneOf(values) => values.iter().any(|allowed| value.clone().eq(allowed.bytes())),
         }
+    }
+
+    /// What it costs to look at the parameter once, in units of work: what [`Parameter::covers`] costs is the sum of two.
+    pub(crate) fn weight(&self) -> u64 {
+        let (count, bytes) = match &self.values {
+            Values::Any | Values::Shape(_) => (0, 0),
+            Values::OneOf(values) => (values.len(), values.iter().map(String::len).sum()),
+        };
+        2 + 2 * count as u64 + (self.name.len() + bytes) as u64 / 8
     }
 
     /// Checks the values. The name is for the caller to check.

@@ -8,7 +8,16 @@
 //! for the names that the list leaves out, it stands for those that the other list has, too: they must be as wide there,
 //! or be listed here. Nothing is narrowed in silence: what is open is what the grant says, or the grant is refused.
 
-use crate::{names::is_read_as, parameter::Parameter, scheme::OpenSlot, slots::writes_query, url::RequestUrl};
+use std::collections::{HashMap, HashSet};
+
+use crate::{
+    parameter::Parameter,
+    read_as::is_read_as,
+    scheme::OpenSlot,
+    slots::writes_query,
+    url::RequestUrl,
+    work::{Spent, Work},
+};
 
 /// The name that stands for every name that is not listed.
 pub(crate) const OTHERS: &str = "*";
@@ -47,22 +56,51 @@ pub(crate) enum Beyond<'a> {
 }
 
 /// The first respect in which rules go beyond declared ones; none if all that they allow is declared.
+///
+/// Each list is looked at once; what can cost more is a list with many rules of `*`, each of which is held against every declared
+/// rule that the list leaves out.
 pub(crate) fn beyond<'a>(
     rules: impl Iterator<Item = &'a Parameter> + Clone,
     declared: impl Iterator<Item = &'a Parameter> + Clone,
     slots: &[OpenSlot],
-) -> Option<Beyond<'a>> {
-    let listed = |name: &str| declared.clone().find(|rule| rule.name == name);
-    let problem = |rule: &'a Parameter| match listed(&rule.name).or_else(|| listed(OTHERS)) {
-        _ if writes_query(slots, rule.name.bytes()) => Some(Beyond::Slots(rule)),
-        None => Some(Beyond::Name(rule)),
-        Some(wide) => (!wide.covers(rule)).then_some(Beyond::Values(rule, wide)),
-    };
-    let others = rules.clone().filter(|rule| rule.name == OTHERS);
-    let falls = |wide: &&'a Parameter| {
-        others.clone().any(|rule| !wide.covers(rule)) && !rules.clone().any(|rule| rule.name == wide.name)
-    };
-    rules.clone().find_map(problem).or_else(|| declared.clone().find(falls).map(Beyond::Unlisted))
+    work: &Work,
+) -> Result<Option<Beyond<'a>>, Spent> {
+    let mut known: HashMap<&str, &'a Parameter> = HashMap::new();
+    for rule in declared.clone() {
+        work.charge(rule.weight())?;
+        known.entry(&rule.name).or_insert(rule);
+    }
+    let mut listed: HashSet<&str> = HashSet::new();
+    let mut others: Vec<&Parameter> = Vec::new();
+    for rule in rules {
+        // The name is held against each slot's as well.
+        work.charge(rule.weight() + slots.len() as u64 * (1 + rule.name.len() as u64 / 8))?;
+        let wide = known.get(rule.name.as_str()).or_else(|| known.get(OTHERS)).copied();
+        let problem = match wide {
+            _ if writes_query(slots, rule.name.bytes()) => Some(Beyond::Slots(rule)),
+            None => Some(Beyond::Name(rule)),
+            Some(wide) => {
+                work.charge(wide.weight())?;
+                (!wide.covers(rule)).then_some(Beyond::Values(rule, wide))
+            }
+        };
+        if problem.is_some() {
+            return Ok(problem);
+        }
+        listed.insert(&rule.name);
+        if rule.name == OTHERS {
+            others.push(rule);
+        }
+    }
+    for wide in declared.filter(|wide| !listed.contains(wide.name.as_str())) {
+        for rule in &others {
+            work.charge(wide.weight() + rule.weight())?;
+            if !wide.covers(rule) {
+                return Ok(Some(Beyond::Unlisted(wide)));
+            }
+        }
+    }
+    Ok(None)
 }
 
 /// The pairs of a query, in order. Between two `&` with nothing in between there is none.
@@ -162,7 +200,7 @@ mod tests {
             let slots = |rules: &[Parameter]| !own.is_empty() && rules.iter().any(|rule| rule.name == "c");
             for declared in all.iter().filter(|rules| !twice(rules) && !slots(rules)) {
                 for rules in &all {
-                    let found = beyond(rules.iter(), declared.iter(), own);
+                    let found = beyond(rules.iter(), declared.iter(), own, &Work::new(u64::MAX)).unwrap();
                     let is_within = ["a", "b", "c", "other", "*"].iter().all(|name| {
                         let wide = allowed(declared, own, name);
                         allowed(rules, own, name).iter().all(|value| wide.contains(value))

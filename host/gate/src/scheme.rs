@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{header::is_same, names::is_read_as};
+use crate::{header::is_same, read_as::is_read_as};
 
 /// What a guest writes for the path segment that a credential of scheme `path` takes. The host puts the secret there after
 /// the gate has judged the rest.

@@ -1,11 +1,11 @@
 //! Whether slots are well formed: their schemes, who issues tokens for them, and which of them may be on one route.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use crate::{
     body::BodyKind,
     canonical::Canonical,
-    descriptor::{Descriptor, Route},
+    descriptor::{Descriptor, Route, Slot},
     header::{is_reserved, is_same, is_token},
     printable::printable,
     query::{OTHERS, is_slots},
@@ -25,6 +25,20 @@ const MAX_VALUES: usize = 8;
 const MAX_VALUE_NAME: usize = 64;
 /// Members of a token's answer that nobody reads.
 const TOKENS: [&str; 4] = ["access_token", "refresh_token", "id_token", "token"];
+
+/// A descriptor's slots, by name.
+pub(crate) struct Slots<'a>(HashMap<&'a str, &'a Slot>);
+
+impl<'a> Slots<'a> {
+    pub(crate) fn of(descriptor: &'a Descriptor) -> Self {
+        // Of two with one name the first counts, as in `Descriptor::slot`.
+        Self(descriptor.slots.iter().rev().map(|slot| (slot.name.as_str(), slot)).collect())
+    }
+
+    pub(crate) fn get(&self, name: &str) -> Option<&'a Slot> {
+        self.0.get(name).copied()
+    }
+}
 
 /// What is wrong with how a slot goes on the wire, if anything.
 pub(crate) fn scheme_problem(scheme: &Scheme) -> Option<String> {
@@ -151,14 +165,14 @@ fn value_problem(name: &str) -> Option<String> {
 }
 
 /// The slots of a route, as an open route has them; or what is wrong with them, and where below the route.
-pub(crate) fn of_route(descriptor: &Descriptor, route: &Route) -> Result<Vec<OpenSlot>, (&'static str, String)> {
+pub(crate) fn of_route(known: &Slots<'_>, route: &Route) -> Result<Vec<OpenSlot>, (&'static str, String)> {
     let wrong = |problem: String| Err((".slots", problem));
     if route.slots.len() > MAX_SLOTS {
         return wrong(format!("{} of them; at most {MAX_SLOTS}", route.slots.len()));
     }
     let mut slots: Vec<OpenSlot> = Vec::with_capacity(route.slots.len());
     for name in &route.slots {
-        let Some(slot) = descriptor.slot(name) else {
+        let Some(slot) = known.get(name) else {
             return wrong(format!("`{}` is not one of the slots", shorten(name)));
         };
         if slots.iter().any(|before| before.name == *name) {

@@ -9,8 +9,8 @@ use std::collections::BTreeSet;
 use crate::{
     Decision, OpenRoute, OperationPowers, PATH_PLACEHOLDER, Reason, Request, RouteId, Scheme, judge_address,
     judge_header,
-    names::is_read_as,
     parameter::{Parameter, Values},
+    read_as::is_read_as,
 };
 
 /// Decides about one request, slowly.

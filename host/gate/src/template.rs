@@ -257,7 +257,8 @@ impl Segment {
         }
     }
 
-    fn covers(&self, other: &Segment) -> bool {
+    /// Whether every part of a path that `other` stands for is one that this segment stands for.
+    pub(crate) fn covers(&self, other: &Segment) -> bool {
         match (self, other) {
             (Segment::Parameter(wide), Segment::Parameter(narrow)) => wide.covers(narrow),
             (Segment::Literal(_), Segment::Parameter(_)) => false,

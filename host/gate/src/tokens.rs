@@ -18,6 +18,7 @@ use crate::{
     query::{Decoded, OTHERS},
     repeat::Repeat,
     scheme::OAuth,
+    slots::Slots,
     template::{Tail, Template},
 };
 
@@ -73,12 +74,12 @@ fn token_route(method: Method, url: String, slot: &str) -> GrantedRoute {
 
 /// What a granted token route opens; or why the adapter declares none such.
 pub(crate) fn open(
-    descriptor: &Descriptor,
+    slots: &Slots<'_>,
     slot: &str,
     granted: &GrantedRoute,
     template: &Template,
 ) -> Result<OpenRoute, String> {
-    let oauth = match descriptor.slot(slot).map(|slot| slot.oauth.as_ref()) {
+    let oauth = match slots.get(slot).map(|slot| slot.oauth.as_ref()) {
         Some(Some(oauth)) => oauth,
         Some(None) => return Err(format!("`token_for`: the slot `{slot}` takes no tokens: it has no `oauth`")),
         None => return Err(format!("`token_for`: there is no slot `{}`", printable(slot, 80))),
@@ -94,7 +95,7 @@ pub(crate) fn open(
         let is = |url: &&str| Template::parse(url).is_ok_and(|named| named.as_str() == template.as_str());
         if !named.iter().any(is) {
             let (method, none) = (granted.method, "it names no other, and leaves none to the operator");
-            let told = named.join(", ");
+            let told = printable(&named.join(", "), 400);
             return Err(format!("`token_for`: for the tokens of `{slot}` the adapter names {method} {told}; {none}"));
         }
     }

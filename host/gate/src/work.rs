@@ -34,7 +34,17 @@ pub struct Spent {
     pub limit: u64,
 }
 
+/// Units for one comparison of an adapter's descriptor with a grant, a ceiling or another descriptor: 2 s at the most. The largest
+/// adapter that there may be, granted as a whole, takes a tenth of it.
+const OF_FILES: u64 = 40_000_000;
+
 impl Work {
+    /// The budget of one comparison of an adapter's descriptor with an operator's files, or with another version's.
+    #[must_use]
+    pub fn of_files() -> Self {
+        Self::new(OF_FILES)
+    }
+
     /// So many units.
     #[must_use]
     pub fn new(limit: u64) -> Self {

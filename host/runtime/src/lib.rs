@@ -85,9 +85,9 @@ pub use settings::{HostSettings, SettingsError};
 
 pub use portcullis_egress::{Body, DnsResolver, Resolver, SystemResolver, Unavailable, UnavailableReason, WouldSend};
 pub use portcullis_gate::{
-    CarveOut, Ceiling, CeilingError, Change, Denial, DenialWords, Descriptor, Diff, Effect, Explained, Explanation,
-    Grant, GrantError, GrantedRoute, Limits, Method, OAuth, Operation, Parameter, Repeat, Route, Scheme, Slot,
-    Template, diff, explain, is_plain, plain_json, printable, printable_lines, strict,
+    CarveOut, Ceiling, CeilingError, Change, Denial, DenialWords, Descriptor, Diff, DiffError, Effect, Explained,
+    Explanation, Grant, GrantError, GrantMismatch, GrantedRoute, Limits, Method, OAuth, Operation, Parameter, Repeat,
+    Route, Scheme, Slot, Template, diff, explain, is_plain, plain_json, printable, printable_lines, strict,
 };
 /// The ledger, whole: queries, records, signed heads.
 pub use portcullis_ledger as ledger;

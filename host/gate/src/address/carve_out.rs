@@ -16,6 +16,7 @@ use std::{
     fmt,
     net::{IpAddr, SocketAddr},
     str::FromStr,
+    sync::Arc,
 };
 
 use ipnet::{IpNet, Ipv4Net};
@@ -190,7 +191,8 @@ impl From<CarveOut> for String {
 /// What an operator carved out of the policy, and the addresses of this host.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CarveOuts {
-    carved: Vec<CarveOut>,
+    /// Shared, not copied: each operation of an integration has them.
+    carved: Arc<[CarveOut]>,
     /// Canonical and sorted.
     own: Vec<IpAddr>,
 }

@@ -15,6 +15,7 @@ use crate::{
     query::{OTHERS, beyond, pairs, rules_for},
     scheme::PATH_PLACEHOLDER,
     template::{Segment, Template},
+    work::Work,
 };
 
 /// The narrowest form of a declared route that allows this request. None where the declared route does not allow it, where it
@@ -41,7 +42,7 @@ pub(super) fn least(request: &Request<'_>, declared: &Declared) -> Option<Grante
         ..wide.clone()
     };
     let is_declared = wide.template.covers(&narrow.template)
-        && beyond(route.query.iter(), wide.query.iter(), &wide.slots).is_none()
+        && matches!(beyond(route.query.iter(), wide.query.iter(), &wide.slots, &Work::of_files()), Ok(None))
         && narrow.template.matches_path(request.url.path())
         && shortfall(request, &narrow).is_none();
     is_declared.then_some(route)

@@ -1,7 +1,11 @@
 //! What is a change and what is none, and how it is told.
 
-use super::*;
-use crate::descriptor::{Operation, RequestBody, Slot, tests::sample};
+use super::{asks::scheme, *};
+use crate::{
+    descriptor::{Operation, RequestBody, Slot, tests::sample},
+    method::Method,
+    parameter::Values,
+};
 
 /// Kind, subject and whether more is asked, of each change.
 fn changes(change: impl FnOnce(&mut Descriptor)) -> Vec<(&'static str, String, bool)> {

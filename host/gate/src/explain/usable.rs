@@ -10,6 +10,7 @@ use crate::{
     intersect::{Intersection, Layer, Removed},
     powers::OpenRoute,
     tokens::TOKEN_OPERATION,
+    work::{Spent, Work},
 };
 
 /// What routes are judged by, gathered once.
@@ -21,30 +22,60 @@ pub(super) struct Usable<'a> {
     /// Carve-outs of the grant, and those that the ceiling leaves.
     carved: CarvedOut,
     left: CarvedOut,
+    /// For each granted route and each that it opens, what came of it.
+    judged: Vec<Vec<Result<(), Removed>>>,
 }
 
 /// Carve-outs, to be asked by address and by port.
 struct CarvedOut {
     all: CarveOuts,
-    ports: Vec<Option<u16>>,
+    ports: HashSet<Option<u16>>,
 }
 
 impl<'a> Usable<'a> {
-    pub(super) fn of(descriptor: &'a Descriptor, grant: &Grant, left: &Intersection) -> Self {
+    pub(super) fn of(
+        descriptor: &'a Descriptor,
+        grant: &Grant,
+        left: &Intersection,
+        work: &Work,
+    ) -> Result<Self, Spent> {
         let granted: HashSet<&str> = grant.operations.iter().map(String::as_str).collect();
         let all = descriptor.operations.iter();
         let of_granted = all.clone().filter(|operation| granted.contains(operation.name.as_str()));
         let allowed = left.carve_outs.iter().filter(|(_, allowed)| allowed.is_ok());
-        Self {
+        let mut usable = Self {
             used: all.flat_map(|operation| &operation.routes).map(String::as_str).collect(),
             granted: of_granted.flat_map(|operation| &operation.routes).map(String::as_str).collect(),
             carved: CarvedOut::of(grant.carve_outs.iter().copied()),
             left: CarvedOut::of(allowed.map(|(carve_out, _)| *carve_out)),
+            judged: Vec::new(),
+        };
+        for fate in &left.routes {
+            let mut judged = Vec::new();
+            for open in &fate.open {
+                // One that names an address is held against each carve-out.
+                let by_address = open.template.origin_url().address().is_some();
+                work.charge(8 + if by_address { grant.carve_outs.len() as u64 } else { 0 })?;
+                judged.push(usable.judge(open));
+            }
+            usable.judged.push(judged);
         }
+        Ok(usable)
+    }
+
+    /// For each granted route and each that it opens: who keeps requests from leaving by it, if anybody does.
+    pub(super) fn judged(&self) -> &[Vec<Result<(), Removed>>] {
+        &self.judged
+    }
+
+    /// The open routes by which a request can leave.
+    pub(super) fn open<'l>(&self, left: &'l Intersection) -> impl Iterator<Item = &'l OpenRoute> {
+        let all = left.routes.iter().zip(&self.judged).flat_map(|(fate, judged)| fate.open.iter().zip(judged));
+        all.filter(|(_, judged)| judged.is_ok()).map(|(open, _)| open)
     }
 
     /// Who keeps requests from leaving by an open route, if anybody does.
-    pub(super) fn judge(&self, open: &OpenRoute) -> Result<(), Removed> {
+    fn judge(&self, open: &OpenRoute) -> Result<(), Removed> {
         let gone = |by, why: String| Err(Removed { by, why });
         let for_tokens = open.id == TOKEN_OPERATION;
         if !for_tokens && !self.used.contains(open.id.as_str()) {
@@ -74,7 +105,7 @@ impl CarvedOut {
         if let Some(address) = url.address() {
             return judge_address(address, port, secure, &self.all).err().map(|refusal| refusal.to_string());
         }
-        let has_port = self.ports.iter().any(|own| own.is_none_or(|own| own == port));
+        let has_port = self.ports.contains(&None) || self.ports.contains(&Some(port));
         (!secure && !has_port).then(|| format!("plain http to port {port}"))
     }
 }
