@@ -1,12 +1,19 @@
 //! Where an operator gives a secret: never on the command line, where every process can read it.
 
-use std::{fmt, io::Read, os::unix::fs::PermissionsExt, path::PathBuf, str::FromStr};
+use std::{
+    fmt,
+    fs::{File, FileType},
+    io::Read,
+    os::unix::fs::{FileTypeExt, PermissionsExt},
+    path::{Path, PathBuf},
+    str::FromStr,
+};
 
 use zeroize::Zeroizing;
 
 use crate::secret::{Secret, SecretError};
 
-/// Most bytes read from a file or standard input.
+/// Most bytes that a file or standard input may have.
 const MAX_READ: u64 = 64 * 1024;
 
 /// A place to read one secret from: `file:PATH`, `env:NAME`, or `-` for standard input.
@@ -49,6 +56,22 @@ pub enum SourceError {
         place: String,
         /// Why.
         error: std::io::Error,
+    },
+    /// Something else than a file stands there: it may never end, or give something else the next time.
+    #[error(
+        "{place} is {what}, and not a file; to read a secret from a program, pipe it to standard input and write `-`"
+    )]
+    NotAFile {
+        /// Which.
+        place: String,
+        /// What it is.
+        what: &'static str,
+    },
+    /// More than a secret has.
+    #[error("{place} has more than {MAX_READ} bytes, which no secret has; none of it was taken")]
+    TooLong {
+        /// Which.
+        place: String,
     },
     /// No such variable, or not text.
     #[error("the environment variable {0} is not set")]
@@ -116,24 +139,44 @@ impl Source {
             tracing::warn!("{exposed}");
         }
         let place = || self.to_string();
+        let unreadable = |error| SourceError::Read { place: place(), error };
         let bytes = match self {
-            Source::File(path) => std::fs::File::open(path).and_then(read_bounded),
-            Source::Stdin => read_bounded(std::io::stdin().lock()),
+            Source::File(path) => {
+                // Asked before it is opened: to open a pipe is to wait for who writes into it.
+                if let Some(what) = other_than_a_file(path).map_err(unreadable)? {
+                    return Err(SourceError::NotAFile { place: place(), what });
+                }
+                File::open(path).and_then(read_bounded).map_err(unreadable)?
+            }
+            Source::Stdin => read_bounded(std::io::stdin().lock()).map_err(unreadable)?,
             Source::Env(name) => {
                 let text = std::env::var(name).map_err(|_| SourceError::Env(name.clone()))?;
-                Ok(text.into_bytes())
+                Some(text.into_bytes())
             }
         };
-        let bytes = bytes.map_err(|error| SourceError::Read { place: place(), error })?;
+        let bytes = bytes.ok_or_else(|| SourceError::TooLong { place: place() })?;
         take(bytes).map_err(|error| SourceError::Secret { place: place(), error })
     }
 }
 
-/// Reads all there is, into memory that is wiped should it be given up half way.
-fn read_bounded(from: impl Read) -> std::io::Result<Vec<u8>> {
-    let mut bytes = Zeroizing::new(Vec::with_capacity(MAX_READ as usize));
-    from.take(MAX_READ).read_to_end(&mut bytes)?;
-    Ok(bytes.to_vec())
+/// What stands at a path, where it is no file.
+fn other_than_a_file(path: &Path) -> std::io::Result<Option<&'static str>> {
+    let found: FileType = std::fs::metadata(path)?.file_type();
+    Ok(match found {
+        found if found.is_file() => None,
+        found if found.is_dir() => Some("a folder"),
+        found if found.is_fifo() => Some("a pipe"),
+        found if found.is_socket() => Some("a socket"),
+        _ => Some("a device"),
+    })
+}
+
+/// Reads all there is, into memory that is wiped should it be given up half way; none where there is more than a secret has.
+fn read_bounded(from: impl Read) -> std::io::Result<Option<Vec<u8>>> {
+    // With room for one byte more, so that it never moves, and leaves nothing where it was.
+    let mut bytes = Zeroizing::new(Vec::with_capacity(MAX_READ as usize + 1));
+    from.take(MAX_READ + 1).read_to_end(&mut bytes)?;
+    Ok((bytes.len() as u64 <= MAX_READ).then(|| bytes.to_vec()))
 }
 
 #[cfg(test)]
@@ -157,6 +200,38 @@ mod tests {
             assert!(told.contains(how) && told.ends_with(&format!("chmod 600 {}", path.display())), "{told}");
         }
         assert_eq!((Source::Stdin.exposed(), Source::Env("HOME".into()).exposed()), (None, None));
+    }
+
+    #[test]
+    fn a_pipe_and_what_is_longer_than_a_secret_are_refused_and_nothing_is_cut() {
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = folder.path().join("pipe");
+        rustix::fs::mknodat(
+            rustix::fs::CWD,
+            &pipe,
+            rustix::fs::FileType::Fifo,
+            rustix::fs::Mode::from_raw_mode(0o600),
+            0,
+        )
+        .unwrap();
+        // Nobody writes into it: to open it would be to wait for ever.
+        let told = Source::File(pipe).read().unwrap_err().to_string();
+        assert!(told.contains("is a pipe, and not a file") && told.contains("write `-`"), "{told}");
+        let told = Source::File(folder.path().into()).read().unwrap_err().to_string();
+        assert!(told.contains("is a folder, and not a file"), "{told}");
+        let told = Source::File("/dev/zero".into()).read().unwrap_err().to_string();
+        assert!(told.contains("is a device, and not a file"), "{told}");
+        let (path, most) = (folder.path().join("secret"), usize::try_from(MAX_READ).unwrap());
+        for (length, is_cut) in [(most, false), (most + 1, true), (most * 3, true)] {
+            std::fs::write(&path, "x".repeat(length)).unwrap();
+            let read = Source::File(path.clone()).read_document();
+            if is_cut {
+                let told = read.unwrap_err().to_string();
+                assert!(told.contains("more than 65536 bytes") && !told.contains("xxx"), "{told}");
+            } else {
+                assert_eq!(read.unwrap().expose().len(), length);
+            }
+        }
     }
 
     #[test]
