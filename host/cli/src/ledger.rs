@@ -12,7 +12,12 @@ use portcullis_runtime::{
     store::{Embedded, Options},
 };
 
-use crate::{arguments::Arguments, exit::Usage, interrupt::Held, progress::Spinner};
+use crate::{
+    arguments::Arguments,
+    exit::Usage,
+    interrupt::{Held, or_left},
+    progress::Spinner,
+};
 
 /// How long those who take signed heads are waited for.
 const DELIVERY: Duration = Duration::from_secs(5);
@@ -261,7 +266,10 @@ impl Places {
         let mut settings = HostSettings::default();
         let folder = arguments.data.join("store");
         if (arguments.heads.is_none() || arguments.signing_key.is_none()) && folder.exists() {
-            let store = Embedded::open(folder, Options::default().existing()).await?;
+            let _held = Held::new();
+            let left = "the command was given up before it did anything";
+            let store =
+                or_left(left, async { Ok(Embedded::open(folder, Options::default().existing()).await?) }).await?;
             settings = HostSettings::unchecked(&store).await.unwrap_or_default();
             store.close().await?;
         }

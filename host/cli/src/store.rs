@@ -15,6 +15,7 @@ use crate::{
     arguments::{Arguments, Store},
     exit::{self, Code, Usage},
     file,
+    interrupt::{Held, or_left},
     ledger::close_data,
     look,
     progress::Spinner,
@@ -62,11 +63,17 @@ async fn open(folder: &Path) -> Result<Embedded, StoreError> {
 
 async fn verify(folder: &Path) -> anyhow::Result<(Value, String)> {
     let spinner = Spinner::start("opening the store");
-    let store = open(folder).await?;
+    let _held = Held::new();
+    let left = "verifying only reads; the store is as it was, and nothing is known of what was not reached";
+    let store = or_left(left, async { Ok(open(folder).await?) }).await?;
     let engine = store.engine();
-    let done = store.verify(move |entries| spinner.tell(format!("verified {entries} entries"))).await?;
-    let salvaged = store.salvaged().await?;
+    let done = or_left(left, async {
+        let done = store.verify(move |entries| spinner.tell(format!("verified {entries} entries"))).await?;
+        Ok((done, store.salvaged().await?))
+    })
+    .await;
     store.close().await?;
+    let (done, salvaged) = done?;
     let (entries, bytes, commits) = (done.entries, done.bytes, done.commits);
     let bytes_shown = look::bytes(bytes);
     let mut text =
@@ -86,10 +93,15 @@ async fn verify(folder: &Path) -> anyhow::Result<(Value, String)> {
 
 async fn export_to(folder: &Path, file: &Path) -> anyhow::Result<(Value, String)> {
     let spinner = Spinner::start("opening the store");
-    let store = open(folder).await?;
+    let _held = Held::new();
+    let left = format!("{} is not there: half of an export looks like one; the store is as it was", file.display());
+    let store = or_left(&left, async { Ok(open(folder).await?) }).await?;
     let mut out = BufWriter::new(create(file)?);
-    let exported = export(&store, &mut out, &mut |entries| spinner.tell(format!("exported {entries} entries"))).await;
-    let written = exported.map_err(anyhow::Error::from).and_then(|done| {
+    let exported = or_left(&left, async {
+        Ok(export(&store, &mut out, &mut |entries| spinner.tell(format!("exported {entries} entries"))).await?)
+    })
+    .await;
+    let written = exported.and_then(|done| {
         let synced = out.flush().and_then(|()| out.get_ref().sync_all());
         synced.with_context(|| format!("writing {}", file.display()))?;
         Ok(done)
@@ -125,17 +137,28 @@ async fn import_from(
     let spinner = Spinner::start("importing");
     let input = file::open("the export", &file)?;
     let into = folder.to_owned();
-    let done = tokio::task::spawn_blocking(move || {
+    let _held = Held::new();
+    let shown = folder.display();
+    let left = if in_place {
+        format!(
+            "{shown} is as it was, or has all that was imported; if it is as it was, the newest `before` folder beside it has a part of \
+             what was to be imported, and can be removed"
+        )
+    } else {
+        format!(
+            "{shown} is as it was, or has all that was imported; what was copied so far is removed when it is opened next"
+        )
+    };
+    let importing = tokio::task::spawn_blocking(move || {
         let mut tell = |entries| spinner.tell(format!("imported {entries} entries"));
         let input = BufReader::new(input);
         match in_place {
             true => replace(&into, &options, input, &mut tell),
             false => import(&into, &options, input, &mut tell).map(|imported| Replaced { imported, aside: None }),
         }
-    })
-    .await??;
+    });
+    let done = or_left(&left, async { Ok(importing.await??) }).await?;
     let (entries, bytes) = (done.imported.entries, done.imported.bytes);
-    let shown = folder.display();
     let mut text = format!("{shown} has all {entries} entries ({}).", look::bytes(bytes));
     if let Some(aside) = &done.aside {
         text.push_str(&format!("\nThe store that was there is now {}.", aside.display()));
@@ -145,11 +168,13 @@ async fn import_from(
 
 async fn compact_in(folder: PathBuf) -> anyhow::Result<(Value, String)> {
     let spinner = Spinner::start("opening the store");
-    let done = tokio::task::spawn_blocking(move || {
+    let _held = Held::new();
+    let left = "compacting was given up before it was done: every entry is there, and what was copied is removed when the store is opened next";
+    let compacting = tokio::task::spawn_blocking(move || {
         let mut tell = |entries| spinner.tell(format!("copied {entries} entries"));
         compact(&folder, &Options { seal_bytes: u64::MAX, ..Options::default() }, &mut tell)
-    })
-    .await??;
+    });
+    let done = or_left(left, async { Ok(compacting.await??) }).await?;
     let (entries, before, after) = (done.entries, done.before_bytes, done.after_bytes);
     Ok((
         json!({ "compacted": { "entries": entries, "before_bytes": before, "after_bytes": after } }),

@@ -12,6 +12,7 @@ use std::{
     time::Duration,
 };
 
+use portcullis_store::{Batch, Embedded, Options, Store as _};
 use serde_json::{Value, json};
 
 use crate::place::{Place, SECRET, built};
@@ -138,4 +139,102 @@ fn where_nothing_is_held_the_first_signal_ends_the_command_and_nothing_is_made()
     drop(input);
     assert_eq!(code, Some(130));
     assert!(!data.exists(), "no store was made");
+}
+
+/// Entries of a store that takes a while to be read.
+const MANY: u64 = 60_000;
+
+/// A store of so many entries; `killed` leaves it as `kill -9` would, so that it is looked through when it is opened.
+fn large(place: &Place, killed: bool) {
+    let tokio = tokio::runtime::Runtime::new().unwrap();
+    let (folder, elsewhere) = (place.folder.path().join("data/store"), place.folder.path().join("elsewhere"));
+    portcullis_files::folder(folder.parent().unwrap()).unwrap();
+    tokio.block_on(async {
+        let store = Embedded::open(&elsewhere, Options::default()).await.unwrap();
+        for begin in (0..MANY).step_by(2_000) {
+            let batch =
+                (begin..begin + 2_000).fold(Batch::new(), |batch, n| batch.put(format!("key{n:08}"), "x".repeat(500)));
+            store.commit(batch).await.unwrap();
+        }
+        if killed {
+            portcullis_store::testing::copy(&elsewhere, &folder).unwrap();
+        }
+        store.close().await.unwrap();
+    });
+    if !killed {
+        std::fs::rename(&elsewhere, &folder).unwrap();
+    }
+}
+
+/// Gives the signal once the command has the store.
+fn once_it_has_the_store(child: &Child, name: &str) {
+    let open = format!("/proc/{}/fd", child.id());
+    let has_it = || {
+        let open = std::fs::read_dir(&open).unwrap().filter_map(|entry| std::fs::read_link(entry.unwrap().path()).ok());
+        open.into_iter().any(|path| path.ends_with("store/lock"))
+    };
+    while !has_it() {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    signal(child, name);
+}
+
+#[test]
+fn a_command_of_the_store_that_is_given_up_says_what_is_left_and_leaves_that() {
+    let place = Place::new();
+    large(&place, false);
+    let folder = place.folder.path();
+    let (whole, half) = (folder.join("whole").display().to_string(), folder.join("half").display().to_string());
+    assert_eq!(place.run(&["store", "export", &whole]).code, 0);
+    for (arguments, told) in [
+        (&["store", "verify"][..], "the store is as it was"),
+        (&["store", "export", &half], "is not there: half of an export looks like one"),
+        (&["store", "compact"], "every entry is there"),
+        (&["store", "import", &whole, "--replace"], "is as it was, or has all that was imported"),
+    ] {
+        for (name, code, as_json) in [("INT", 130, false), ("TERM", 143, true)] {
+            let more: &[&str] = if as_json { &["--json"] } else { &[] };
+            let child = start(&place, &[arguments, more].concat());
+            once_it_has_the_store(&child, name);
+            let (ended, out, err) = end(child);
+            assert_eq!(ended, Some(code), "{arguments:?}: {out}{err}");
+            let said = if as_json { &out } else { &err };
+            let words = said.split_whitespace().collect::<Vec<_>>().join(" ");
+            assert!(words.contains("interrupted") && words.contains(told), "{arguments:?}: {said}");
+            assert!(!std::path::Path::new(&half).exists(), "half of an export looks like one");
+            let verified = place.run(&["store", "verify", "--json"]).json();
+            assert_eq!(verified["verified"]["entries"], json!(MANY), "{arguments:?}: {verified}");
+        }
+    }
+    // It was closed in order: nothing has to be looked through.
+    let child = start(&place, &["store", "verify"]);
+    once_it_has_the_store(&child, "INT");
+    assert_eq!(end(child).0, Some(130));
+    assert!(folder.join("data/store/seal").exists());
+}
+
+#[test]
+fn a_command_that_only_reads_says_so_when_it_is_given_up() {
+    for arguments in [
+        &["audit", "list"][..],
+        &["audit", "show", "1"],
+        &["audit", "why", "1"],
+        &["audit", "payload", "1"],
+        &["audit", "workspaces"],
+        &["audit", "verify"],
+    ] {
+        let place = Place::new();
+        // Opening it takes a while.
+        large(&place, true);
+        let child = start(&place, arguments);
+        once_it_has_the_store(&child, "INT");
+        let (ended, out, err) = end(child);
+        assert_eq!(ended, Some(130), "{arguments:?}: {out}{err}");
+        let words = err.split_whitespace().collect::<Vec<_>>().join(" ");
+        // `verify` looks first where the signed heads are.
+        let told = ["the command only reads", "given up before it did anything"];
+        let begins = "error[interrupted]: interrupted (SIGINT): ";
+        assert!(words.contains(begins) && told.iter().any(|told| words.contains(told)), "{arguments:?}: {err}");
+        assert_eq!(out, "", "{arguments:?}");
+    }
 }

@@ -1,6 +1,13 @@
 //! A store in a folder of this machine.
 
-use std::{path::Path, sync::Arc, thread};
+use std::{
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+};
 
 use async_trait::async_trait;
 use tokio::sync::{RwLock, Semaphore, mpsc, oneshot};
@@ -88,16 +95,21 @@ impl Embedded {
 
     /// Reads everything, and compares it with the tally. The first thing that is wrong is the error.
     ///
-    /// Commits wait meanwhile.
+    /// Commits wait meanwhile. Where the future is dropped the reading ends soon.
     pub async fn verify(&self, mut progress: impl FnMut(u64) + Send + 'static) -> Result<Verified, StoreError> {
         let shared = Arc::clone(&self.shared).read_owned().await;
+        let wanted = Wanted::default();
+        let is_wanted = Arc::clone(&wanted.0);
         let counted = tokio::task::spawn_blocking(move || {
             let Some(engine) = &shared.engine else {
                 let closed =
                     || StoreError::Io { place: shared.folder.place(), problem: "it cannot be read".to_owned() };
                 return Err(shared.unreadable.clone().unwrap_or_else(closed));
             };
-            tools::recount(&shared.folder, &shared.options, engine.as_ref(), &mut progress)
+            tools::recount(&shared.folder, &shared.options, engine.as_ref(), &mut |entries| {
+                progress(entries);
+                is_wanted.load(Ordering::Relaxed)
+            })
         });
         counted.await.unwrap_or_else(|_| Err(self.ended_early()))
     }
@@ -109,6 +121,21 @@ impl Embedded {
 
     fn ended_early(&self) -> StoreError {
         StoreError::Io { place: self.place(), problem: "the thread that writes has ended".to_owned() }
+    }
+}
+
+/// Says that somebody waits for something, until it is dropped.
+struct Wanted(Arc<AtomicBool>);
+
+impl Default for Wanted {
+    fn default() -> Self {
+        Self(Arc::new(AtomicBool::new(true)))
+    }
+}
+
+impl Drop for Wanted {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Relaxed);
     }
 }
 

@@ -61,7 +61,7 @@ pub(crate) fn open(path: &Path, options: &Options) -> Result<Opened, StoreError>
     let engine = open_engine(&folder, kind, options)?;
     let (witnesses, tally) = judge(&folder, options, engine.as_ref())?;
     if tally.entries <= COUNTED_AT_OPEN {
-        tools::recount(&folder, options, engine.as_ref(), &mut |_| {})?;
+        tools::recount(&folder, options, engine.as_ref(), &mut |_| true)?;
     }
     Ok(Opened { folder: Arc::new(folder), kind, engine: Arc::from(engine), witnesses, tally })
 }

@@ -42,12 +42,12 @@ pub(crate) fn note_of(engine: &dyn Engine) -> Result<Option<Note>, Failure> {
     Note::parse(&stored).map(Some).map_err(Failure::Damaged)
 }
 
-/// Reads everything, and compares it with the tally.
+/// Reads everything, and compares it with the tally. `progress` is told how much was read, and says whether to go on.
 pub(crate) fn recount(
     folder: &Folder,
     options: &Options,
     engine: &dyn Engine,
-    progress: &mut dyn FnMut(u64),
+    progress: &mut dyn FnMut(u64) -> bool,
 ) -> Result<Verified, StoreError> {
     let told = |failure| folder.told(failure, options);
     let stored = engine.get(tally::KEY).map_err(told)?;
@@ -70,19 +70,23 @@ pub(crate) fn recount(
         }
         Ok(())
     };
-    let mut shown = 0_u64;
+    let (mut shown, mut given_up) = (0_u64, false);
     engine
         .visit(&shared::everything(), false, &mut |stored_key, stored| {
             wrong = check(stored_key, stored).err();
             shown += 1;
             if shown.is_multiple_of(TELL_EVERY) {
-                progress(shown);
+                given_up = !progress(shown);
             }
-            wrong.is_none()
+            wrong.is_none() && !given_up
         })
         .map_err(told)?;
     if let Some(wrong) = wrong {
         return Err(wrong);
+    }
+    if given_up {
+        let problem = format!("verifying was given up after {shown} entries");
+        return Err(StoreError::Io { place: folder.place(), problem });
     }
     if !counted.counts_as(&kept) {
         let (is, was) = (counted.entries, kept.entries);

@@ -10,7 +10,7 @@ use crate::{
     audit::{
         arguments::List,
         choice,
-        open::{Opened, folder},
+        open::reading,
         row::{self, Layout, UNKNOWN},
     },
     exit::{Code, DONE, Usage},
@@ -27,9 +27,8 @@ pub(super) async fn run(arguments: &Arguments, wanted: &List) -> anyhow::Result<
     if let Some(cursor) = &wanted.after {
         query = query.after(cursor.parse().map_err(|error| Usage(format!("--after: {error}")))?);
     }
-    let opened = Opened::open(&folder(arguments)).await?;
     let (mut records, mut next): (Vec<Record>, Option<Cursor>) = (Vec::new(), None);
-    let found: anyhow::Result<bool> = async {
+    let is_there = reading(arguments, async |opened| {
         let _spinner = Spinner::start("looking through the ledger");
         let reader = opened.reader();
         let is_there = reader.chain(query.workspace()).await?.is_some();
@@ -43,10 +42,8 @@ pub(super) async fn run(arguments: &Arguments, wanted: &List) -> anyhow::Result<
                 _ => return Ok(is_there),
             }
         }
-    }
-    .await;
-    opened.close().await?;
-    let is_there = found?;
+    })
+    .await?;
     if arguments.json {
         look::print_json(&json!({ "records": records, "next": next.map(|next| next.to_string()) }));
         return Ok(DONE);

@@ -15,10 +15,30 @@ use portcullis_runtime::{
     store::{Embedded, Options, Store},
 };
 
-use crate::{arguments::Arguments, progress::Spinner};
+use crate::{
+    arguments::Arguments,
+    interrupt::{Held, or_left},
+    progress::Spinner,
+};
 
 /// How long a writer that was just dropped is waited for.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// What is left of a command that only reads.
+const NOTHING: &str = "the command only reads, and changed nothing";
+
+/// Opens the store, reads in it, and closes it, also where a signal ends the reading.
+pub(super) async fn reading<T>(
+    arguments: &Arguments,
+    read: impl AsyncFnOnce(&Opened) -> anyhow::Result<T>,
+) -> anyhow::Result<T> {
+    let _held = Held::new();
+    let folder = folder(arguments);
+    let opened = or_left(NOTHING, async { Ok(Opened::open(&folder).await?) }).await?;
+    let done = or_left(NOTHING, read(&opened)).await;
+    opened.close().await?;
+    done
+}
 
 /// Where the store is.
 pub(super) fn folder(arguments: &Arguments) -> PathBuf {

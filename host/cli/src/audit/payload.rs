@@ -14,7 +14,7 @@ use crate::{
     arguments::Arguments,
     audit::{
         find::{Found as Which, find},
-        open::{Opened, folder},
+        open::{Opened, reading},
     },
     exit::{Code, DONE, OTHER, Usage},
     look,
@@ -32,10 +32,7 @@ pub(crate) struct Payload {
 }
 
 pub(crate) async fn run(arguments: &Arguments, wanted: &Payload) -> anyhow::Result<Code> {
-    let opened = Opened::open(&folder(arguments)).await?;
-    let shown = show(&opened, &wanted.workspace, &wanted.call).await;
-    opened.close().await?;
-    let sides = shown?;
+    let sides = reading(arguments, async |opened| show(opened, &wanted.workspace, &wanted.call).await).await?;
     if arguments.json {
         let told: BTreeMap<String, _> = sides.iter().map(|side| (side.side.to_string(), side.as_json())).collect();
         look::print_json(&told);

@@ -15,7 +15,7 @@ use crate::{
         arguments::Show,
         find::{Found, find},
         list::stand_out,
-        open::{Opened, folder},
+        open::{Opened, reading},
         row::second,
         story::{payload, quoted},
         words::{self, Said},
@@ -26,10 +26,10 @@ use crate::{
 
 pub(super) async fn run(arguments: &Arguments, wanted: &Show) -> anyhow::Result<Code> {
     let workspace = &wanted.workspace.workspace;
-    let opened = Opened::open(&folder(arguments)).await?;
-    let found = look_up(opened.store().as_ref(), &opened.reader(), workspace, &wanted.what).await;
-    opened.close().await?;
-    match found? {
+    let look =
+        async |opened: &Opened| look_up(opened.store().as_ref(), &opened.reader(), workspace, &wanted.what).await;
+    let found = reading(arguments, look).await?;
+    match found {
         Shown::One { line, record, beside } if arguments.json => {
             look::print_json(&json!({ "hash": line.hash(), "records": [*record], "words": beside }));
         }

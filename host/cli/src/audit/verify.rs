@@ -25,7 +25,7 @@ use crate::{
         arguments::Verify,
         keys,
         live::{self, Live},
-        open::{Opened, folder},
+        open::reading,
         row::second,
     },
     exit::{self, Code, DAMAGED, DONE, UNSIGNED, Usage},
@@ -118,9 +118,8 @@ async fn of_store(
     keys: &[PublicKey],
     mut heads: Option<Heads>,
 ) -> anyhow::Result<(Verdict, Vec<LiveWrong>)> {
-    let opened = Opened::open(&folder(arguments)).await?;
-    let mut recorded = Live::default();
-    let verdict = {
+    reading(arguments, async |opened| {
+        let mut recorded = Live::default();
         let bar = Bar::start("verifying", 0);
         let mut progress = |at: Progress| bar.of(at.done, at.of);
         let mut each = |workspace: &str, _: u64, record: &[u8]| recorded.note(workspace, record);
@@ -132,11 +131,11 @@ async fn of_store(
             each: Some(&mut each),
             now: None,
         };
-        verify_store(opened.store().as_ref(), options).await
-    };
-    let live = recorded.compare(opened.store().as_ref(), wanted.workspace.is_none()).await;
-    opened.close().await?;
-    Ok((verdict?, live?))
+        let verdict = verify_store(opened.store().as_ref(), options).await?;
+        let live = recorded.compare(opened.store().as_ref(), wanted.workspace.is_none()).await?;
+        Ok((verdict, live))
+    })
+    .await
 }
 
 fn as_json(verdict: &Verdict, keys: &[PublicKey]) -> Value {

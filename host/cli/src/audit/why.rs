@@ -14,7 +14,7 @@ use crate::{
         arguments::Why,
         find::{Found, find},
         list::stand_out,
-        open::{Opened, folder},
+        open::{Opened, reading},
         row::{self, second},
         story::{self, Story},
         words::{self, Said},
@@ -25,10 +25,10 @@ use crate::{
 
 pub(super) async fn run(arguments: &Arguments, wanted: &Why) -> anyhow::Result<Code> {
     let workspace = &wanted.workspace.workspace;
-    let opened = Opened::open(&folder(arguments)).await?;
-    let found = look_up(opened.store().as_ref(), &opened.reader(), workspace, &wanted.what).await;
-    opened.close().await?;
-    match found? {
+    let look =
+        async |opened: &Opened| look_up(opened.store().as_ref(), &opened.reader(), workspace, &wanted.what).await;
+    let found = reading(arguments, look).await?;
+    match found {
         Told::Call { call, records, grant, said } => {
             let Some(story) = story::tell(&records, grant.as_ref(), &said) else {
                 return Err(Usage(no_records(workspace, call)).into());

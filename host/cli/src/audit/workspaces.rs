@@ -4,19 +4,13 @@ use serde_json::json;
 
 use crate::{
     arguments::Arguments,
-    audit::{
-        open::{Opened, folder},
-        row,
-    },
+    audit::{open::reading, row},
     exit::{Code, DONE},
     look,
 };
 
 pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<Code> {
-    let opened = Opened::open(&folder(arguments)).await?;
-    let chains = opened.reader().chains().await;
-    opened.close().await?;
-    let chains = chains?;
+    let chains = reading(arguments, async |opened| Ok(opened.reader().chains().await?)).await?;
     if arguments.json {
         let chain = |chain: &portcullis_runtime::ledger::ChainHead| json!({"workspace": chain.workspace, "records": chain.seq, "hash": chain.hash, "time": chain.time});
         look::print_json(&json!({ "workspaces": chains.iter().map(chain).collect::<Vec<_>>() }));

@@ -123,7 +123,7 @@ pub fn compact(folder: &Path, options: &Options, progress: &mut dyn FnMut(u64)) 
     let told = |failure| folder.told(failure, options);
     let before_bytes = on_disk(&folder.engine(kind));
     // A copy of something that is damaged would look whole.
-    tools::recount(&folder, options, engine.as_ref(), &mut |_| {})?;
+    tools::recount(&folder, options, engine.as_ref(), &mut |_| true)?;
     let note = tools::note_of(engine.as_ref()).map_err(told)?;
     let mut counted = 0_u64;
     folder.new_engine(kind, options, |new| {
@@ -139,7 +139,7 @@ pub fn compact(folder: &Path, options: &Options, progress: &mut dyn FnMut(u64)) 
         })?;
         failed.map_or(Ok(()), Err)?;
         loader.end(tally, note.as_ref())?;
-        tools::recount(&folder, options, new, &mut |_| {})
+        tools::recount(&folder, options, new, &mut |_| true)
             .map(drop)
             .map_err(|error| Failure::Damaged(error.to_string()))
     })?;
