@@ -32,7 +32,7 @@ const MOST_TEXT: usize = 100;
 /// Narrowest that anything is set.
 const LEAST: usize = 40;
 /// Narrowest that the last column of a table is set; below that a table is set as cards.
-const LEAST_COLUMN: usize = 24;
+pub(crate) const LEAST_COLUMN: usize = 24;
 
 /// A text as lines that fit the terminal, and no longer than is good to read; each moved in. Lines are broken between words
 /// alone: a URL or a digest that is longer than a line stays whole, for it is copied.
@@ -46,7 +46,7 @@ pub(crate) fn wrapped(text: &str, indent: usize) -> String {
 }
 
 /// The lines of a text, each of at most so many characters where its words allow that. Lines of its own stay.
-fn fill(text: &str, most: usize) -> Vec<String> {
+pub(crate) fn fill(text: &str, most: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for own in text.split('\n') {
         let mut line = String::new();

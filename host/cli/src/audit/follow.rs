@@ -22,7 +22,7 @@ use crate::{
     },
     exit::{Code, DONE},
     interrupt::{self, Held, Interrupted},
-    look,
+    look::{self, LEAST_COLUMN, fill},
 };
 
 /// How often is looked.
@@ -124,7 +124,8 @@ impl Printer {
         let layout = Layout::following();
         for record in records {
             if !self.begun {
-                anstream::println!("{}", line(&layout.header().into_iter().map(str::to_uppercase).collect::<Vec<_>>()));
+                let header: Vec<String> = layout.header().into_iter().map(str::to_uppercase).collect();
+                anstream::println!("{}", line(&header, look::width()));
                 self.begun = true;
             }
             let day = row::one_day(std::iter::once(record));
@@ -132,17 +133,65 @@ impl Printer {
                 anstream::println!(" {} (UTC)", day.clone().unwrap_or_default());
                 self.day = day;
             }
-            anstream::println!("{}", stand_out(&line(&layout.row(record))));
+            anstream::println!("{}", stand_out(&line(&layout.row(record), look::width())));
         }
     }
 }
 
-/// A row whose columns line up with those of rows that are not known yet.
-fn line(row: &[String]) -> String {
-    let widths: &[usize] = if row.len() == 6 { &[8, 5, 12, 16, 8, 0] } else { &[8, 5, 13, 14, 22, 8, 8, 0] };
+/// A row whose columns line up with those of rows that are not known yet, and whose last cell is broken to fit the terminal:
+/// under itself where there is room for that, and else under the row.
+fn line(row: &[String], most: usize) -> String {
+    let widths: &[usize] = if row.len() == 6 { &[8, 5, 12, 16, 8] } else { &[8, 5, 13, 14, 22, 8, 8] };
+    let Some((last, cells)) = row.split_last() else { return String::new() };
     let mut text = String::new();
-    for (cell, width) in row.iter().zip(widths) {
+    for (cell, width) in cells.iter().zip(widths) {
         text += &format!(" {cell:<width$} ");
     }
-    text.trim_end().to_owned()
+    let before = text.chars().count() + 1;
+    let room = most.saturating_sub(before);
+    if last.chars().count() <= room || room >= LEAST_COLUMN {
+        let broken = fill(last, room).join(&format!("\n{:before$}", ""));
+        return format!("{text} {broken}").trim_end().to_owned();
+    }
+    // Cells that are longer than their columns, or a terminal that is narrower than all of them.
+    let cells =
+        if text.trim_end().chars().count() <= most { text.trim_end().to_owned() } else { under(&text, 1, most) };
+    format!("{cells}\n{}", under(last, 4, most))
+}
+
+/// A text below something, moved in.
+fn under(text: &str, indent: usize, most: usize) -> String {
+    let lines = fill(text, most.saturating_sub(indent));
+    lines.iter().map(|line| format!("{:indent$}{line}", "")).collect::<Vec<_>>().join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(cells: &[&str]) -> Vec<String> {
+        cells.iter().map(|cell| (*cell).to_owned()).collect()
+    }
+
+    #[test]
+    fn a_row_fits_the_terminal_whatever_is_in_it() {
+        let what = "postmark@1 sendEmail: there is no route by which this request may leave the host at all";
+        let narrow = row(&["10:00:00", "17", "user:ada", "denied", "01h2x3y4", what]);
+        let wide = row(&["10:00:00", "17", "outcome", "user:ada", "denied", "1.2 s", "01h2x3y4", what]);
+        let long =
+            row(&["10:00:00", "1234567", "user:somebody-with-a-long-name", "not-granted-by-anyone", "01h2x3y4", what]);
+        for most in [40, 61, 80, 90, 100, 120, 200] {
+            for row in [&narrow, &wide, &long] {
+                let told = line(row, most);
+                assert!(told.lines().all(|line| line.chars().count() <= most), "{most}:\n{told}");
+                // Nothing is cut off.
+                let words = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+                assert_eq!(words(&told), words(&row.join(" ")), "{most}");
+            }
+        }
+        assert_eq!(line(&narrow, 200).lines().count(), 1);
+        assert!(
+            line(&narrow, 100).lines().all(|line| line.starts_with(" 10:00:00") || line.starts_with(&" ".repeat(60)))
+        );
+    }
 }
