@@ -75,6 +75,11 @@ impl Sled {
         }
         remove_unfinished_snapshots(&opening.folder)
             .map_err(|error| Failure::of_io("removing what a crash left of a snapshot", &error))?;
+        let blobs = opening.folder.join("blobs");
+        if !blobs.exists() {
+            // sled would make it as wide as the umask is, and what others may write to is refused at the next start.
+            portcullis_files::make_folder(&blobs).map_err(|error| Failure::of_io("making a folder for it", &error))?;
+        }
         let config = sled::Config::new()
             .path(&opening.folder)
             .cache_capacity(opening.cache_bytes)
@@ -105,7 +110,7 @@ impl Sled {
             .map_err(|error| {
                 Failure::of_io("opening the file by which it is known that the disk can be written", &error)
             })?;
-        let blobs = Mutex::new(Blobs::new(opening.folder.join("blobs")));
+        let blobs = Mutex::new(Blobs::new(blobs));
         let inner = Arc::new(Inner {
             database: Mutex::new(Some(database)),
             config,
