@@ -5,11 +5,11 @@
 
 mod place;
 
-use std::{fs::File, process::Command};
+use std::{fs::File, os::unix::fs::PermissionsExt, process::Command};
 
 use serde_json::json;
 
-use crate::place::{Place, built};
+use crate::place::{Place, SECRET, built};
 
 /// Every command that reads a file, with `FILE` where it stands.
 fn commands(adapter: &str, grant: &str) -> Vec<Vec<String>> {
@@ -133,4 +133,43 @@ fn who_asked_is_the_systems_user_or_a_name_that_is_recorded_as_stated() {
     assert!(place.run(&["audit", "list", "--workspace", "@host"]).out.contains("user:ceo?"));
     let forged = place.run(&["adapter", "add", &built("stripe"), "--principal", "os:root(0)"]);
     assert!(forged.code == 2 && forged.err.contains("the system's users"), "{}", forged.err);
+}
+
+#[test]
+fn every_file_that_commands_write_is_its_owners_alone() {
+    let place = Place::new();
+    let postmark = built("postmark");
+    let grant = place.grant(&postmark, "{}", |grant| grant);
+    let file = |name: &str| place.folder.path().join(name).display().to_string();
+    let (export, records, saved) = (file("export"), file("records.jsonl"), file("saved"));
+    for arguments in [
+        &["adapter", "add", &postmark][..],
+        &["integration", "add", "mail", "--adapter", "postmark", "--grant", &grant],
+        &["credential", "add", "mail", "server-token"],
+        &["audit", "export", "--format", "jsonl", "--out", &records],
+        &["store", "export", &export],
+        &["store", "salvage", "--to", &saved],
+        &["store", "compact"],
+        &["store", "import", &export, "--replace"],
+    ] {
+        let ran = place.run_with(arguments, if arguments[0] == "credential" { SECRET } else { "" });
+        assert_eq!(ran.code, 0, "{arguments:?}: {}{}", ran.out, ran.err);
+    }
+    let mut todo = vec![place.folder.path().to_owned()];
+    let mut seen = Vec::new();
+    while let Some(path) = todo.pop() {
+        let about = std::fs::symlink_metadata(&path).unwrap();
+        let wanted = if about.is_dir() { 0o700 } else { 0o600 };
+        // What this test made itself is not the commands'.
+        if !path.ends_with("grant.toml") && path != place.folder.path() {
+            assert_eq!(about.permissions().mode() & 0o7777, wanted, "{}", path.display());
+        }
+        if about.is_dir() {
+            todo.extend(std::fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
+        }
+        seen.push(path.display().to_string());
+    }
+    for name in ["/records.jsonl", "/export", "/saved", "/master.key", "/store/lock", "/store.before-1", "/cache/"] {
+        assert!(seen.iter().any(|path| path.contains(name)), "{name} is not in {seen:?}");
+    }
 }

@@ -152,6 +152,10 @@ cases! {
         "an export that is cut, shortened or hashed anew; a signed head in it or elsewhere that says otherwise";
     42 case_42_words_of_guests
         "a guest or an upstream that writes a person's name, or what a terminal acts on, where it is recorded";
+    43 case_43_stores_that_came_back_earlier
+        "a store that was put back to an earlier copy, whole or in part, closed or killed, while signed heads or its anchor say more";
+    44 case_44_files_of_others
+        "a file of the host's that another user can open, a folder in which they can put something, under any umask";
     45 case_45_guesses
         "a guest that guesses a secret, and has an upstream that echoes say which guess was right";
     46 case_46_fields_of_the_body
