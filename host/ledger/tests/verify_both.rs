@@ -449,3 +449,32 @@ async fn both_verifiers_say_the_same_of_damaged_and_forged_exports() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     assert!(seen[0] > 20 && seen[7] > 200 && seen[8] > 10, "{seen:?}");
 }
+
+/// Neither verifier holds a head in a file against a record that is further back than hashes are remembered (`REMEMBERED` of both,
+/// a million); here verify.py remembers a few.
+#[tokio::test]
+async fn a_head_in_a_file_says_nothing_of_records_that_nobody_remembers() {
+    const ONE: &str = "import contextlib, io, sys\n\
+                       sys.path.insert(0, sys.argv[1])\n\
+                       sys.dont_write_bytecode = True\n\
+                       import verify\n\
+                       verify.REMEMBERED = int(sys.argv[2])\n\
+                       with contextlib.redirect_stdout(io.StringIO()):\n    \
+                           code = verify.main(sys.argv[3:])\n\
+                       print(code)";
+    let case = Case::new().await;
+    // The genuine head of record 10, in 20 records that were hashed anew.
+    let mut anew = case.rehashed(|all| all[5] = with(&all[5], "operation", "nothing"));
+    anew.insert(21, case.early[11].clone());
+    let file = case.path("far-back.jsonl");
+    let bytes = end(anew).concat().into_bytes();
+    fs::write(&file, &bytes).unwrap();
+    assert_eq!(With::Key.library(&case, &bytes), DAMAGED);
+    for (remembered, code) in [(1 << 20, DAMAGED), (11, DAMAGED), (10, UNSIGNED), (1, UNSIGNED)] {
+        let mut command = Command::new("python3");
+        command.args(["-c", ONE, env!("CARGO_MANIFEST_DIR"), &remembered.to_string()]);
+        let Ok(ran) = command.args([&file, &case.path("key.pub")]).output() else { return };
+        assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+        assert_eq!(String::from_utf8(ran.stdout).unwrap().trim(), code.to_string(), "{remembered}");
+    }
+}
