@@ -145,7 +145,7 @@ async fn without_a_rule_nothing_sensitive_is_anywhere_in_the_store() {
     let place = Place::new().await;
     let (call, payload) = place.keep("", "acme", &mail()).await.unwrap();
     let bytes = place.bytes().await;
-    assert!(!bytes.contains("ada@") && !bytes.contains("bob@") && !bytes.contains("bcc"), "{bytes}");
+    assert!(!bytes.contains("ada@") && !bytes.contains("bob@") && !bytes.contains("bcc\\\""), "{bytes}");
     assert_eq!((payload.kept, payload.redacted.clone()), (Kept::Redacted, vec!["/*".to_owned(), "/to".to_owned()]));
     assert_eq!(payload.bytes, mail().to_string().len() as u64);
     let Found::Kept(stored) = place.read(call, &payload).await else { panic!() };

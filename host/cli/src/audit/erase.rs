@@ -38,7 +38,7 @@ pub(crate) struct Erase {
 
     /// With `--expired`: the machine's clock is right, though it jumped ahead by more than a day, or nothing was recorded for so
     /// long. Recorded.
-    #[arg(long, requires = "expired")]
+    #[arg(long, requires = "expired", conflicts_with = "calls")]
     clock_is_right: bool,
 
     /// Why. It is kept in the chain for ever: a ticket's number is good, a person's name is not.
