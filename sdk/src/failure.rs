@@ -25,8 +25,8 @@ use crate::{
 /// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Failure {
-    /// Stable and machine-readable, `provider.reason`, at most 128 bytes. `host.…`, `http.…` and `adapter.…` are this
-    /// crate's.
+    /// Stable and machine-readable, `provider.reason`: 1 to 128 ASCII letters, digits and `._:/-`; the host tells another
+    /// one in the message and calls it `failure-without-code`. `host.…`, `http.…` and `adapter.…` are this crate's.
     pub code: Cow<'static, str>,
     /// One sentence for a person, at most 4 KiB.
     pub message: String,
