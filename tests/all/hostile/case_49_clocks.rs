@@ -204,6 +204,20 @@ async fn a_host_that_runs_for_a_month_erases_what_has_expired_without_being_told
 }
 
 #[tokio::test]
+async fn where_nothing_has_expired_nobody_has_to_say_that_the_clock_is_right() {
+    let (store, machine) = (Arc::new(MemoryStore::new()), Machine::new());
+    let ledger = open(&store, machine.clone()).await;
+    keep(&ledger).await;
+    drop(ledger);
+    // A host that nobody used for three days, and a timer.
+    machine.set(SignedDuration::from_hours(72));
+    let ledger = open(&store, Arc::new(Started(machine.clone()))).await;
+    let by = Caller::principal("user:ada");
+    let done = ledger.erase_expired(None, Order { by: &by, reason: "what has expired" }).await.unwrap();
+    assert_eq!(done.calls, 0);
+}
+
+#[tokio::test]
 async fn a_credential_that_has_expired_is_not_used_by_a_clock_that_was_set_back() {
     let kept = Kept::new().await;
     kept.fill().await;
