@@ -135,6 +135,16 @@ fn routes_of_one_path_that_differ_in_their_lists() {
             route.headers.push(Parameter::any(format!("X-Own-{n}")));
         })
     });
+    held("long lists, each held against each route", &doubling(16, 6), |size| {
+        let made = descriptor(routes(64, url, |route, _| route.query.push(Parameter::any("*"))));
+        let mut grant = whole(&made);
+        for route in &mut grant.routes {
+            route.query = (0..size).map(|i| Parameter::any(format!("q{i}"))).collect();
+            // Found to be none of the declared ones last of all.
+            route.headers = vec![Parameter::any("X-None")];
+        }
+        (made, grant, Ceiling::default())
+    });
     granted("values", &sizes, |count| {
         routes(count, url, |route, n| {
             route.query = vec![one_of("a", (0..50).map(|i| format!("{i}")).chain([format!("x{n}")]).collect())];
