@@ -164,6 +164,7 @@ impl Case {
         let names = Arc::new(DnsServer::start().await.unwrap());
         let builder = Runtime::builder(ledger.ledger())
             .cache(folder::cache())
+            .cache_key(folder::cache_key())
             .compiler(compiler())
             .resolver(Arc::new(portcullis_runtime::DnsResolver::with_servers(&[names.address]).unwrap()))
             .calls_at_once(4);
@@ -182,7 +183,8 @@ impl Case {
 
     /// Another host, which keeps its records in this ledger.
     pub(crate) fn host_on(&self, ledger: Ledger) -> Runtime {
-        let builder = Runtime::builder(ledger).cache(folder::cache()).compiler(compiler());
+        let builder =
+            Runtime::builder(ledger).cache(folder::cache()).cache_key(folder::cache_key()).compiler(compiler());
         let names = portcullis_runtime::DnsResolver::with_servers(&[self.names.address]).unwrap();
         builder.resolver(Arc::new(names)).build().unwrap()
     }

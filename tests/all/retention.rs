@@ -45,7 +45,12 @@ async fn everything_in(store: &dyn Store) -> String {
 #[tokio::test]
 async fn nothing_that_the_built_in_adapters_mark_is_in_the_store() {
     let ledger = ReadableLedger::start().await;
-    let runtime = Runtime::builder(ledger.ledger()).cache(folder::cache()).compiler(compiler()).build().unwrap();
+    let runtime = Runtime::builder(ledger.ledger())
+        .cache(folder::cache())
+        .cache_key(folder::cache_key())
+        .compiler(compiler())
+        .build()
+        .unwrap();
     let example = include_str!("../../adapters/custom-http/example.json");
     let mut marked = 0;
     for (name, config) in [

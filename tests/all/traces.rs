@@ -17,6 +17,8 @@ const WATCHED: &str = "info,portcullis_runtime=trace,portcullis_egress=trace,por
 
 static LINES: AtomicUsize = AtomicUsize::new(0);
 static FOUND: Mutex<Option<String>> = Mutex::new(None);
+/// What operators were warned of, for tests that look for a line of their own.
+static WARNINGS: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
 struct Watch;
 
@@ -25,7 +27,10 @@ impl io::Write for Watch {
         LINES.fetch_add(1, Ordering::Relaxed);
         let text = String::from_utf8_lossy(line);
         if crate::needles::found_in(&text).is_some() {
-            *FOUND.lock().unwrap_or_else(PoisonError::into_inner) = Some(text.into_owned());
+            *FOUND.lock().unwrap_or_else(PoisonError::into_inner) = Some(text.clone().into_owned());
+        }
+        if text.contains("WARN") {
+            WARNINGS.lock().unwrap_or_else(PoisonError::into_inner).push(text.into_owned());
         }
         Ok(line.len())
     }
@@ -42,6 +47,12 @@ pub(crate) fn watch() {
         let subscriber = tracing_subscriber::fmt().with_env_filter(EnvFilter::new(WATCHED)).with_writer(|| Watch);
         subscriber.init();
     });
+}
+
+/// The warnings up to now in which this stands.
+pub(crate) fn warnings(part: &str) -> Vec<String> {
+    let warnings = WARNINGS.lock().unwrap_or_else(PoisonError::into_inner);
+    warnings.iter().filter(|line| line.contains(part)).cloned().collect()
 }
 
 /// How many lines were logged.

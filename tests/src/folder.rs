@@ -1,6 +1,8 @@
 //! Where built components are. `cargo xtask build` puts them there.
 
-use std::{env, fs, io, path::PathBuf};
+use std::{env, fs, io, path::PathBuf, sync::Arc};
+
+use portcullis_vault::{KeyProvider, LocalKey};
 
 use crate::guests::Guest;
 
@@ -15,6 +17,12 @@ pub fn components() -> PathBuf {
 /// The folder in which tests, demo and bench keep compiled adapters.
 pub fn cache() -> PathBuf {
     workspace().join("target/portcullis-cache")
+}
+
+/// The master key under which they are kept, whatever the host's own is: everybody knows it.
+pub fn cache_key() -> Arc<dyn KeyProvider> {
+    let key = LocalKey::new(vec![b'c'; 32].into());
+    Arc::new(key.unwrap_or_else(|error| unreachable!("32 bytes are a key: {error}")))
 }
 
 /// The folder in which the conformance suites keep packages, logs and what else they need.

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use portcullis_runtime::Mode;
+use portcullis_runtime::{CompileLimits, Mode};
 use portcullis_store::EngineKind;
 
 use crate::audit::arguments::Audit;
@@ -171,6 +171,9 @@ pub(crate) struct HostSet {
     #[arg(long, value_name = "FILE")]
     pub(crate) signing_key_file: Option<PathBuf>,
 
+    #[command(flatten)]
+    pub(crate) compiling: Compiling,
+
     /// Set none any more.
     #[arg(long, value_enum, value_name = "WHAT")]
     pub(crate) clear: Vec<HostSetting>,
@@ -191,6 +194,22 @@ pub(crate) enum HostSetting {
     Heads,
     /// The key that signs them.
     SigningKey,
+    /// The CPU time that compiling may take.
+    CompileCpu,
+    /// The memory that compiling may take.
+    CompileMemory,
+}
+
+/// What compiling one adapter may take.
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct Compiling {
+    /// CPU time that compiling one adapter may take, in seconds. 240 unless set.
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(CompileLimits::CPU_SECONDS))]
+    pub(crate) compile_cpu: Option<u64>,
+
+    /// Memory that compiling one adapter may take, in bytes. 1 GiB unless set.
+    #[arg(long, value_name = "BYTES", value_parser = clap::value_parser!(u64).range(CompileLimits::MEMORY_BYTES))]
+    pub(crate) compile_memory: Option<u64>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -204,9 +223,27 @@ pub(crate) enum AdapterCommand {
         #[arg(long, value_name = "NAME")]
         name: Option<String>,
 
+        /// Take code that was compiled in advance by `adapter compile`, in place of compiling here.
+        #[arg(long, value_name = "CODE")]
+        compiled: Option<PathBuf>,
+
         /// Who asks, for the ledger, recorded as stated. The system's user unless given.
         #[arg(long, value_name = "NAME")]
         principal: Option<String>,
+    },
+    /// Compile an adapter in advance, for hosts with the same master key, version and kind of processor.
+    ///
+    /// What it writes is signed under the master key. `adapter add --compiled` takes it there.
+    Compile {
+        /// The adapter's `.wasm`.
+        file: PathBuf,
+
+        /// The file to write; it must not be there yet.
+        #[arg(long, value_name = "CODE")]
+        to: PathBuf,
+
+        #[command(flatten)]
+        compiling: Compiling,
     },
     /// List the adapters that are kept.
     List,
@@ -493,6 +530,9 @@ pub(crate) struct Inspect {
     /// The integration's name; the ceiling knows it as `local/NAME`. The adapter's file name unless given.
     #[arg(long, value_name = "NAME")]
     pub(crate) integration: Option<String>,
+
+    #[command(flatten)]
+    pub(crate) compiling: Compiling,
 }
 
 #[derive(Debug, Args)]
@@ -515,6 +555,9 @@ pub(crate) struct Explain {
     /// The integration's name; the ceiling knows it as `local/NAME`. The adapter's file name unless given.
     #[arg(long, value_name = "NAME")]
     pub(crate) integration: Option<String>,
+
+    #[command(flatten)]
+    pub(crate) compiling: Compiling,
 }
 
 #[derive(Debug, Args)]
@@ -528,6 +571,9 @@ pub(crate) struct Diff {
     /// The config, for both: JSON, or `@FILE`.
     #[arg(long, default_value = "{}", value_name = "JSON")]
     pub(crate) config: String,
+
+    #[command(flatten)]
+    pub(crate) compiling: Compiling,
 }
 
 #[derive(Debug, Args)]

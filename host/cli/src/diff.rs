@@ -15,7 +15,7 @@ use crate::{
 
 pub(crate) async fn run(arguments: &Arguments, wanted: &Diff) -> anyhow::Result<Code> {
     let config = read_json("config", &wanted.config)?;
-    let runtime = start(arguments, no_ledger().await?, Ceiling::default())?;
+    let runtime = start(arguments, no_ledger().await?, Ceiling::default(), &wanted.compiling).await?;
     let old = load(&runtime, &wanted.old).await?;
     let new = load(&runtime, &wanted.new).await?;
     let (old_schema, new_schema) = (runtime.config_schema(&old).await?, runtime.config_schema(&new).await?);

@@ -5,8 +5,9 @@ use std::{fmt, process::ExitCode};
 use anstyle::{AnsiColor, Style};
 use portcullis_files::FileError;
 use portcullis_runtime::{
-    CallError, CredentialError, DescribeError, DiffError, GrantMismatch, IntegrateError, LedgerError, LoadError,
-    MasterKeyError, RegistryError, SettingsError, SourceError, StartError, StateError, StoreError, VaultError,
+    CallError, CodeError, CredentialError, DescribeError, DiffError, GrantMismatch, IntegrateError, LedgerError,
+    LoadError, MasterKeyError, RegistryError, SettingsError, SourceError, StartError, StateError, StoreError,
+    VaultError,
     ledger::{
         ExportError,
         heads::{HeadError, KeyError},
@@ -163,25 +164,10 @@ fn classify(error: &anyhow::Error) -> (Code, &'static str) {
             return (given_up.code(), "interrupted");
         }
         if let Some(error) = cause.downcast_ref::<LoadError>() {
-            return match error {
-                LoadError::Upload(_) | LoadError::Contract(_) | LoadError::Shape(_) => (USAGE, "not-an-adapter"),
-                LoadError::Compile(portcullis_runtime::CompileError::Bound { .. }) => (BOUND_HIT, "compile-bound"),
-                LoadError::Compile(portcullis_runtime::CompileError::Refused(_)) => (USAGE, "not-an-adapter"),
-                LoadError::Compile(_) => (OTHER, "compiler"),
-                LoadError::Cache(_) => (OTHER, "cache"),
-            };
+            return classify_load(error);
         }
         if let Some(error) = cause.downcast_ref::<IntegrateError>() {
-            return match error {
-                IntegrateError::Name(_) => (USAGE, "name"),
-                IntegrateError::Grant(GrantMismatch::Work(_)) => (BOUND_HIT, "work-bound"),
-                IntegrateError::Grant(_) => (USAGE, "grant"),
-                IntegrateError::Describe(error) => classify_describe(error),
-                IntegrateError::Ledger(_) => (OTHER, "ledger"),
-                IntegrateError::Settings(SettingsError::State(error)) => classify_state(error),
-                IntegrateError::Settings(_) => (DAMAGED, "damaged"),
-                IntegrateError::Credentials(error) => classify_credential(error),
-            };
+            return classify_integrate(error);
         }
         if let Some(error) = cause.downcast_ref::<DiffError>() {
             return match error {
@@ -226,8 +212,11 @@ fn classify(error: &anyhow::Error) -> (Code, &'static str) {
                 RegistryError::Damaged(_) => return (DAMAGED, "damaged"),
                 RegistryError::State(error) => return classify_state(error),
                 RegistryError::NoMasterKey => return (OTHER, "master-key"),
-                // The cause says more.
-                _ => {}
+                // What is told in its own words has no cause.
+                RegistryError::Load(error) => return classify_load(error),
+                RegistryError::Integrate(error) => return classify_integrate(error),
+                RegistryError::Ledger(error) => return classify_ledger(error),
+                RegistryError::Store(error) => return classify_store(error),
             }
         }
         if let Some(error) = cause.downcast_ref::<DescribeError>() {
@@ -264,6 +253,31 @@ fn classify(error: &anyhow::Error) -> (Code, &'static str) {
         }
     }
     (OTHER, "other")
+}
+
+fn classify_load(error: &LoadError) -> (Code, &'static str) {
+    match error {
+        LoadError::Upload(_) | LoadError::Contract(_) | LoadError::Shape(_) => (USAGE, "not-an-adapter"),
+        LoadError::Compile(portcullis_runtime::CompileError::Bound { .. }) => (BOUND_HIT, "compile-bound"),
+        LoadError::Compile(portcullis_runtime::CompileError::Refused(_)) => (USAGE, "not-an-adapter"),
+        LoadError::Compile(_) => (OTHER, "compiler"),
+        LoadError::Code(CodeError::NoKey | CodeError::Service(_)) => (OTHER, "master-key"),
+        LoadError::Code(_) => (USAGE, "compiled-code"),
+        LoadError::Cache(_) => (OTHER, "cache"),
+    }
+}
+
+fn classify_integrate(error: &IntegrateError) -> (Code, &'static str) {
+    match error {
+        IntegrateError::Name(_) => (USAGE, "name"),
+        IntegrateError::Grant(GrantMismatch::Work(_)) => (BOUND_HIT, "work-bound"),
+        IntegrateError::Grant(_) => (USAGE, "grant"),
+        IntegrateError::Describe(error) => classify_describe(error),
+        IntegrateError::Ledger(_) => (OTHER, "ledger"),
+        IntegrateError::Settings(SettingsError::State(error)) => classify_state(error),
+        IntegrateError::Settings(_) => (DAMAGED, "damaged"),
+        IntegrateError::Credentials(error) => classify_credential(error),
+    }
 }
 
 fn classify_state(error: &StateError) -> (Code, &'static str) {

@@ -18,7 +18,7 @@ pub(crate) async fn run(arguments: &Arguments, wanted: &Explain) -> anyhow::Resu
     let grant = read_grant(&wanted.grant)?;
     let ceiling = read_ceiling(wanted.ceiling.as_deref())?;
     let config = read_json("config", &wanted.config)?;
-    let runtime = start(arguments, no_ledger().await?, ceiling.clone())?;
+    let runtime = start(arguments, no_ledger().await?, ceiling.clone(), &wanted.compiling).await?;
     let adapter = load(&runtime, &wanted.adapter).await?;
     let descriptor = runtime.describe(&adapter, &config).await?;
     fits(&grant, &wanted.grant, &adapter, &wanted.adapter)?;

@@ -1,7 +1,7 @@
 //! `portcullis host`: what is set for the whole host; and `portcullis store adopt`, which vouches for a store that nothing vouches
 //! for.
 
-use portcullis_runtime::{AdoptedRecord, HostSettings, printable};
+use portcullis_runtime::{AdoptedRecord, CompileLimits, HostSettings, printable};
 use serde_json::json;
 
 use crate::{
@@ -41,6 +41,9 @@ async fn set(arguments: &Arguments, wanted: &HostSet) -> anyhow::Result<Code> {
         }
         let key = wanted.signing_key_file.clone().or(now.signing_key);
         now.signing_key = key.filter(|_| !cleared(HostSetting::SigningKey));
+        let (cpu, memory) = (wanted.compiling.compile_cpu, wanted.compiling.compile_memory);
+        now.compile_cpu = cpu.or(now.compile_cpu).filter(|_| !cleared(HostSetting::CompileCpu));
+        now.compile_memory = memory.or(now.compile_memory).filter(|_| !cleared(HostSetting::CompileMemory));
         // One that cannot be a place is told now, and not by the next command.
         Places::set(arguments, &now).sink()?;
         now.keep(&before, &state, &by).await?;
@@ -71,11 +74,19 @@ fn tell(arguments: &Arguments, settings: &HostSettings) {
     let ceiling = settings.ceiling.as_ref().and_then(|of| serde_json::to_string(of).ok());
     let retention = settings.retention.as_ref().and_then(|of| serde_json::to_string(of).ok());
     let key = settings.signing_key.as_ref().map(|path| path.display().to_string());
+    let limits = settings.compile_limits(CompileLimits::default());
+    let limit = |value: u64, unit: &str, set: bool| {
+        let how = if set { "" } else { ", as nothing else is set" };
+        Some(format!("at most {value} {unit}{how}"))
+    };
+    let (cpu, memory) = (settings.compile_cpu.is_some(), settings.compile_memory.is_some());
     let rows = [
         row("ceiling", ceiling, "none: grants are what they say"),
         row("retention", retention, "what schemas do not mark, until it is erased"),
         row("heads", settings.heads.clone(), "where the command says, or in the data folder"),
         row("signing key", key, "where the command says, or in the data folder"),
+        row("compile cpu", limit(limits.cpu_seconds, "s", cpu), ""),
+        row("compile memory", limit(limits.memory_bytes / (1024 * 1024), "MiB", memory), ""),
     ];
     anstream::println!("{}", look::pairs(&rows));
 }

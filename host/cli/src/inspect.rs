@@ -22,7 +22,7 @@ use crate::{
 pub(crate) async fn run(arguments: &Arguments, wanted: &Inspect) -> anyhow::Result<Code> {
     let ceiling = read_ceiling(wanted.ceiling.as_deref())?;
     let given = wanted.config.as_deref().map(|text| read_json("config", text)).transpose()?;
-    let runtime = start(arguments, no_ledger().await?, Ceiling::default())?;
+    let runtime = start(arguments, no_ledger().await?, Ceiling::default(), &wanted.compiling).await?;
     let adapter = load(&runtime, &wanted.adapter).await?;
     let schema = runtime.config_schema(&adapter).await?;
     if wanted.digest {

@@ -159,6 +159,21 @@ fn source(arguments: &Arguments) -> anyhow::Result<KeySource> {
     })
 }
 
+/// The master key of the data folder, for commands that only look at adapters: with it they need not compile what was compiled
+/// already. None where there is none yet.
+pub(crate) async fn master_key_to_look(arguments: &Arguments) -> Option<Arc<dyn KeyProvider>> {
+    let source = source(arguments).ok()?;
+    // Nothing is made here: neither a key, nor a data folder.
+    if matches!(&source, KeySource::File(path) if !path.exists()) {
+        return None;
+    }
+    source
+        .open()
+        .await
+        .inspect_err(|error| tracing::info!(%error, "compiled code is not kept without a master key"))
+        .ok()
+}
+
 /// The master key, where there is one already.
 async fn master(arguments: &Arguments, credentials: &Credentials) -> anyhow::Result<Option<Arc<dyn KeyProvider>>> {
     let source = source(arguments)?;

@@ -1,26 +1,52 @@
 //! What the commands read before they do anything: adapters, grants, ceilings, JSON.
 
-use std::{path::Path, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use anyhow::Context;
 use portcullis_runtime::{
-    Adapter, Ceiling, Credentials, Grant, HostSettings, Json, JsonError, Ledger, MAX_UPLOAD, Runtime, SystemResolver,
+    Adapter, Ceiling, CompileLimits, Credentials, Grant, HostSettings, Json, JsonError, Ledger, MAX_UPLOAD, Runtime,
+    SystemResolver,
     ledger::RetentionPolicy,
     strict::{self, MAX_RULES_BYTES},
 };
 use serde_json::Value;
 
 use crate::{
-    arguments::Arguments,
+    arguments::{Arguments, Compiling},
     exit::Usage,
     file::{self, MAX_JSON},
+    ledger::master_key_to_look,
     progress::Spinner,
 };
 
-/// A runtime with its cache in the data folder, for commands that make no calls.
-pub(crate) fn start(arguments: &Arguments, ledger: Ledger, ceiling: Ceiling) -> anyhow::Result<Runtime> {
-    let builder = Runtime::builder(ledger).cache(arguments.data.join("cache")).calls_at_once(8).ceiling(ceiling);
+/// A runtime for commands that make no calls. It uses the cache of the data folder where there is one with a master key.
+pub(crate) async fn start(
+    arguments: &Arguments,
+    ledger: Ledger,
+    ceiling: Ceiling,
+    compiling: &Compiling,
+) -> anyhow::Result<Runtime> {
+    let unless_said = CompileLimits::default();
+    let limits = CompileLimits {
+        cpu_seconds: compiling.compile_cpu.unwrap_or(unless_said.cpu_seconds),
+        memory_bytes: compiling.compile_memory.unwrap_or(unless_said.memory_bytes),
+    };
+    let mut builder = Runtime::builder(ledger).calls_at_once(8).ceiling(ceiling).compile_limits(limits);
+    if let Some(master) = master_key_to_look(arguments).await {
+        builder = builder.cache_key(master);
+        if arguments.data.exists() {
+            builder = builder.cache(cache(arguments));
+        }
+    }
     Ok(builder.resolver(Arc::new(SystemResolver::default())).build()?)
+}
+
+/// Where compiled code is kept.
+pub(crate) fn cache(arguments: &Arguments) -> PathBuf {
+    arguments.data.join("cache")
 }
 
 /// One whose integrations have these credentials.
@@ -31,7 +57,7 @@ pub(crate) fn start_with(
     retention: RetentionPolicy,
     credentials: Credentials,
 ) -> anyhow::Result<Runtime> {
-    let builder = Runtime::builder(ledger).cache(arguments.data.join("cache")).calls_at_once(8);
+    let builder = Runtime::builder(ledger).cache(cache(arguments)).calls_at_once(8);
     let builder = builder.ceiling(ceiling).retention(retention).credentials(credentials);
     Ok(builder.resolver(Arc::new(SystemResolver::default())).build()?)
 }

@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | `adapter.rs` | a loaded adapter, with the schema of its config once it was asked for it |
 //! | `runtime.rs` | the runtime: sandbox, egress and ledger, put together once |
+//! | `code_keys.rs` | what vouches for compiled code that is kept: the master key |
 //! | `integration.rs` | an integration: adapter, config, credentials and grant, checked against each other |
 //! | `version.rs` | what an integration is made of, as it is kept, and who granted it |
 //! | `registry.rs` | adapters and integrations that are kept, and opened by name |
@@ -57,6 +58,7 @@ mod abandoned;
 mod adapter;
 mod bridge;
 mod call;
+mod code_keys;
 mod describe;
 mod ends;
 mod error;
@@ -74,6 +76,7 @@ mod version;
 
 pub use adapter::Adapter;
 pub use call::{Call, Outcome};
+pub use code_keys::code_keys;
 pub use error::{CallError, CredentialHelp, CredentialProblem, DescribeError, IntegrateError, StartError};
 pub use events::Event;
 pub use heads::{HttpHeadSinkError, http_head_sink};
@@ -96,7 +99,8 @@ pub use portcullis_ledger::{
     SystemClock,
 };
 pub use portcullis_sandbox::{
-    CompileError, Compiler, Import, Journal, Line, LoadError, MAX_UPLOAD, Sight, Upload, UploadError, compile_if_asked,
+    CodeError, CompileError, CompileLimits, Compiler, Import, Journal, Line, LoadError, MAX_UPLOAD, Sight, Upload,
+    UploadError, compile_if_asked,
 };
 pub use portcullis_schema::{Field, Fields, Json, JsonError, Schema, SchemaError, Violation, Violations};
 /// Stores, whole.

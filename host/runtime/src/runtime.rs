@@ -5,15 +5,16 @@ use std::{path::PathBuf, sync::Arc};
 use portcullis_egress::{Egress, Resolver, system_resolver};
 use portcullis_gate::{Ceiling, Descriptor, Limits, Named, printable};
 use portcullis_ledger::{Caller, Entry, HOST, Ledger, RetentionPolicy, Step};
-use portcullis_sandbox::{CallError, Compiler, LoadError, Sandbox, SandboxOptions, wit};
+use portcullis_sandbox::{CallError, CodeKeys, CompileLimits, Compiler, LoadError, Sandbox, SandboxOptions, wit};
 use portcullis_schema::Schema;
-use portcullis_vault::{CredentialError, CredentialId, Credentials, HostState, Vaults};
+use portcullis_vault::{CredentialError, CredentialId, Credentials, HostState, KeyProvider, Vaults};
 use rustls::{ClientConfig, RootCertStore, crypto::aws_lc_rs};
 use serde_json::Value;
 use tokio::sync::broadcast;
 
 use crate::{
     adapter::Adapter,
+    code_keys::MasterKey,
     describe::descriptor,
     error::{DescribeError, IntegrateError, StartError},
     events::{self, Event},
@@ -34,6 +35,7 @@ pub(crate) struct Shared {
     pub(crate) sandbox: Sandbox,
     pub(crate) egress: Egress,
     pub(crate) ledger: Ledger,
+    pub(crate) compiling: CompileLimits,
     pub(crate) ceiling: Ceiling,
     pub(crate) retention: RetentionPolicy,
     pub(crate) vaults: Option<Vaults>,
@@ -44,6 +46,21 @@ impl Shared {
     /// What vouches for what is kept; none where there is no master key.
     pub(crate) fn state(&self) -> Option<HostState> {
         self.vaults.as_ref().map(|vaults| vaults.credentials().state())
+    }
+
+    /// What compiling an adapter may take. Settings that nobody vouches for set no bound; whoever needs them refuses them.
+    async fn compile_limits(&self) -> CompileLimits {
+        let settings = match self.state() {
+            Some(state) => HostSettings::of(&state).await,
+            None => Ok(HostSettings::default()),
+        };
+        match settings {
+            Ok(settings) => settings.compile_limits(self.compiling),
+            Err(error) => {
+                tracing::warn!(%error, "what is set for compiling does not count");
+                self.compiling
+            }
+        }
     }
 
     /// What holds for the whole host: what is set for it, and no more than was said when the runtime was built.
@@ -68,6 +85,9 @@ pub struct RuntimeBuilder {
     /// What the system trusts, unless set.
     roots: Option<RootCertStore>,
     sandbox: SandboxOptions,
+    compiling: CompileLimits,
+    cache: Option<PathBuf>,
+    cache_key: Option<Arc<dyn KeyProvider>>,
     ceiling: Ceiling,
     retention: RetentionPolicy,
     credentials: Option<Credentials>,
@@ -101,10 +121,20 @@ impl RuntimeBuilder {
         self
     }
 
-    /// Keeps compiled adapters in this folder, so that the next start is quick.
+    /// Keeps compiled adapters in this folder, so that the next start is quick. What is there is taken only where the master
+    /// key vouches for it: that of the credentials, or one that is given by [`RuntimeBuilder::cache_key`]. Without any, nothing
+    /// is kept or taken, and each process compiles.
     #[must_use]
     pub fn cache(mut self, folder: impl Into<PathBuf>) -> Self {
-        self.sandbox.cache = Some(folder.into());
+        self.cache = Some(folder.into());
+        self
+    }
+
+    /// Another master key for compiled code than the credentials', or one where there are none. Whoever has it can make code
+    /// that this host runs, so it must not lie where the code does.
+    #[must_use]
+    pub fn cache_key(mut self, master: Arc<dyn KeyProvider>) -> Self {
+        self.cache_key = Some(master);
         self
     }
 
@@ -112,6 +142,13 @@ impl RuntimeBuilder {
     #[must_use]
     pub fn compiler(mut self, compiler: Compiler) -> Self {
         self.sandbox.compiler = compiler;
+        self
+    }
+
+    /// What compiling one adapter may take, where that is not set for the host ([`HostSettings`](crate::HostSettings)).
+    #[must_use]
+    pub fn compile_limits(mut self, limits: CompileLimits) -> Self {
+        self.compiling = limits;
         self
     }
 
@@ -151,11 +188,19 @@ impl RuntimeBuilder {
                 Egress::with_tls(resolver, tls)
             }
         };
-        let sandbox = Sandbox::new(self.sandbox)?;
+        let mut options = self.sandbox;
+        let credentials = self.credentials.clone().filter(|credentials| !credentials.master_keys().is_empty());
+        let master = self.cache_key.map(MasterKey::Given).or_else(|| credentials.map(MasterKey::OfCredentials));
+        options.keys = master.map(|master| Arc::new(master) as Arc<dyn CodeKeys>);
+        options.cache = self.cache;
+        let sandbox = Sandbox::new(options)?;
         let (ledger, ceiling, retention, credentials) = (self.ledger, self.ceiling, self.retention, self.credentials);
+        let compiling = self.compiling;
         let vaults = credentials.map(Vaults::new);
         let events = events::bus(vaults.as_ref());
-        Ok(Runtime { shared: Arc::new(Shared { sandbox, egress, ledger, ceiling, retention, vaults, events }) })
+        Ok(Runtime {
+            shared: Arc::new(Shared { sandbox, egress, ledger, compiling, ceiling, retention, vaults, events }),
+        })
     }
 }
 
@@ -167,6 +212,9 @@ impl Runtime {
             resolver: None,
             roots: None,
             sandbox: SandboxOptions::default(),
+            compiling: CompileLimits::default(),
+            cache: None,
+            cache_key: None,
             ceiling: Ceiling::default(),
             retention: RetentionPolicy::default(),
             credentials: None,
@@ -193,11 +241,29 @@ impl Runtime {
 
     /// Inspects, compiles (or takes from the cache) and links an adapter. A refusal is recorded.
     pub async fn load(&self, component: &[u8]) -> Result<Adapter, LoadError> {
-        let loaded = self.shared.sandbox.load(component).await.map(Adapter::new);
+        let limits = self.shared.compile_limits().await;
+        let loaded = self.shared.sandbox.load(component, &limits).await.map(Adapter::new);
         if let Err(error) = &loaded {
             self.refused(Step::Load, None, &sha256(component), error).await;
         }
         loaded
+    }
+
+    /// Compiles an adapter in advance, for hosts of the same version, on the same kind of processor and with the same master key:
+    /// what [`Runtime::take_compiled`] takes there.
+    pub async fn compile(&self, component: &[u8]) -> Result<Vec<u8>, LoadError> {
+        let limits = self.shared.compile_limits().await;
+        self.shared.sandbox.compile(component, &limits).await
+    }
+
+    /// Keeps what [`Runtime::compile`] made of this adapter in the folder of compiled code, so that it is not compiled here. It is
+    /// refused where it is of another adapter, for another engine, under another master key, or was changed. A refusal is recorded.
+    pub async fn take_compiled(&self, component: &[u8], code: &[u8]) -> Result<(), LoadError> {
+        let taken = self.shared.sandbox.take_compiled(component, code).await;
+        if let Err(error) = &taken {
+            self.refused(Step::Load, None, &sha256(component), error).await;
+        }
+        taken
     }
 
     /// Asks an adapter which configs it takes, the first time; then it is known. The adapter has no powers while it answers.

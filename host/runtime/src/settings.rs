@@ -1,15 +1,16 @@
-//! What an operator sets once for the whole host: the ceiling that no grant goes beyond, what is kept of inputs and outputs, and
-//! where signed heads go.
+//! What an operator sets once for the whole host: the ceiling that no grant goes beyond, what is kept of inputs and outputs, where
+//! signed heads go, and what compiling an adapter may take.
 //!
 //! The store's state vouches for it ([`HostState`]), so a host that has a ceiling has it in each process, whoever starts it
 //! and whatever they forget to say. What is said beside it, in code or on a command line, only narrows it.
 //!
 //! In the store: `G` → JSON of [`HostSettings`]. Each change is recorded.
 
-use std::path::PathBuf;
+use std::{ops::RangeInclusive, path::PathBuf};
 
 use portcullis_gate::{Ceiling, CeilingError};
 use portcullis_ledger::{Caller, Change, Entry, HOST, Hash, Kind, LedgerError, PolicyError, RetentionPolicy};
+use portcullis_sandbox::CompileLimits;
 use portcullis_store::Batch;
 use portcullis_vault::{HostState, StateError};
 use serde::{Deserialize, Serialize};
@@ -38,6 +39,12 @@ pub struct HostSettings {
     /// The file of the key that signs them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signing_key: Option<PathBuf>,
+    /// CPU time that compiling one adapter may take, in seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub compile_cpu: Option<u64>,
+    /// Address space that it may take, in bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub compile_memory: Option<u64>,
 }
 
 impl Default for HostSettings {
@@ -49,6 +56,8 @@ impl Default for HostSettings {
             heads: None,
             heads_carve_outs: Vec::new(),
             signing_key: None,
+            compile_cpu: None,
+            compile_memory: None,
         }
     }
 }
@@ -69,6 +78,16 @@ pub enum SettingsError {
     /// The retention policy.
     #[error(transparent)]
     Retention(#[from] PolicyError),
+    /// What compiling may take.
+    #[error("`{name}` is {value}, and can be from {} to {}", .range.start(), .range.end())]
+    Range {
+        /// Which one.
+        name: &'static str,
+        /// What it is.
+        value: u64,
+        /// What it can be.
+        range: RangeInclusive<u64>,
+    },
     /// Somebody else set them meanwhile.
     #[error("the settings of the host were changed by somebody else meanwhile; look at them and set them anew")]
     Changed,
@@ -101,7 +120,23 @@ impl HostSettings {
     fn check(&self) -> Result<(), SettingsError> {
         self.ceiling.as_ref().map_or(Ok(()), Ceiling::check)?;
         self.retention.as_ref().map_or(Ok(()), RetentionPolicy::check)?;
+        for (name, value, range) in [
+            ("compile_cpu", self.compile_cpu, CompileLimits::CPU_SECONDS),
+            ("compile_memory", self.compile_memory, CompileLimits::MEMORY_BYTES),
+        ] {
+            if let Some(value) = value.filter(|value| !range.contains(value)) {
+                return Err(SettingsError::Range { name, value, range });
+            }
+        }
         Ok(())
+    }
+
+    /// What compiling one adapter may take, where these do not say it.
+    pub fn compile_limits(&self, unless_set: CompileLimits) -> CompileLimits {
+        CompileLimits {
+            cpu_seconds: self.compile_cpu.unwrap_or(unless_set.cpu_seconds),
+            memory_bytes: self.compile_memory.unwrap_or(unless_set.memory_bytes),
+        }
     }
 
     /// Keeps these in the place of others, with a record of it.
@@ -134,6 +169,8 @@ impl HostSettings {
             detail("ceiling", hash(settings.ceiling.as_ref().and_then(|of| serde_json::to_string(of).ok())));
             detail("retention", hash(settings.retention.as_ref().and_then(|of| serde_json::to_string(of).ok())));
             detail("heads", settings.heads.clone());
+            detail("compile-cpu", settings.compile_cpu.map(|seconds| seconds.to_string()));
+            detail("compile-memory", settings.compile_memory.map(|bytes| bytes.to_string()));
             detail("signing-key", settings.signing_key.as_ref().map(|path| path.display().to_string()));
         }
         change

@@ -2,15 +2,13 @@
 //!
 //! Compiled code is machine code, and wasmtime runs it as it is. So there is a type for bytes that may be loaded, with two
 //! ways to make one: the compiler's own output, handed over by a pipe from a child process this process started; and bytes
-//! from the cache whose MAC, under a key that only this host's user can read, was checked.
+//! from a file whose MAC was checked, under a key that the master key wrapped for this adapter and this engine.
 
 #![allow(unsafe_code)]
 
-use aws_lc_rs::hmac;
 use wasmtime::{Engine, component::Component};
 
-/// Length of the MAC before the code, in bytes.
-const MAC: usize = 32;
+use crate::code::{CodeError, CodeKeys, Purpose, Sealed};
 
 /// Compiled code that may be loaded.
 pub(crate) struct Trusted(Vec<u8>);
@@ -21,57 +19,77 @@ impl Trusted {
         Self(code)
     }
 
-    /// Code from the cache: the MAC over `context` and code, and the code.
-    pub(crate) fn open(sealed: &[u8], key: &hmac::Key, context: &[u8]) -> Option<Self> {
-        let (mac, code) = sealed.split_at_checked(MAC)?;
-        // Compared in constant time by the library, over a message that names what the code is for.
-        hmac::verify(key, &message(context, code), mac).ok()?;
-        Some(Self(code.to_vec()))
+    /// Code from a file, if the master key says that this host, or another one that has it, made it for this purpose.
+    pub(crate) async fn open(file: Vec<u8>, purpose: Purpose<'_>, keys: &dyn CodeKeys) -> Result<Self, CodeError> {
+        let sealed = Sealed::read(&file).ok_or(CodeError::Form)?;
+        let key = sealed.key(purpose, keys).await?;
+        if !key.verify(sealed.head, sealed.code, sealed.mac) {
+            return Err(CodeError::Changed);
+        }
+        let before = file.len() - sealed.code.len();
+        let mut code = file;
+        code.drain(..before);
+        Ok(Self(code))
     }
-}
 
-/// Code for the cache.
-pub(crate) fn seal(code: &[u8], key: &hmac::Key, context: &[u8]) -> Vec<u8> {
-    let mac = hmac::sign(key, &message(context, code));
-    let mut sealed = Vec::with_capacity(MAC + code.len());
-    sealed.extend_from_slice(mac.as_ref());
-    sealed.extend_from_slice(code);
-    sealed
-}
-
-fn message(context: &[u8], code: &[u8]) -> Vec<u8> {
-    let mut message = Vec::with_capacity(8 + context.len() + code.len());
-    message.extend_from_slice(&(context.len() as u64).to_le_bytes());
-    message.extend_from_slice(context);
-    message.extend_from_slice(code);
-    message
+    /// The code.
+    pub(crate) fn code(&self) -> &[u8] {
+        &self.0
+    }
 }
 
 /// Loads compiled code. Code for another engine or processor is refused by wasmtime.
 pub(crate) fn load(engine: &Engine, code: &Trusted) -> wasmtime::Result<Component> {
     // SAFETY: `Component::deserialize` asks that the bytes are unmodified output of wasmtime's own serialisation. A
     // `Trusted` is made from the output of this program's compiler, or from bytes with a valid MAC under a key that is
-    // used for such output alone.
+    // used for one such output alone, and that nobody can make or open without the master key.
     unsafe { Component::deserialize(engine, &code.0) }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{code::seal, testing::Keys};
 
-    #[test]
-    fn code_with_a_flipped_bit_or_for_another_adapter_is_not_loaded() {
-        let key = hmac::Key::new(hmac::HMAC_SHA256, b"key");
-        let sealed = seal(b"code", &key, b"digest-a");
-        assert!(Trusted::open(&sealed, &key, b"digest-a").is_some());
-        assert!(Trusted::open(&sealed, &key, b"digest-b").is_none());
-        let other = hmac::Key::new(hmac::HMAC_SHA256, b"other");
-        assert!(Trusted::open(&sealed, &other, b"digest-a").is_none());
+    const A: Purpose<'_> = Purpose { adapter: "sha256:aa", engine: "wasmtime 1" };
+
+    #[tokio::test]
+    async fn code_with_a_flipped_bit_or_for_another_adapter_is_not_loaded() {
+        let keys = Keys::of("k1");
+        let sealed = seal(b"code", A, &keys).await.unwrap();
+        assert_eq!(Trusted::open(sealed.clone(), A, &keys).await.unwrap().code(), b"code");
         for at in 0..sealed.len() {
             let mut flipped = sealed.clone();
             flipped[at] ^= 1;
-            assert!(Trusted::open(&flipped, &key, b"digest-a").is_none(), "byte {at}");
-            assert!(Trusted::open(&sealed[..at], &key, b"digest-a").is_none(), "cut at {at}");
+            assert!(Trusted::open(flipped, A, &keys).await.is_err(), "byte {at}");
+            assert!(Trusted::open(sealed[..at].to_vec(), A, &keys).await.is_err(), "cut at {at}");
         }
+    }
+
+    #[tokio::test]
+    async fn code_of_another_adapter_engine_or_master_key_is_refused_by_name_also_where_its_head_was_written_anew() {
+        let keys = Keys::of("k1");
+        let sealed = seal(b"code", A, &keys).await.unwrap();
+        let refused = async |file: &[u8], purpose, keys: &Keys| match Trusted::open(file.to_vec(), purpose, keys).await
+        {
+            Err(error) => error,
+            Ok(_) => panic!("it was taken"),
+        };
+        let (b, new) = (Purpose { adapter: "sha256:bb", ..A }, Purpose { engine: "wasmtime 2", ..A });
+        let error = refused(&sealed, b, &keys).await;
+        assert_eq!(error, CodeError::Adapter { of: "sha256:aa".into(), wanted: "sha256:bb".into() });
+        let error = refused(&sealed, new, &keys).await;
+        assert_eq!(error, CodeError::Engine { of: "wasmtime 1".into(), here: "wasmtime 2".into() });
+        let error = refused(&sealed, A, &Keys::of("k2")).await;
+        assert_eq!(error, CodeError::Key { by: "k1".into(), here: "k2".into() });
+        // What stands in the head in clear decides nothing.
+        let anew = |from: &str, to: &str| {
+            let head = sealed.len() - b"code".len() - crate::code::MAC;
+            let text = std::str::from_utf8(&sealed[..head]).unwrap().replace(from, to);
+            [text.as_bytes(), &sealed[head..]].concat()
+        };
+        assert_eq!(refused(&anew("sha256:aa", "sha256:bb"), b, &keys).await, CodeError::Changed);
+        assert_eq!(refused(&anew("wasmtime 1", "wasmtime 2"), new, &keys).await, CodeError::Changed);
+        assert_eq!(refused(&anew("master-key k1", "master-key k2"), A, &Keys::of("k2")).await, CodeError::Changed);
     }
 }

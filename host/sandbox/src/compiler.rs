@@ -6,8 +6,8 @@
 
 use std::{
     env,
-    ffi::OsString,
     io::{self, Read, Write},
+    ops::RangeInclusive,
     path::PathBuf,
     process::{ExitCode, Stdio},
     time::Duration,
@@ -25,12 +25,7 @@ use crate::{engine::compiling_engine, upload::MAX_UPLOAD};
 
 /// Set in the child's environment, and only there.
 const ASKED: &str = "PORTCULLIS_COMPILE";
-/// Address space of the child, in bytes.
-const MAX_MEMORY: u64 = 1024 * 1024 * 1024;
-/// CPU time of the child, in seconds.
-const MAX_CPU: u64 = 60;
-/// Wall-clock time of the child, in seconds: a machine may be busy.
-const MAX_WALL: u64 = 300;
+const MIB: u64 = 1024 * 1024;
 /// Largest compiled code, in bytes.
 const MAX_CODE: u64 = 192 * 1024 * 1024;
 /// Most threads of the child: each costs address space.
@@ -39,6 +34,54 @@ const THREADS: usize = 4;
 const DONE: u8 = b'+';
 /// First byte of the child's answer, where a message follows.
 const FAILED: u8 = b'-';
+
+/// What compiling one adapter may take. It protects from a file that claims to be one, and is the operator's to set: how long
+/// an honest one takes depends on the machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CompileLimits {
+    /// CPU time of the child process, over all its threads, in seconds. A JavaScript component of 12 MB takes 25 s on two
+    /// cores of today, so the default of 240 holds on a machine that is several times slower, and busy.
+    pub cpu_seconds: u64,
+    /// Its address space, in bytes.
+    pub memory_bytes: u64,
+}
+
+impl Default for CompileLimits {
+    fn default() -> Self {
+        Self { cpu_seconds: 240, memory_bytes: 1024 * MIB }
+    }
+}
+
+impl CompileLimits {
+    /// What `cpu_seconds` can be.
+    pub const CPU_SECONDS: RangeInclusive<u64> = 1..=86_400;
+    /// What `memory_bytes` can be.
+    pub const MEMORY_BYTES: RangeInclusive<u64> = 64 * MIB..=64 * 1024 * MIB;
+
+    /// How long the child is waited for: it may share its processor with others.
+    fn wall(&self) -> Duration {
+        Duration::from_secs(self.cpu_seconds.saturating_mul(5).saturating_add(60))
+    }
+
+    fn bound(&self, name: &'static str) -> CompileError {
+        let (limit, option) = match name {
+            "compile_memory" => (format!("{} MiB", self.memory_bytes / MIB), "--compile-memory BYTES"),
+            "compile_wall" => (format!("{} s", self.wall().as_secs()), "--compile-cpu SECONDS"),
+            _ => (format!("{} s", self.cpu_seconds), "--compile-cpu SECONDS"),
+        };
+        CompileError::Bound { name, limit, option }
+    }
+
+    /// As the child is told.
+    fn to_text(self) -> String {
+        format!("{} {}", self.cpu_seconds, self.memory_bytes)
+    }
+
+    fn from_text(text: &str) -> Option<Self> {
+        let (cpu, memory) = text.split_once(' ')?;
+        Some(Self { cpu_seconds: cpu.parse().ok()?, memory_bytes: memory.parse().ok()? })
+    }
+}
 
 /// What compiles adapters.
 #[derive(Clone, Debug, Default)]
@@ -54,12 +97,17 @@ pub enum Compiler {
 #[derive(Debug, thiserror::Error)]
 pub enum CompileError {
     /// A bound of the child was hit.
-    #[error("compiling it hit the bound {name}: at most {limit}; a smaller or less optimised component may fit")]
+    #[error(
+        "compiling it hit the bound {name}: at most {limit}. If you trust the file, raise the bound for this host: portcullis \
+         host set {option}; `inspect`, `explain` and `diff` take {option} themselves"
+    )]
     Bound {
         /// Which.
         name: &'static str,
         /// With its unit.
-        limit: &'static str,
+        limit: String,
+        /// What raises it.
+        option: &'static str,
     },
     /// wasmtime refused it.
     #[error("it cannot be compiled: {0}")]
@@ -70,15 +118,15 @@ pub enum CompileError {
 }
 
 impl Compiler {
-    /// Compiles a component that was inspected.
-    pub async fn compile(&self, component: &[u8]) -> Result<Vec<u8>, CompileError> {
+    /// Compiles a component that was inspected, within these limits.
+    pub async fn compile(&self, component: &[u8], limits: &CompileLimits) -> Result<Vec<u8>, CompileError> {
         if env::var_os(ASKED).is_some() {
             return Err(CompileError::Process(
                 "this program was started as a compiler and did not notice; call `compile_if_asked` first in `main`"
                     .to_owned(),
             ));
         }
-        // Each child may take 1 GiB, and its answer is held here.
+        // Each child may take a GiB, and its answer is held here.
         static ONE: Semaphore = Semaphore::const_new(1);
         let _one = ONE.acquire().await;
         let process = |error: io::Error| CompileError::Process(error.to_string());
@@ -88,7 +136,7 @@ impl Compiler {
         };
         let mut child = Command::new(program)
             .env_clear()
-            .env(ASKED, "1")
+            .env(ASKED, limits.to_text())
             .env("RAYON_NUM_THREADS", threads().to_string())
             // Each arena of the allocator would reserve 64 MiB of the address space.
             .env("MALLOC_ARENA_MAX", "2")
@@ -117,8 +165,8 @@ impl Compiler {
             read?;
             child.wait().await
         };
-        let status = match timeout(Duration::from_secs(MAX_WALL), exchange).await {
-            Err(_) => return Err(CompileError::Bound { name: "compile_wall", limit: "300 s" }),
+        let status = match timeout(limits.wall(), exchange).await {
+            Err(_) => return Err(limits.bound("compile_wall")),
             Ok(status) => status.map_err(process)?,
         };
         match answer.first() {
@@ -130,25 +178,31 @@ impl Compiler {
                 let said = String::from_utf8_lossy(answer.get(1..).unwrap_or_default());
                 Err(CompileError::Refused(portcullis_gate::printable(&said, 400)))
             }
-            _ => Err(why(&status, &said)),
+            _ => Err(why(&status, &said, limits)),
         }
     }
 }
 
 /// Reads off a child's end which bound it hit.
-fn why(status: &std::process::ExitStatus, said: &[u8]) -> CompileError {
+fn why(status: &std::process::ExitStatus, said: &[u8], limits: &CompileLimits) -> CompileError {
     let said = String::from_utf8_lossy(said);
     #[cfg(unix)]
     {
         use std::os::unix::process::ExitStatusExt;
         const SIGXCPU: i32 = 24;
         const SIGKILL: i32 = 9;
-        if matches!(status.signal(), Some(SIGXCPU | SIGKILL)) {
-            return CompileError::Bound { name: "compile_cpu", limit: "60 s" };
+        match status.signal() {
+            Some(SIGXCPU) => return limits.bound("compile_cpu"),
+            Some(SIGKILL) => {
+                let why =
+                    "it was killed from outside: the machine may have less memory than the bound compile_memory allows";
+                return CompileError::Process(why.to_owned());
+            }
+            _ => {}
         }
     }
     if said.contains("memory allocation") || said.contains("Cannot allocate memory") {
-        return CompileError::Bound { name: "compile_memory", limit: "1 GiB" };
+        return limits.bound("compile_memory");
     }
     CompileError::Process(format!(
         "it ended with {status}; does the program's `main` begin with `compile_if_asked`? It said: {}",
@@ -169,10 +223,10 @@ fn why(status: &std::process::ExitStatus, said: &[u8]) -> CompileError {
 /// ```
 #[must_use = "return the exit code from `main`"]
 pub fn compile_if_asked() -> Option<ExitCode> {
-    if env::var_os(ASKED) != Some(OsString::from("1")) {
-        return None;
-    }
-    let answer = bound_this_process().and_then(|()| compile_standard_input());
+    let asked = env::var_os(ASKED)?;
+    let limits = asked.to_str().and_then(CompileLimits::from_text);
+    let limits = limits.ok_or_else(|| format!("{ASKED} is for this program's own use; take it out of the environment"));
+    let answer = limits.and_then(bound_this_process).and_then(|()| compile_standard_input());
     let (tag, bytes) = match &answer {
         Ok(code) => (DONE, code.as_slice()),
         Err(message) => (FAILED, message.as_bytes()),
@@ -182,12 +236,12 @@ pub fn compile_if_asked() -> Option<ExitCode> {
     Some(if written.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn bound_this_process() -> Result<(), String> {
+fn bound_this_process(limits: CompileLimits) -> Result<(), String> {
     let bound = |resource, soft, hard| {
         setrlimit(resource, Rlimit { current: Some(soft), maximum: Some(hard) }).map_err(|error| error.to_string())
     };
-    bound(Resource::As, MAX_MEMORY, MAX_MEMORY)?;
-    bound(Resource::Cpu, MAX_CPU, MAX_CPU + 1)?;
+    bound(Resource::As, limits.memory_bytes, limits.memory_bytes)?;
+    bound(Resource::Cpu, limits.cpu_seconds, limits.cpu_seconds.saturating_add(1))?;
     // It reads one pipe and writes two; it opens nothing.
     bound(Resource::Core, 0, 0)
 }

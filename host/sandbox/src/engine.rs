@@ -20,10 +20,11 @@ use wasmtime::{
 
 use crate::{
     adapter::Adapter,
-    artifact,
+    artifact::{self, Trusted},
     bindings::{self, AdapterPre},
     cache::Cache,
-    compiler::Compiler,
+    code::{CodeError, CodeKeys, Purpose, seal},
+    compiler::{CompileLimits, Compiler},
     denied,
     error::LoadError,
     memory::{MAX_INSTANCES, MAX_MEMORIES, MAX_TABLE_ELEMENTS, MAX_TABLES},
@@ -42,11 +43,12 @@ const WASM_STACK: usize = 512 * 1024;
 const FIBER_STACK: usize = 1024 * 1024;
 
 /// How a sandbox is set up.
-#[derive(Debug)]
 pub struct SandboxOptions {
     /// Calls that run at once; more wait for their turn, within their own wall-clock bound.
     pub calls_at_once: u32,
-    /// Where compiled code is kept; none keeps none.
+    /// What vouches for compiled code that is kept, or is handed on. Without it none is.
+    pub keys: Option<Arc<dyn CodeKeys>>,
+    /// Where compiled code is kept. Without `keys` it is not looked at.
     pub cache: Option<PathBuf>,
     /// What compiles.
     pub compiler: Compiler,
@@ -54,7 +56,7 @@ pub struct SandboxOptions {
 
 impl Default for SandboxOptions {
     fn default() -> Self {
-        Self { calls_at_once: 128, cache: None, compiler: Compiler::default() }
+        Self { calls_at_once: 128, keys: None, cache: None, compiler: Compiler::default() }
     }
 }
 
@@ -64,6 +66,9 @@ pub struct Sandbox {
     pub(crate) turns: Arc<Semaphore>,
     pub(crate) calls_at_once: u32,
     linker: Linker<State>,
+    /// What code must be compiled for to run here.
+    target: String,
+    keys: Option<Arc<dyn CodeKeys>>,
     cache: Option<Cache>,
     compiler: Compiler,
 }
@@ -76,34 +81,30 @@ impl Sandbox {
         let mut linker = Linker::new(&engine);
         wasi::link(&mut linker).map_err(contract)?;
         bindings::Adapter::add_to_linker::<State, HasSelf<State>>(&mut linker, |state| state).map_err(contract)?;
-        let cache = options.cache.map(|folder| Cache::open(folder, compatibility(&engine))).transpose()?;
+        let cache = options.cache.zip(options.keys.clone());
+        let cache = cache.map(|(folder, keys)| Cache::open(folder, keys)).transpose()?;
+        let target = target(&engine);
         tick(&engine).map_err(|error| LoadError::Contract(format!("no thread to bound guests' CPU time: {error}")))?;
         Ok(Self {
             engine,
             turns: Arc::new(Semaphore::new(options.calls_at_once as usize)),
             calls_at_once: options.calls_at_once,
             linker,
+            target,
+            keys: options.keys,
             cache,
             compiler: options.compiler,
         })
     }
 
     /// Loads an adapter: looks into it, compiles it or takes compiled code from the cache, and links it.
-    pub async fn load(&self, bytes: &[u8]) -> Result<Adapter, LoadError> {
+    pub async fn load(&self, bytes: &[u8], limits: &CompileLimits) -> Result<Adapter, LoadError> {
         let upload = Upload::inspect(bytes)?;
-        let kept = match &self.cache {
-            Some(cache) => cache.get(&upload.digest),
-            None => None,
-        };
-        let component = match kept.and_then(|code| artifact::load(&self.engine, &code).ok()) {
+        let component = match self.kept(&upload).await.and_then(|code| artifact::load(&self.engine, &code).ok()) {
             Some(component) => component,
             None => {
-                let code = self.compiler.compile(bytes).await?;
-                if let Some(cache) = &self.cache {
-                    cache.put(&upload.digest, &code)?;
-                }
-                artifact::load(&self.engine, &artifact::Trusted::from_compiler(code))
-                    .map_err(|error| LoadError::Shape(format!("{error:#}")))?
+                let code = self.compiled(bytes, &upload, limits).await?;
+                artifact::load(&self.engine, &code).map_err(|error| LoadError::Shape(format!("{error:#}")))?
             }
         };
         let contract = |error: wasmtime::Error| LoadError::Contract(format!("{error:#}"));
@@ -114,11 +115,51 @@ impl Sandbox {
     }
 }
 
-/// What compiled code must have been compiled for.
-fn compatibility(engine: &Engine) -> String {
+impl Sandbox {
+    /// Compiles an adapter, or takes it from the cache, for any host with this version, this kind of processor and this master
+    /// key: what [`Sandbox::take_compiled`] takes.
+    pub async fn compile(&self, bytes: &[u8], limits: &CompileLimits) -> Result<Vec<u8>, LoadError> {
+        let keys = self.keys.as_deref().ok_or(CodeError::NoKey)?;
+        let upload = Upload::inspect(bytes)?;
+        let code = match self.kept(&upload).await {
+            Some(code) => code,
+            None => self.compiled(bytes, &upload, limits).await?,
+        };
+        Ok(seal(code.code(), self.purpose(&upload), keys).await?)
+    }
+
+    /// Keeps what [`Sandbox::compile`] made of this adapter, here or on another host, so that it is not compiled again.
+    pub async fn take_compiled(&self, bytes: &[u8], sealed: &[u8]) -> Result<(), LoadError> {
+        let cache = self.cache.as_ref().ok_or(CodeError::NoKey)?;
+        let upload = Upload::inspect(bytes)?;
+        let purpose = self.purpose(&upload);
+        Trusted::open(sealed.to_vec(), purpose, cache.keys()).await?;
+        Ok(cache.keep(purpose, sealed)?)
+    }
+
+    async fn kept(&self, upload: &Upload) -> Option<Trusted> {
+        self.cache.as_ref()?.get(self.purpose(upload)).await
+    }
+
+    async fn compiled(&self, bytes: &[u8], upload: &Upload, limits: &CompileLimits) -> Result<Trusted, LoadError> {
+        let code = Trusted::from_compiler(self.compiler.compile(bytes, limits).await?);
+        if let Some(cache) = &self.cache {
+            cache.put(self.purpose(upload), code.code()).await;
+        }
+        Ok(code)
+    }
+
+    fn purpose<'a>(&'a self, upload: &'a Upload) -> Purpose<'a> {
+        Purpose { adapter: &upload.digest, engine: &self.target }
+    }
+}
+
+/// What compiled code must have been compiled for, for people; its last word for machines.
+fn target(engine: &Engine) -> String {
     let mut hasher = std::hash::DefaultHasher::new();
     engine.precompile_compatibility_hash().hash(&mut hasher);
-    format!("{:016x}", hasher.finish())
+    let (version, processor, hash) = (env!("CARGO_PKG_VERSION"), std::env::consts::ARCH, hasher.finish());
+    format!("portcullis {version}, {processor}, engine {hash:016x}")
 }
 
 /// The engine of the child process that compiles.
@@ -207,6 +248,6 @@ mod tests {
     fn code_compiled_without_the_pool_fits_the_engine_with_it() {
         let compiling = compiling_engine().unwrap();
         let running = Engine::new(&pooled(2)).unwrap();
-        assert_eq!(compatibility(&compiling), compatibility(&running));
+        assert_eq!(target(&compiling), target(&running));
     }
 }

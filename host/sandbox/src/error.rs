@@ -2,7 +2,7 @@
 
 use portcullis_gate::{DescriptorError, printable};
 
-use crate::{cache::CacheError, compiler::CompileError, upload::UploadError, wit};
+use crate::{cache::CacheError, code::CodeError, compiler::CompileError, upload::UploadError, wit};
 
 /// An adapter cannot be loaded.
 #[derive(Debug, thiserror::Error)]
@@ -13,6 +13,9 @@ pub enum LoadError {
     /// It cannot be compiled within the bounds.
     #[error(transparent)]
     Compile(#[from] CompileError),
+    /// Compiled code that was made in advance is not taken, or cannot be made.
+    #[error("the compiled code: {0}")]
+    Code(#[from] CodeError),
     /// Compiled code cannot be kept.
     #[error(transparent)]
     Cache(#[from] CacheError),

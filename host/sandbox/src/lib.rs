@@ -5,6 +5,7 @@
 //! | `upload.rs` | looks into a file without compiling it: is it an adapter, what does it import |
 //! | `compiler.rs` | compiles in a child process with bounded memory and CPU time |
 //! | `artifact.rs` | loads compiled code, after its MAC was checked: the one file with `unsafe` |
+//! | `code.rs` | compiled code as it is kept: what it is of and for, and what vouches for it |
 //! | `cache.rs` | keeps compiled code on disk |
 //! | `engine.rs` | wasmtime as it is set up here: features, pool, fuel, epochs |
 //! | `adapter.rs` | an adapter that is ready to run |
@@ -23,6 +24,7 @@ mod adapter;
 mod artifact;
 mod bindings;
 mod cache;
+mod code;
 mod compiler;
 mod denied;
 mod engine;
@@ -33,12 +35,15 @@ mod memory;
 mod meter;
 mod run;
 mod state;
+#[cfg(test)]
+mod testing;
 mod upload;
 mod wasi;
 
 pub use adapter::Adapter;
-pub use cache::{Cache, CacheError};
-pub use compiler::{CompileError, Compiler, compile_if_asked};
+pub use cache::CacheError;
+pub use code::{CodeError, CodeKey, CodeKeys, MadeKey};
+pub use compiler::{CompileError, CompileLimits, Compiler, compile_if_asked};
 pub use engine::{Sandbox, SandboxOptions};
 pub use error::{CallError, LoadError};
 pub use host::{CallOver, Host, Sight};

@@ -149,7 +149,7 @@ async fn a_call_in_an_environment_full_of_proxies() {
     names.add("upstream.example", &[upstream.ip()]);
     let resolver = portcullis_runtime::DnsResolver::with_servers(&[names.address]).unwrap();
     let runtime = Runtime::builder(ledger.ledger())
-        .cache(folder::cache())
+        .cache(folder::cache()).cache_key(folder::cache_key())
         .compiler(compiler())
         .resolver(std::sync::Arc::new(resolver))
         .calls_at_once(1)

@@ -119,7 +119,7 @@ async fn an_exported_ledger_and_an_answer_hold_no_secret() {
     let ledger = Ledger::open(store.clone(), LedgerOptions::default()).await.unwrap();
     let case = Case::new().await;
     let runtime = portcullis_runtime::Runtime::builder(ledger.clone())
-        .cache(portcullis_tests::folder::cache())
+        .cache(portcullis_tests::folder::cache()).cache_key(portcullis_tests::folder::cache_key())
         .compiler(crate::harness::compiler())
         .calls_at_once(1)
         .build()

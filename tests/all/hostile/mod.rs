@@ -148,6 +148,8 @@ cases! {
         also state::kinds::every_kind_of_key_is_authenticated_or_decides_nothing
         also state::kinds::the_same_holds_on_every_engine_in_place_and_through_an_export
         also state::kinds::a_whole_state_that_is_put_back_does_not_start_and_neither_does_a_store_that_lost_it;
+    39 case_39_compiled_code
+        "compiled code of an attacker's under a granted digest: put in, swapped, of an older engine, under a key of their own";
     41 case_41_exports
         "an export that is cut, shortened or hashed anew; a signed head in it or elsewhere that says otherwise";
     42 case_42_words_of_guests

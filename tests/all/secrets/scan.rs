@@ -43,6 +43,7 @@ async fn everything_readable(folder: &Folder, kind: EngineKind) -> Vec<(String, 
     let credentials = Credentials::open(ledger.clone(), CountedKey::new(b'k')).await.unwrap();
     let runtime = Runtime::builder(ledger.clone())
         .cache(folder::cache())
+        .cache_key(folder::cache_key())
         .compiler(compiler())
         .resolver(Arc::new(DnsResolver::with_servers(&[]).unwrap()))
         .credentials(credentials.clone())

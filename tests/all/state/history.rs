@@ -64,7 +64,7 @@ pub(crate) async fn ledger(store: Arc<dyn Store>) -> Result<Ledger, portcullis_l
 }
 
 pub(crate) fn builder(ledger: Ledger, credentials: Credentials) -> RuntimeBuilder {
-    let builder = Runtime::builder(ledger).cache(folder::cache()).compiler(compiler());
+    let builder = Runtime::builder(ledger).cache(folder::cache()).cache_key(folder::cache_key()).compiler(compiler());
     builder.resolver(Arc::new(SystemResolver::default())).credentials(credentials)
 }
 

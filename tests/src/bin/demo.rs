@@ -93,6 +93,7 @@ async fn run() -> Result<Story, Failure> {
         .await?,
     )
     .cache(&data)
+    .cache_key(folder::cache_key())
     .calls_at_once(8)
     .build()?;
     let postmark = runtime.load(&folder::adapter("postmark")?).await?;

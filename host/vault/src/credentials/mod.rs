@@ -248,6 +248,11 @@ impl Credentials {
         self.inner.ledger.store()
     }
 
+    /// The master keys that are here. The first one wraps what is new.
+    pub fn master_keys(&self) -> Vec<Arc<dyn KeyProvider>> {
+        self.providers()
+    }
+
     fn providers(&self) -> Vec<Arc<dyn KeyProvider>> {
         self.inner.providers.read().unwrap_or_else(PoisonError::into_inner).clone()
     }

@@ -137,7 +137,7 @@ async fn run() -> Result<(), Failure> {
     let folder = env::temp_dir().join(format!("portcullis-bench-{}", std::process::id()));
     fs::create_dir_all(&folder)?;
     let compile = Instant::now();
-    let compiled = Compiler::ThisProgram.compile(&wasm).await?;
+    let compiled = Compiler::ThisProgram.compile(&wasm, &portcullis_runtime::CompileLimits::default()).await?;
     let compile_ms = compile.elapsed().as_secs_f64() * 1e3;
     drop(compiled);
     let ledger = Ledger::open(
@@ -145,7 +145,7 @@ async fn run() -> Result<(), Failure> {
         LedgerOptions::default(),
     )
     .await?;
-    let runtime = Runtime::builder(ledger).cache(folder.join("cache")).build()?;
+    let runtime = Runtime::builder(ledger).cache(folder.join("cache")).cache_key(folder::cache_key()).build()?;
     let adapter = runtime.load(&wasm).await?;
     let load_cached_ms = median(20, || async {
         let start = Instant::now();
@@ -299,10 +299,11 @@ async fn noop_us(integration: &Integration) -> Result<f64, Failure> {
     .await
 }
 
-async fn instantiate_us(wasm: &[u8], folder: &std::path::Path) -> Result<f64, Failure> {
-    let options = SandboxOptions { calls_at_once: 4, cache: Some(folder.join("cache")), ..SandboxOptions::default() };
+async fn instantiate_us(wasm: &[u8], at: &std::path::Path) -> Result<f64, Failure> {
+    let (cache, keys) = (Some(at.join("cache")), Some(portcullis_runtime::code_keys(folder::cache_key())));
+    let options = SandboxOptions { calls_at_once: 4, cache, keys, ..SandboxOptions::default() };
     let sandbox = Sandbox::new(options)?;
-    let adapter = sandbox.load(wasm).await?;
+    let adapter = sandbox.load(wasm, &portcullis_runtime::CompileLimits::default()).await?;
     median(2_000, || async {
         let start = Instant::now();
         sandbox.instantiate(&adapter).await.map(|()| start.elapsed().as_secs_f64() * 1e6)

@@ -71,7 +71,11 @@ impl Bench {
     /// Of a component, with a grant that is changed before it is used.
     pub(crate) async fn of(name: &str, wasm: &[u8], setup: Setup, change: impl FnOnce(&mut Grant)) -> Checked<Self> {
         let ledger = Arc::new(ReadableLedger::start().await);
-        let runtime = Runtime::builder(ledger.ledger()).cache(folder::cache()).calls_at_once(4).build();
+        let runtime = Runtime::builder(ledger.ledger())
+            .cache(folder::cache())
+            .cache_key(folder::cache_key())
+            .calls_at_once(4)
+            .build();
         let runtime = runtime.map_err(Stop::failed)?;
         let adapter =
             crate::progress::step(&format!("compile {name}"), runtime.load(wasm)).await.map_err(Stop::failed)?;

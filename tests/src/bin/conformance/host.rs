@@ -89,7 +89,10 @@ impl Host {
         let ledger = Ledger::open(store, options).await.map_err(Stop::failed)?;
         let key = FileKey::open_or_create(&folder.0.join("master.key")).map_err(Stop::failed)?;
         let credentials = Credentials::open(ledger.clone(), Arc::new(key)).await.map_err(Stop::failed)?;
-        let runtime = Runtime::builder(ledger.clone()).cache(folder::cache()).credentials(credentials.clone());
+        let runtime = Runtime::builder(ledger.clone())
+            .cache(folder::cache())
+            .cache_key(folder::cache_key())
+            .credentials(credentials.clone());
         let runtime = runtime.build().map_err(Stop::failed)?;
         Ok(Self { runtime, credentials, ledger, folder, adapters: Mutex::default(), said: Mutex::new(said) })
     }

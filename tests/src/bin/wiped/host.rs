@@ -75,6 +75,7 @@ pub(crate) async fn use_everything(task: &Task) -> Result<Done, Failure> {
     let credentials = Credentials::open(ledger.clone(), Arc::new(master)).await?;
     let runtime = Runtime::builder(ledger.clone())
         .cache(folder::cache())
+        .cache_key(folder::cache_key())
         .resolver(Arc::new(DnsResolver::with_servers(&[])?))
         .trust(roots)
         .calls_at_once(4)

@@ -4,7 +4,7 @@
 
 use std::{fs, time::Instant};
 
-use portcullis_runtime::{Compiler, Receipt};
+use portcullis_runtime::{CompileLimits, Compiler, Receipt, code_keys};
 use portcullis_sandbox::{Sandbox, SandboxOptions};
 use portcullis_tests::{folder, upstream::Answer};
 use serde_json::{Value, json};
@@ -21,7 +21,8 @@ const CALLS: usize = 101;
 const WARMING: usize = 10;
 
 pub(super) async fn measure(twins: &Twins, checks: &mut Checks) -> Checked {
-    let options = SandboxOptions { calls_at_once: 2, cache: Some(compiled()), compiler: Compiler::default() };
+    let (cache, keys) = (Some(compiled()), Some(code_keys(folder::cache_key())));
+    let options = SandboxOptions { calls_at_once: 2, cache, keys, ..SandboxOptions::default() };
     let sandbox = Sandbox::new(options).map_err(Stop::failed)?;
     let answer = json!({ "id": 7, "title": "Water the plants", "done": false });
     twins.answer(&[Answer::json(&answer)]);
@@ -57,8 +58,8 @@ async fn compile_ms(twin: &Twin) -> Checked<u64> {
     }
     let before = childrens_cpu_ms()?;
     let label = format!("compile {} once more, timed", twin.language);
-    let compiler = Compiler::default();
-    step(&label, compiler.compile(&twin.wasm)).await.map_err(Stop::failed)?;
+    let (compiler, limits) = (Compiler::default(), CompileLimits::default());
+    step(&label, compiler.compile(&twin.wasm, &limits)).await.map_err(Stop::failed)?;
     let took = childrens_cpu_ms()?.saturating_sub(before);
     fs::create_dir_all(kept)?;
     fs::write(&file, took.to_string())?;
@@ -81,7 +82,7 @@ fn cpu_of_children_ms(stat: &str) -> Option<u64> {
 
 /// An instance, made and dropped.
 async fn start_us(sandbox: &Sandbox, twin: &Twin) -> Checked<u64> {
-    let adapter = sandbox.load(&twin.wasm).await.map_err(Stop::failed)?;
+    let adapter = sandbox.load(&twin.wasm, &CompileLimits::default()).await.map_err(Stop::failed)?;
     let mut taken = Vec::new();
     for turn in 0..WARMING + CALLS {
         let started = Instant::now();

@@ -53,7 +53,8 @@ impl Twins {
     /// Compiles and links them. The first is what the others are held against.
     pub(super) async fn load(components: [(&'static str, Vec<u8>); 3]) -> Checked<Self> {
         let ledger = Arc::new(ReadableLedger::start().await);
-        let runtime = Runtime::builder(ledger.ledger()).cache(compiled()).calls_at_once(4).build();
+        let runtime =
+            Runtime::builder(ledger.ledger()).cache(compiled()).cache_key(folder::cache_key()).calls_at_once(4).build();
         let runtime = runtime.map_err(Stop::failed)?;
         let mut all = Vec::new();
         for (language, wasm) in components {
