@@ -105,10 +105,10 @@ impl Vault for WatchedVault {
         self.ask().holds(slot)
     }
 
-    async fn ready(&self, slots: &[OpenSlot], by: &str) -> Result<Ready, VaultError> {
+    async fn ready(&self, slots: &[OpenSlot], origin: &str, by: &str) -> Result<Ready, VaultError> {
         // One of no slot is asked only for what finds the others in the answer.
         let vault = if slots.is_empty() { self.search() } else { self.ask() };
-        vault.ready(slots, by).await
+        vault.ready(slots, origin, by).await
     }
 
     fn sign(&self, slot: &str, algorithm: MacAlgorithm, message: &[u8]) -> Result<Vec<u8>, VaultError> {

@@ -4,6 +4,7 @@
 
 mod calls;
 mod client_certificates;
+mod compiling;
 mod crash;
 mod egress;
 mod guests;

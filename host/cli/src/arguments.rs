@@ -290,6 +290,11 @@ pub(crate) struct IntegrationAdd {
     #[arg(long, value_name = "FILE")]
     pub(crate) grant: PathBuf,
 
+    /// The credential in this slot may go wherever the new version sends it. Without it a version that sends a credential to
+    /// an origin that it was not given for is refused.
+    #[arg(long, value_name = "SLOT")]
+    pub(crate) rebind: Vec<String>,
+
     /// Its workspace.
     #[arg(long, default_value = "local", value_name = "NAME")]
     pub(crate) workspace: String,
@@ -327,6 +332,11 @@ pub(crate) enum CredentialCommand {
     },
     /// Take a credential out of its slot.
     Remove {
+        #[command(flatten)]
+        named: CredentialNamed,
+    },
+    /// Let a credential go to all origins that its integration sends it to by now: it goes only to those that it was given for.
+    Rebind {
         #[command(flatten)]
         named: CredentialNamed,
     },

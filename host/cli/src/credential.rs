@@ -5,6 +5,8 @@ mod given;
 mod reconnect;
 mod rewrap;
 
+use std::collections::BTreeSet;
+
 use portcullis_runtime::{Caller, CredentialId, CredentialInfo, NewOptions, Overlap, printable, weak_secrets};
 use serde_json::json;
 
@@ -46,6 +48,7 @@ pub(crate) async fn run(arguments: &Arguments, command: &CredentialCommand) -> a
             done?;
             told(arguments, named, "removed", "Its secrets are gone.")
         }
+        CredentialCommand::Rebind { named } => rebind(arguments, named).await,
         CredentialCommand::List { integration, workspace } => list(arguments, workspace, integration.as_deref()).await,
         CredentialCommand::Reconnect(wanted) => reconnect::run(arguments, wanted).await,
         CredentialCommand::Kinds { kind } => given::kinds(arguments, kind.as_deref()),
@@ -123,7 +126,7 @@ async fn give(arguments: &Arguments, wanted: &CredentialGiven, rotate: Option<Ov
         let given = tokio::task::spawn_blocking(move || given::read(&asked, &of)).await??;
         let checked = portcullis_runtime::check_credential(&given, &slot).map_err(|error| Usage(error.to_string()))?;
         let id = id(&wanted.named);
-        let mut options = NewOptions::by(&by);
+        let mut options = NewOptions::by(&by).origins(integration.origins_of(&id.slot));
         if let Some(expires) = expires.or(checked) {
             options = options.expires(expires);
         }
@@ -133,11 +136,11 @@ async fn give(arguments: &Arguments, wanted: &CredentialGiven, rotate: Option<Ov
             None => credentials.add(&id, given, options).await?,
             Some(overlap) => credentials.rotate(&id, given, overlap, options).await?,
         };
-        Ok((generation, kind, weak))
+        Ok((generation, kind, weak, integration.origins_of(&id.slot)))
     });
     let given = given.await;
     kept.close().await;
-    let (generation, kind, weak) = given?;
+    let (generation, kind, weak, origins) = given?;
     if arguments.json {
         look::print_json(
             &json!({ "credential": id(&wanted.named), "kind": kind, "generation": generation, "weak": weak }),
@@ -147,6 +150,8 @@ async fn give(arguments: &Arguments, wanted: &CredentialGiven, rotate: Option<Ov
     let done = if rotate.is_some() { "rotated" } else { "stored" };
     let (integration, slot, of) = (&wanted.named.integration, &wanted.named.slot, kind.as_str());
     let told = format!("The credential of {integration}, slot {slot}, is {done}: {of}, generation {generation}.");
+    // One that is rotated stays bound as it was.
+    let told = if rotate.is_none() { format!("{told} {}.", goes_to(&origins)) } else { told };
     anstream::println!("{}", look::wrapped(&told, 0));
     for name in &weak {
         anstream::eprintln!(
@@ -163,6 +168,30 @@ async fn give(arguments: &Arguments, wanted: &CredentialGiven, rotate: Option<Ov
         );
     }
     Ok(DONE)
+}
+
+async fn rebind(arguments: &Arguments, named: &CredentialNamed) -> anyhow::Result<Code> {
+    let by = by(named)?;
+    let kept = Kept::existing(arguments).await?;
+    let done = or_given_up(async {
+        let credentials = kept.credentials(arguments).await?;
+        let runtime = start_with(arguments, kept.ledger.clone(), Default::default(), Default::default(), credentials)?;
+        Ok(runtime.rebind(&id(named), &by).await?)
+    });
+    let done = done.await;
+    kept.close().await;
+    let origins = done?;
+    if arguments.json {
+        look::print_json(&json!({ "credential": id(named), "action": "bound", "origins": origins }));
+        return Ok(DONE);
+    }
+    told(arguments, named, "bound", &format!("{}.", goes_to(&origins)))
+}
+
+/// Where a credential may be sent.
+pub(crate) fn goes_to(origins: &BTreeSet<String>) -> String {
+    let named: Vec<String> = origins.iter().map(|origin| printable(origin, 300)).collect();
+    if named.is_empty() { "It is sent nowhere".to_owned() } else { format!("It is sent to {} alone", named.join(", ")) }
 }
 
 async fn list(arguments: &Arguments, workspace: &str, integration: Option<&str>) -> anyhow::Result<Code> {

@@ -6,8 +6,8 @@ use anstyle::{AnsiColor, Style};
 use portcullis_files::FileError;
 use portcullis_runtime::{
     CallError, CodeError, CredentialError, DescribeError, DiffError, GrantMismatch, IntegrateError, LedgerError,
-    LoadError, MasterKeyError, RegistryError, SettingsError, SourceError, StartError, StateError, StoreError,
-    VaultError,
+    LoadError, MasterKeyError, NOT_BOUND, RegistryError, SettingsError, SourceError, StartError, StateError,
+    StoreError, VaultError,
     ledger::{
         ExportError,
         heads::{HeadError, KeyError},
@@ -277,6 +277,7 @@ fn classify_integrate(error: &IntegrateError) -> (Code, &'static str) {
         IntegrateError::Settings(SettingsError::State(error)) => classify_state(error),
         IntegrateError::Settings(_) => (DAMAGED, "damaged"),
         IntegrateError::Credentials(error) => classify_credential(error),
+        IntegrateError::NotBound { .. } => (DENIED, NOT_BOUND),
     }
 }
 

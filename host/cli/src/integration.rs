@@ -1,5 +1,7 @@
 //! `portcullis integration`: the integrations that are kept in the data folder.
 
+use std::collections::BTreeSet;
+
 use portcullis_runtime::{CredentialInfo, Integration, IntegrationInfo, RegistryError, Runtime};
 use serde_json::json;
 
@@ -42,7 +44,8 @@ async fn add(arguments: &Arguments, wanted: &IntegrationAdd) -> anyhow::Result<C
     let spinner = Spinner::start("asking the adapter what it needs");
     let made = or_given_up(async {
         let of = [wanted.workspace.as_str(), wanted.name.as_str()];
-        match runtime.keep_integration(of, &wanted.adapter, config, grant, &by).await {
+        let rebind = &wanted.rebind;
+        match runtime.keep_integration_and_rebind(of, &wanted.adapter, config, grant, rebind, &by).await {
             Err(error @ RegistryError::NoAdapter(_)) => {
                 let names = runtime.adapters().await.map(|all| all.kept).unwrap_or_default();
                 let near = did_you_mean(&wanted.adapter, names.iter().map(|info| info.name.as_str()));
@@ -67,6 +70,11 @@ async fn add(arguments: &Arguments, wanted: &IntegrationAdd) -> anyhow::Result<C
         }
     };
     let (name, version) = (integration.name().to_owned(), integration.version());
+    let rebound: Vec<(String, BTreeSet<String>)> = told
+        .iter()
+        .filter(|known| wanted.rebind.contains(&known.id.slot))
+        .map(|known| (known.id.slot.clone(), integration.origins_of(&known.id.slot)))
+        .collect();
     let needs: Vec<(String, String)> = integration
         .granted_slots()
         .into_iter()
@@ -77,10 +85,16 @@ async fn add(arguments: &Arguments, wanted: &IntegrationAdd) -> anyhow::Result<C
     kept.close().await;
     if arguments.json {
         let missing: Vec<&String> = needs.iter().map(|(slot, _)| slot).collect();
-        look::print_json(&json!({ "name": name, "version": version, "credentials_missing": missing }));
+        look::print_json(
+            &json!({ "name": name, "version": version, "credentials_missing": missing, "rebound": rebound }),
+        );
         return Ok(DONE);
     }
     anstream::println!("The integration `{name}` is kept, version {version}.");
+    for (slot, origins) in &rebound {
+        let told = format!("The credential in its slot `{slot}` is bound anew. {}.", credential::goes_to(origins));
+        anstream::println!("{}", look::wrapped(&told, 0));
+    }
     if !needs.is_empty() {
         anstream::println!("\nIt needs:");
         for (slot, about) in &needs {

@@ -266,3 +266,35 @@ fn a_master_key_that_is_lost_or_another_is_told_and_a_new_one_takes_over() {
     let ran = with("hunter22", &live);
     assert!(ran.code == 2 && ran.err.contains("does not belong on a command line"), "{}", ran.err);
 }
+
+#[test]
+fn a_credential_goes_where_it_was_given_for_until_an_operator_says_otherwise() {
+    let (address, received) = upstream(200, SENT);
+    let (elsewhere, there) = upstream(200, SENT);
+    let place = mail(&address);
+    let added = ok(place.run_with(&["credential", "add", "mail", "server-token"], &format!("{FIRST}\n")));
+    assert!(added.out.contains(&format!("It is sent to http://{address} alone")), "{}", added.out);
+    ok(call(&place));
+
+    let config = json!({"baseUrl": format!("http://{elsewhere}")}).to_string();
+    let grant = place.grant(&built("postmark"), &config, |grant| grant);
+    let add = ["integration", "add", "mail", "--adapter", "postmark", "--config", &config, "--grant", &grant];
+    let ran = place.run(&add);
+    assert_eq!(ran.code, 3, "{}{}", ran.out, ran.err);
+    for part in ["credential-not-bound", "server-token", &elsewhere, "--rebind server-token"] {
+        assert!(ran.err.contains(part), "{part}: {}", ran.err);
+    }
+    ok(call(&place));
+    assert_eq!(there.lock().unwrap().matches("POST ").count(), 0);
+
+    let ran = ok(place.run(&[add.as_slice(), &["--rebind", "server-token"]].concat()));
+    assert!(ran.out.contains("bound anew") && ran.out.contains(&elsewhere), "{}", ran.out);
+    ok(call(&place));
+    assert_eq!(there.lock().unwrap().matches(FIRST).count(), 1);
+    assert_eq!(received.lock().unwrap().matches(FIRST).count(), 2);
+    let listed = ok(place.run(&["credential", "list", "--json"])).json();
+    assert_eq!(listed["credentials"][0]["origins"], json!([format!("http://{elsewhere}")]));
+    ok(place.run(&["credential", "rebind", "mail", "server-token"]));
+    let none = place.run(&["credential", "rebind", "mail", "account-token"]);
+    assert!(none.code == 2 && none.err.contains("there is no credential"), "{}", none.err);
+}

@@ -96,7 +96,8 @@ async fn steps(
     found: &mut Found,
 ) -> Result<HttpResponse, SendError> {
     let vault = &outbound.parts.vault;
-    let ready = vault.ready(&route.slots, &outbound.parts.powers.operation).await.map_err(SendError::Credential)?;
+    let ready = vault.ready(&route.slots, url.origin(), &outbound.parts.powers.operation).await;
+    let ready = ready.map_err(SendError::Credential)?;
     let wanted = Wanted::new(ready.scrubber().clone(), &outbound.signatures);
     search_request(request, url, route, &outbound.parts.limits, &wanted).await?;
     if route.slots.is_empty() {

@@ -4,7 +4,7 @@
 //! unknown word is an error, because a misspelt limit that is silently ignored is a hole.
 
 use std::{
-    collections::HashSet,
+    collections::{BTreeSet, HashSet},
     net::{IpAddr, Ipv4Addr},
 };
 
@@ -203,6 +203,14 @@ impl Grant {
         let grant: Grant = strict::parse(text).map_err(|error| GrantError::Syntax(error.to_string()))?;
         grant.check()?;
         Ok(grant)
+    }
+
+    /// The origins that the secret in a slot may be sent to: those of routes that add it, and of its token routes.
+    pub fn origins_of(&self, slot: &str) -> BTreeSet<String> {
+        let takes =
+            |route: &&GrantedRoute| route.slots.iter().any(|of| of == slot) || route.token_for.as_deref() == Some(slot);
+        let origin = |route: &GrantedRoute| Some(Template::parse(&route.url).ok()?.origin().to_owned());
+        self.routes.iter().filter(takes).filter_map(origin).collect()
     }
 
     /// Checks what the shape alone cannot say.

@@ -5,7 +5,7 @@ use portcullis_gate::{Denial, DescriptorError, GrantMismatch, Limits, NameError}
 use portcullis_ledger::{LedgerError, Status};
 use portcullis_sandbox as sandbox;
 use portcullis_schema::{Json, SchemaError, Violations};
-use portcullis_vault::{CredentialError, VaultError};
+use portcullis_vault::{CredentialError, NOT_BOUND, VaultError};
 
 use crate::settings::SettingsError;
 
@@ -74,6 +74,19 @@ pub enum IntegrateError {
     /// Its credentials cannot be had.
     #[error(transparent)]
     Credentials(#[from] CredentialError),
+    /// A credential would go where it was not given for.
+    #[error(
+        "the credential in the slot `{slot}` is not bound to {origin}: it was given for {bound}, and the new version would send it \
+         there, too. If it should go there, say so with the change (`portcullis integration add … --rebind {slot}`)"
+    )]
+    NotBound {
+        /// The slot.
+        slot: String,
+        /// Where it would go.
+        origin: String,
+        /// What it was given for.
+        bound: String,
+    },
 }
 
 /// A credential that cannot be used, and what an operator does about it.
@@ -96,6 +109,8 @@ pub enum CredentialHelp {
     Rotate,
     /// A person's agreement.
     Reconnect,
+    /// An operator's word that it may go there, too.
+    Rebind,
 }
 
 impl CredentialHelp {
@@ -105,6 +120,7 @@ impl CredentialHelp {
             CredentialHelp::Add => "add",
             CredentialHelp::Rotate => "rotate",
             CredentialHelp::Reconnect => "reconnect",
+            CredentialHelp::Rebind => "rebind",
         }
     }
 }
@@ -123,6 +139,8 @@ impl From<&VaultError> for CredentialProblem {
                 Some(CredentialHelp::Rotate)
             }
             VaultError::Reconnect { .. } => Some(CredentialHelp::Reconnect),
+            VaultError::NotBound { .. } => Some(CredentialHelp::Rebind),
+            VaultError::Token { code, .. } if code == NOT_BOUND => Some(CredentialHelp::Rebind),
             VaultError::Token { .. } | VaultError::NoValue { .. } => None,
         };
         Self { slot: error.slot().to_owned(), helps, message: error.to_string() }
@@ -203,6 +221,7 @@ impl CallError {
         match self {
             CallError::Denied(denial) => &denial.rule,
             CallError::Input(_) => "invalid-input",
+            CallError::Credential(problem) if problem.helps == Some(CredentialHelp::Rebind) => NOT_BOUND,
             CallError::Credential(_) => "credential-unavailable",
             CallError::Adapter { code, .. } => code,
             CallError::Broken(_) => "adapter-broken",

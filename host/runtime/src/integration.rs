@@ -1,6 +1,10 @@
 //! An integration: adapter, config, credentials and grant, checked against each other once, before the first call.
 
-use std::{collections::HashMap, fmt, sync::Arc};
+use std::{
+    collections::{BTreeSet, HashMap},
+    fmt,
+    sync::Arc,
+};
 
 use aws_lc_rs::digest::{SHA256, digest};
 use portcullis_egress::{Connections, Traffic};
@@ -13,6 +17,7 @@ use tokio::sync::Semaphore;
 
 use crate::{
     adapter::Adapter,
+    binding,
     error::{DescribeError, IntegrateError},
     runtime::Shared,
     tokens::Tokens,
@@ -38,7 +43,12 @@ pub(crate) enum Keeping {
     /// It is not kept, and cannot be opened by its name. Its versions are counted, and recorded.
     Counted,
     /// It is kept, and this state vouches for it.
-    Kept(HostState),
+    Kept {
+        /// The state.
+        state: HostState,
+        /// Slots whose credentials may go wherever this version sends them.
+        rebind: Vec<String>,
+    },
     /// This version of it is kept already, and was read: nothing is written.
     Opened(Box<Version>),
 }
@@ -179,6 +189,15 @@ impl Integration {
         let (ceiling, policy) = shared.settled().await?;
         let powers = Powers::new(adapter.digest(), &full_name(&workspace, &name), &descriptor, &grant, &ceiling)?;
         let limits = Arc::new(powers.limits().clone());
+        let binding = match (&shared.vaults, &keeping) {
+            (Some(vaults), Keeping::Kept { .. } | Keeping::Opened(_)) => Some(vaults.credentials().clone()),
+            _ => None,
+        };
+        let mut rebound = Vec::new();
+        if let (Some(credentials), Keeping::Kept { state, rebind }) = (&binding, &keeping) {
+            binding::check(credentials, state, [&workspace, &name], &grant, rebind).await?;
+            rebound.clone_from(rebind);
+        }
         let vault: Arc<dyn Vault> = match (vault, &shared.vaults) {
             (Some(vault), _) => vault,
             (None, Some(vaults)) => vaults.vault(&workspace, &name).await?,
@@ -197,8 +216,11 @@ impl Integration {
         let version = match keeping {
             Keeping::Opened(version) => *version,
             Keeping::Counted => asked.settle(&shared.ledger, None).await.map_err(unsettled)?,
-            Keeping::Kept(state) => asked.settle(&shared.ledger, Some(&state)).await.map_err(unsettled)?,
+            Keeping::Kept { state, .. } => asked.settle(&shared.ledger, Some(&state)).await.map_err(unsettled)?,
         };
+        if let Some(credentials) = &binding {
+            binding::bind(credentials, [&workspace, &name], &grant, &rebound, &granted_by).await?;
+        }
         let (grant_digest, config) = (grant_digest(&grant), config.to_string());
         let traffic: Arc<Traffic> = Arc::default();
         let routes =
@@ -266,6 +288,11 @@ impl Integration {
         let operations: Vec<_> = names.iter().filter_map(|name| self.inner.powers.operation(name)).collect();
         let open = |slot: &&Slot| operations.iter().any(|powers| powers.slot(&slot.name).is_some());
         self.inner.descriptor.slots.iter().filter(open).collect()
+    }
+
+    /// The origins that its grant lets the secret in a slot go to.
+    pub fn origins_of(&self, slot: &str) -> BTreeSet<String> {
+        self.inner.grant.origins_of(slot)
     }
 
     /// What it can do, and which of descriptor, grant and ceiling took the rest away.

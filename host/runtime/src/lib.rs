@@ -6,6 +6,7 @@
 //! | `runtime.rs` | the runtime: sandbox, egress and ledger, put together once |
 //! | `code_keys.rs` | what vouches for compiled code that is kept: the master key |
 //! | `integration.rs` | an integration: adapter, config, credentials and grant, checked against each other |
+//! | `binding.rs` | which origins a credential was given for |
 //! | `version.rs` | what an integration is made of, as it is kept, and who granted it |
 //! | `registry.rs` | adapters and integrations that are kept, and opened by name |
 //! | `live.rs` | what authorises, compared with what the ledger tells |
@@ -56,6 +57,7 @@
 
 mod abandoned;
 mod adapter;
+mod binding;
 mod bridge;
 mod call;
 mod code_keys;
@@ -109,7 +111,7 @@ pub use portcullis_store::{MemoryStore, Store, StoreError};
 pub use portcullis_vault::{
     Adopted, AdoptedRecord, CredentialError, CredentialEvent, CredentialId, CredentialInfo, Credentials,
     Field as CredentialField, Given, Happened, HostState, KeyError as MasterKeyError, KeyProvider, KeySource,
-    Kind as CredentialKind, MaterialError, MemoryVault, NewOptions, Overlap, Rewrapped, Secret, SecretError, Source,
-    SourceError, StateError, Vault, VaultError, Vaults, check as check_credential, weak_secrets,
+    Kind as CredentialKind, MaterialError, MemoryVault, NOT_BOUND, NewOptions, Overlap, Rewrapped, Secret, SecretError,
+    Source, SourceError, StateError, Vault, VaultError, Vaults, check as check_credential, weak_secrets,
 };
 pub use rustls::{RootCertStore, pki_types::CertificateDer};

@@ -243,13 +243,27 @@ impl Runtime {
         Ok(version::read(workspace, name, &kept)?)
     }
 
-    /// Makes an integration of an adapter that is kept, and keeps it. In place of one of that name, as a new version.
+    /// Makes an integration of an adapter that is kept, and keeps it. In place of one of that name, as a new version; not where
+    /// that would send a credential to an origin that it was not given for ([`IntegrateError::NotBound`]).
     pub async fn keep_integration(
+        &self,
+        of: [&str; 2],
+        adapter: &str,
+        config: Value,
+        grant: Grant,
+        by: &Caller,
+    ) -> Result<Integration, RegistryError> {
+        self.keep_integration_and_rebind(of, adapter, config, grant, &[], by).await
+    }
+
+    /// The same, and the credentials in these slots may go wherever the new version sends them.
+    pub async fn keep_integration_and_rebind(
         &self,
         [workspace, name]: [&str; 2],
         adapter: &str,
         config: Value,
         grant: Grant,
+        rebind: &[String],
         by: &Caller,
     ) -> Result<Integration, RegistryError> {
         Named::Workspace.check(workspace)?;
@@ -257,7 +271,7 @@ impl Runtime {
         let state = self.state()?;
         let adapter = self.kept_adapter(adapter).await?;
         let mut new = NewIntegration::new(workspace, name, adapter, grant).config(config).granted_by(by.clone());
-        new.keeping = Keeping::Kept(state);
+        new.keeping = Keeping::Kept { state, rebind: rebind.to_vec() };
         Ok(self.integrate(new).await?)
     }
 

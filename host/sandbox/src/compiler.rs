@@ -201,7 +201,9 @@ fn why(status: &std::process::ExitStatus, said: &[u8], limits: &CompileLimits) -
             _ => {}
         }
     }
-    if said.contains("memory allocation") || said.contains("Cannot allocate memory") {
+    // A thread's stack is address space, too.
+    let no_memory = ["memory allocation", "Cannot allocate memory", "Resource temporarily unavailable"];
+    if no_memory.iter().any(|words| said.contains(words)) {
         return limits.bound("compile_memory");
     }
     CompileError::Process(format!(

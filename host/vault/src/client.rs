@@ -56,7 +56,7 @@ impl Vault for TokenVault {
         false
     }
 
-    async fn ready(&self, slots: &[OpenSlot], _by: &str) -> Result<Ready, VaultError> {
+    async fn ready(&self, slots: &[OpenSlot], _origin: &str, _by: &str) -> Result<Ready, VaultError> {
         if let Some(slot) = slots.first() {
             return Err(VaultError::Empty(slot.name.clone()));
         }

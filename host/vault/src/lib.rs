@@ -54,7 +54,7 @@ pub use credentials::{
 };
 pub use identity::Identity;
 pub use keys::{CommandKey, DataKey, EnvKey, FileKey, KEY_BYTES, KeyError, KeyProvider, KeySource, LocalKey};
-pub use live::{CredentialEvent, Happened, IntegrationVault, Vaults};
+pub use live::{CredentialEvent, Happened, IntegrationVault, NOT_BOUND, Vaults};
 pub use material::{Field, Given, Kind, Material, MaterialError};
 pub use memory::MemoryVault;
 pub use outgoing::Outgoing;
@@ -98,9 +98,9 @@ pub trait Vault: Send + Sync {
         if self.holds(slot) { Ok(()) } else { Err(VaultError::Empty(slot.to_owned())) }
     }
 
-    /// What these slots hold, all as of one moment, ready to be put on a request that the gate has allowed. Waits where a
-    /// token has to be asked for first. `by` is told to operators: the operation, say.
-    async fn ready(&self, slots: &[OpenSlot], by: &str) -> Result<Ready, VaultError>;
+    /// What these slots hold, all as of one moment, ready to be put on a request to this origin that the gate has allowed. Waits
+    /// where a token has to be asked for first. `by` is told to operators: the operation, say.
+    async fn ready(&self, slots: &[OpenSlot], origin: &str, by: &str) -> Result<Ready, VaultError>;
 
     /// An upstream answered 401 to a request with these. Whether there is something else now to try it with, once.
     async fn refused(&self, ready: &Ready) -> bool {
@@ -142,6 +142,7 @@ impl VaultError {
         match self {
             Self::Empty(slot) | Self::Revoked(slot) | Self::Expired(slot) => slot,
             Self::Unfit { slot, .. }
+            | Self::NotBound { slot, .. }
             | Self::Reconnect { slot, .. }
             | Self::Token { slot, .. }
             | Self::Damaged { slot, .. }
@@ -169,6 +170,19 @@ pub enum VaultError {
     /// It was revoked.
     #[error("the credential in the slot `{0}` was revoked; give another one")]
     Revoked(String),
+    /// It was given for other origins.
+    #[error(
+        "the credential in the slot `{slot}` is not bound to {origin}: it was given for {bound}, and is sent nowhere else until an \
+         operator says so"
+    )]
+    NotBound {
+        /// The slot.
+        slot: String,
+        /// Where it would have gone.
+        origin: String,
+        /// What it was given for.
+        bound: String,
+    },
     /// It has expired.
     #[error("the credential in the slot `{0}` has expired; rotate it")]
     Expired(String),

@@ -94,7 +94,7 @@ impl Vault for MemoryVault {
         self.state.read().unwrap_or_else(PoisonError::into_inner).slots.contains_key(slot)
     }
 
-    async fn ready(&self, slots: &[OpenSlot], _by: &str) -> Result<Ready, VaultError> {
+    async fn ready(&self, slots: &[OpenSlot], _origin: &str, _by: &str) -> Result<Ready, VaultError> {
         let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
         let mut ready = Ready::new(*self.generation.borrow(), state.scrubber.clone(), Timestamp::now());
         for slot in slots {
@@ -137,7 +137,7 @@ mod tests {
         let sent = async || {
             let url = Url::parse("https://a.example/").unwrap();
             let mut outgoing = Outgoing { method: Method::GET, url, headers: HeaderMap::new(), body: None };
-            vault.ready(std::slice::from_ref(&slot), "").await?.attach(&mut outgoing)?;
+            vault.ready(std::slice::from_ref(&slot), "", "").await?.attach(&mut outgoing)?;
             Ok::<_, VaultError>(outgoing.headers["authorization"].clone())
         };
         assert_eq!(sent().await.unwrap_err(), VaultError::Empty("key".into()));
@@ -158,7 +158,7 @@ mod tests {
         vault.put("other", Secret::try_from("other").unwrap());
         let slot = |name: &str| [OpenSlot { name: name.into(), scheme: Scheme::Bearer, segment: None }];
         let (mine, others) =
-            (vault.ready(&slot("key"), "").await.unwrap(), vault.ready(&slot("other"), "").await.unwrap());
+            (vault.ready(&slot("key"), "", "").await.unwrap(), vault.ready(&slot("other"), "", "").await.unwrap());
         vault.remove("key");
         assert_eq!(mine.cut().await, "key");
         let waited = tokio::time::timeout(std::time::Duration::from_millis(20), others.cut()).await;

@@ -220,7 +220,7 @@ pub(crate) async fn with_another_master_key_the_record_is_named_and_the_rest_goe
     let vaults = Vaults::new(credentials);
     let vault = vaults.vault(WORKSPACE, "probe").await.unwrap();
     let slot = OpenSlot { name: "key".to_owned(), scheme: Scheme::Bearer, segment: None };
-    let error = vault.ready(&[slot], "x").await.unwrap_err().to_string();
+    let error = vault.ready(&[slot], "https://api.example", "x").await.unwrap_err().to_string();
     assert!(error.contains("`key`") && error.contains("master key"), "{error}");
     assert!(wrong.unwrapped() <= 2, "{}", wrong.unwrapped());
     // Through a whole call: the call is told, the ledger has it, and what needs no credential goes on.

@@ -3,6 +3,7 @@
 //!
 //! | file | what it tries |
 //! | --- | --- |
+//! | `binding.rs` | versions that would take a credential elsewhere |
 //! | `echoes.rs` | upstreams that send back whatever they know, in every writing |
 //! | `servers.rs` | authorization servers that echo, flood, wait, redirect, or are not who they should be |
 //! | `routes.rs` | guests that reach for the authorization server |
@@ -13,6 +14,7 @@
 //! [`Kept`] is a host with all of it: a store, master key and clock of its own, and an upstream that is its own authorization
 //! server.
 
+pub(crate) mod binding;
 pub(crate) mod echoes;
 pub(crate) mod life;
 pub(crate) mod memory;

@@ -108,7 +108,9 @@ impl History {
         keep("globex", "mail", ORIGIN).await;
         let give = async |integration: &str, slot: &str, secret: &str| {
             let given = given(CredentialKind::Secret, &[], &[("secret", secret)]);
-            credentials.add(&id(integration, slot), given, NewOptions::by(&by)).await.unwrap();
+            // It was given for where the first version sends it, and for where the second one does.
+            let origins = ["https://old.example.com", ORIGIN].map(str::to_owned).into();
+            credentials.add(&id(integration, slot), given, NewOptions::by(&by).origins(origins)).await.unwrap();
         };
         for slot in ["token", "key", "query-key", "cookie", "bot"] {
             give("mail", slot, &format!("the first {slot}")).await;

@@ -200,6 +200,7 @@ fn because(outcome: Option<&Record>, denials: &[&Record], said: &Said) -> Vec<St
         Some(Status::Refused) => sentences.push(match outcome.error.as_deref() {
             Some("invalid-input") => "Its input is not what the operation takes (`invalid-input`).".to_owned(),
             Some("credential-unavailable") => "A credential that it needs is missing or does not fit (`credential-unavailable`).".to_owned(),
+            Some("credential-not-bound") => "A credential would have gone where it was not given for (`credential-not-bound`).".to_owned(),
             Some("ledger-unavailable") => "It could not be recorded, and without a record there is no call (`ledger-unavailable`).".to_owned(),
             _ => format!("It was refused with {code}."),
         }),
@@ -300,6 +301,7 @@ fn helps(
             match code {
                 "invalid-input" => "`portcullis inspect ADAPTER --operation NAME` says what it takes.",
                 "credential-unavailable" => "Give the integration the credential, then call again.",
+                "credential-not-bound" => "If it should go there: `portcullis credential rebind INTEGRATION SLOT`.",
                 "ledger-unavailable" => "As soon as the ledger can be written, calls go on by themselves.",
                 _ => "Mend what the code names, then call again.",
             }

@@ -1,6 +1,6 @@
 //! Changing a credential: adding, rotating, revoking and removing it. Each change and its record in the ledger are one batch.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use jiff::Timestamp;
 use portcullis_ledger::{Caller, Change, Entry, Kind as RecordKind, LedgerError};
@@ -22,6 +22,9 @@ use crate::{
 /// Most bytes of a credential, as it is kept.
 const MAX_BYTES: usize = 512 * 1024;
 
+/// Most origins that a record names.
+const MAX_TOLD: usize = 16;
+
 /// What is said of a credential beside what it is.
 #[derive(Clone, Debug)]
 pub struct NewOptions<'a> {
@@ -29,12 +32,21 @@ pub struct NewOptions<'a> {
     pub expires: Option<Timestamp>,
     /// Who hands it over.
     pub by: &'a Caller,
+    /// The origins that it is given for, where that is known. One that is rotated stays bound to those that it was given for.
+    pub origins: Option<BTreeSet<String>>,
 }
 
 impl<'a> NewOptions<'a> {
     /// Of one that does not expire.
     pub fn by(by: &'a Caller) -> Self {
-        Self { expires: None, by }
+        Self { expires: None, by, origins: None }
+    }
+
+    /// It is given to be sent to these origins, and to no others.
+    #[must_use]
+    pub fn origins(mut self, origins: BTreeSet<String>) -> Self {
+        self.origins = Some(origins);
+        self
     }
 
     /// It expires then.
@@ -177,6 +189,8 @@ impl Credentials {
             header.fields = given.fields.clone();
             header.weak = weak_secrets(given).into_iter().map(str::to_owned).collect();
             header.expires = new.expires;
+            let bound = before.header.as_ref().filter(|_| before.vouched && !before.rolled_back());
+            header.origins = bound.and_then(|before| before.origins.clone()).or_else(|| new.origins.clone());
             let mut batch = Batch::new().check(id.credential(), before.stored.clone());
             self.drop_all(id, &mut batch).await?;
             if let Some((previous, record)) = before.overlaps(rotate, now) {
@@ -291,7 +305,17 @@ pub(super) fn changed(what: What, header: &Header) -> Change {
     if let Some(expires) = header.expires {
         detail("expires", expires.to_string());
     }
+    if let Some(origins) = &header.origins {
+        detail("origins", told_origins(origins));
+    }
     change
+}
+
+/// Origins in a record: the first few, and how many there are.
+fn told_origins(origins: &BTreeSet<String>) -> String {
+    let named: Vec<&str> = origins.iter().take(MAX_TOLD).map(String::as_str).collect();
+    let more = origins.len().saturating_sub(MAX_TOLD);
+    if more > 0 { format!("{} and {more} more", named.join(" ")) } else { named.join(" ") }
 }
 
 /// The record of what was handed over.

@@ -110,11 +110,21 @@ pub struct CredentialInfo {
     /// Which of its secrets can be guessed: too short, or of too few sorts of characters.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub weak: Vec<String>,
+    /// The origins that it was given for, and is sent to; none where that was not said yet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub origins: Option<BTreeSet<String>>,
     /// When it was used last, to the minute.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_used: Option<Timestamp>,
     /// By what it was used: the first few names.
     pub used_by: BTreeSet<String>,
+}
+
+impl CredentialInfo {
+    /// Whether it was given to be sent there.
+    pub fn is_for(&self, origin: &str) -> bool {
+        self.origins.as_ref().is_none_or(|origins| origins.contains(origin))
+    }
 }
 
 /// The credentials there are, and those of which nothing can be told.

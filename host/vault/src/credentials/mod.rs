@@ -5,7 +5,7 @@
 //! | `places.rs` | what a credential is called, and where it stands in the store |
 //! | `record.rs` | a credential's record: the header that `list` shows, and what is sealed under it |
 //! | `info.rs` | what is told of one: its state, its generation, when it was used |
-//! | `change.rs`, `reseal.rs` | adding, rotating, revoking, removing; needing a person again |
+//! | `change.rs`, `reseal.rs` | adding, rotating, revoking, removing; needing a person again; binding to origins |
 //! | `load.rs`, `newest.rs` | an integration's credentials, held against the ledger |
 //! | `tokens.rs` | what authorization servers gave, sealed beside them |
 //! | `used.rs` | when and by what they were used |
@@ -139,6 +139,8 @@ pub enum What {
     NeedsReconnect,
     /// A person has.
     Reconnected,
+    /// It was bound to the origins that it may be sent to.
+    Bound,
 }
 
 impl What {
@@ -151,6 +153,7 @@ impl What {
             Self::Removed => "removed",
             Self::NeedsReconnect => "needs-reconnect",
             Self::Reconnected => "reconnected",
+            Self::Bound => "bound",
         }
     }
 }

@@ -52,6 +52,9 @@ pub(super) struct Header {
     /// Which of its secrets can be guessed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) weak: Vec<String>,
+    /// The origins that it was given for; none where that was not said yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) origins: Option<BTreeSet<String>>,
 }
 
 impl Header {
@@ -73,6 +76,7 @@ impl Header {
             expires: None,
             previous: None,
             weak: Vec::new(),
+            origins: None,
         }
     }
 
@@ -128,6 +132,7 @@ impl Header {
             expires: self.expires,
             previous: self.previous.filter(|previous| previous.until > now),
             weak: self.weak.clone(),
+            origins: self.origins.clone(),
             last_used,
             used_by,
         }

@@ -1,6 +1,8 @@
 //! Changing what is said of a credential and not the credential: a person has to agree again, or has. The header is bound by
 //! the seal, so what is sealed is opened and sealed anew.
 
+use std::collections::BTreeSet;
+
 use portcullis_ledger::Caller;
 use portcullis_store::Batch;
 
@@ -25,11 +27,48 @@ impl Credentials {
         self.turn(id, None, KeptState::Active, None, by).await
     }
 
+    /// Binds a credential to the origins that it may be sent to, in place of those that it was given for. An operator asks for
+    /// it; or nobody had said yet what it was given for.
+    pub async fn bind(
+        &self,
+        id: &CredentialId,
+        origins: &BTreeSet<String>,
+        by: &Caller,
+    ) -> Result<(), CredentialError> {
+        let bind = |header: &mut Header| {
+            let change = header.origins.as_ref() != Some(origins);
+            header.origins = Some(origins.clone());
+            change
+        };
+        self.say(id, bind, What::Bound, None, by).await
+    }
+
     async fn turn(
         &self,
         id: &CredentialId,
         generation: Option<u64>,
         state: KeptState,
+        why: Option<&str>,
+        by: &Caller,
+    ) -> Result<(), CredentialError> {
+        let turn = |header: &mut Header| {
+            if generation.is_some_and(|generation| generation != header.generation) || header.state == state {
+                return false;
+            }
+            header.state = state;
+            header.why = why.map(str::to_owned);
+            true
+        };
+        let what = if state == KeptState::Active { What::Reconnected } else { What::NeedsReconnect };
+        self.say(id, turn, what, why, by).await
+    }
+
+    /// Changes a header, where `change` says that there is something to change.
+    async fn say(
+        &self,
+        id: &CredentialId,
+        change: impl Fn(&mut Header) -> bool,
+        what: What,
         why: Option<&str>,
         by: &Caller,
     ) -> Result<(), CredentialError> {
@@ -50,25 +89,23 @@ impl Credentials {
             if !before.vouched {
                 return Err(ReadError::new(header.named(), ReadProblem::Edited).into());
             }
-            if generation.is_some_and(|generation| generation != header.generation) || header.state == state {
+            let revoked = header.state == KeptState::Revoked;
+            if !change(&mut header) {
                 return Ok(());
             }
-            if header.state == KeptState::Revoked {
+            if revoked {
                 return Err(CredentialError::Revoked(id.clone()));
             }
             let sealing = self.sealing(&id.workspace).await?;
-            header.state = state;
-            header.why = why.map(str::to_owned);
             header.revision = header.revision.saturating_add(1);
             let record = self.resealed(id, stored, header.clone(), &sealing).await?;
             let mut batch = Batch::new().check(id.credential(), Some(stored.clone())).put(id.credential(), record);
             sealing.check(&id.workspace, &mut batch);
-            let what = if state == KeptState::Active { What::Reconnected } else { What::NeedsReconnect };
-            let mut change = changed(what, &header);
+            let mut told = changed(what, &header);
             if let Some(why) = why {
-                change.details.insert("reason".to_owned(), why.to_owned());
+                told.details.insert("reason".to_owned(), why.to_owned());
             }
-            if self.keep(&header, by, change, what, batch).await? {
+            if self.keep(&header, by, told, what, batch).await? {
                 return Ok(());
             }
         }

@@ -22,5 +22,5 @@ mod vaults;
 mod tests;
 
 pub use events::{CredentialEvent, Happened};
-pub use vault::IntegrationVault;
+pub use vault::{IntegrationVault, NOT_BOUND};
 pub use vaults::Vaults;

@@ -54,6 +54,19 @@ pub(super) enum Content {
 }
 
 impl State {
+    /// Whether what is in a slot was given to be sent there.
+    pub(super) fn bound(&self, slot: &str, origin: &str) -> Result<(), VaultError> {
+        let info = self.slots.get(slot).and_then(|slot| slot.stored.info());
+        match info.filter(|info| !info.is_for(origin)) {
+            None => Ok(()),
+            Some(info) => {
+                let bound: Vec<&str> = info.origins.iter().flatten().map(String::as_str).collect();
+                let bound = if bound.is_empty() { "none".to_owned() } else { bound.join(", ") };
+                Err(VaultError::NotBound { slot: slot.to_owned(), origin: origin.to_owned(), bound })
+            }
+        }
+    }
+
     pub(super) fn new(slots: BTreeMap<String, Arc<Slot>>, tokens: BTreeMap<String, Arc<Held>>) -> Self {
         Self { slots, tokens, scrubber: OnceLock::new() }
     }

@@ -128,7 +128,7 @@ impl Bench {
     }
 
     async fn ready(&self, slot: &str) -> Result<Ready, VaultError> {
-        self.vault.ready(&open(slot), "sendEmail").await
+        self.vault.ready(&open(slot), "https://api.example", "sendEmail").await
     }
 
     async fn sent(&self, slot: &str) -> String {
@@ -178,7 +178,7 @@ async fn a_hundred_who_want_a_token_at_once_cause_one_exchange() {
     *bench.server.delay.lock().unwrap() = Duration::from_millis(50);
     let calls = (0..100).map(|_| {
         let vault = bench.vault.clone();
-        tokio::spawn(async move { header(&vault.ready(&open("access"), "x").await.unwrap()) })
+        tokio::spawn(async move { header(&vault.ready(&open("access"), "https://api.example", "x").await.unwrap()) })
     });
     for call in futures::future::join_all(calls).await {
         assert_eq!(call.unwrap(), "Bearer token-1-of-the-server");
@@ -188,7 +188,7 @@ async fn a_hundred_who_want_a_token_at_once_cause_one_exchange() {
     bench.host.clock.pass(Duration::from_secs(3601));
     let calls = (0..100).map(|_| {
         let vault = bench.vault.clone();
-        tokio::spawn(async move { header(&vault.ready(&open("access"), "x").await.unwrap()) })
+        tokio::spawn(async move { header(&vault.ready(&open("access"), "https://api.example", "x").await.unwrap()) })
     });
     for call in futures::future::join_all(calls).await {
         assert_eq!(call.unwrap(), "Bearer token-2-of-the-server");
@@ -332,7 +332,8 @@ async fn a_token_that_comes_while_its_credential_is_revoked_is_not_used() {
     bench.add("access", client_credentials()).await;
     *bench.server.delay.lock().unwrap() = Duration::from_millis(200);
     let vault = bench.vault.clone();
-    let waiting = tokio::spawn(async move { vault.ready(&open("access"), "x").await.map(|_| ()) });
+    let waiting =
+        tokio::spawn(async move { vault.ready(&open("access"), "https://api.example", "x").await.map(|_| ()) });
     tokio::time::sleep(Duration::from_millis(50)).await;
     bench.vaults.revoke(&id("access"), &by(), "leaked").await.unwrap();
     assert!(waiting.await.unwrap().is_err());
@@ -488,10 +489,10 @@ async fn bench_attaching_a_cached_token() {
     for _ in 0..5 {
         let since = Instant::now();
         for _ in 0..rounds {
-            std::hint::black_box(bench.vault.ready(&slots, "sendEmail").await.unwrap());
+            std::hint::black_box(bench.vault.ready(&slots, "https://api.example", "sendEmail").await.unwrap());
         }
         ready_ns = ready_ns.min(since.elapsed().as_nanos() / rounds);
-        let ready = bench.vault.ready(&slots, "sendEmail").await.unwrap();
+        let ready = bench.vault.ready(&slots, "https://api.example", "sendEmail").await.unwrap();
         let since = Instant::now();
         for _ in 0..rounds {
             ready.attach(std::hint::black_box(&mut outgoing)).unwrap();

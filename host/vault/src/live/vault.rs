@@ -11,7 +11,7 @@ use std::{
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use portcullis_gate::{MacAlgorithm, OpenSlot};
+use portcullis_gate::{MacAlgorithm, OpenSlot, RequestUrl};
 use tokio::sync::{
     broadcast::{self, error::TryRecvError},
     watch,
@@ -19,7 +19,7 @@ use tokio::sync::{
 use zeroize::Zeroizing;
 
 use crate::{
-    TokenClient, Vault, VaultError,
+    TokenClient, TokenRequest, TokenResponse, TokenSendError, Vault, VaultError,
     credentials::{CredentialChange, CredentialError, CredentialId, State as Condition, What},
     live::{
         Happened,
@@ -36,6 +36,8 @@ use crate::{
 
 /// How often it is tried to see one moment, where credentials change all the time.
 const LOOKS: usize = 8;
+/// The code of a credential that is not sent where it was not given for.
+pub const NOT_BOUND: &str = "credential-not-bound";
 /// How often it is written that a credential is used, in seconds.
 const USED_EACH: i64 = 60;
 
@@ -75,6 +77,27 @@ pub(super) struct Mark {
     used_by: Mutex<String>,
     /// When a token was last dropped because it was refused, in seconds.
     pub(super) dropped: AtomicI64,
+}
+
+/// Asks authorization servers that a slot's credential was given for, and no others.
+struct BoundClient {
+    client: Arc<dyn TokenClient>,
+    vault: std::sync::Weak<IntegrationVault>,
+}
+
+#[async_trait]
+impl TokenClient for BoundClient {
+    async fn send(&self, request: TokenRequest) -> Result<TokenResponse, TokenSendError> {
+        // The gate refuses what is no URL to it.
+        let url = RequestUrl::parse(&request.url, request.url.len()).ok();
+        if let (Some(vault), Some(url)) = (self.vault.upgrade(), url)
+            && let Err(error) = vault.state().bound(&request.slot, url.origin())
+        {
+            let message = error.to_string();
+            return Err(TokenSendError { code: NOT_BOUND.to_owned(), message, retryable: false });
+        }
+        self.client.send(request).await
+    }
 }
 
 #[derive(Clone, Default)]
@@ -139,8 +162,10 @@ impl IntegrationVault {
         self.me.upgrade()
     }
 
+    /// Who asks authorization servers: only those that the slot's credential was given for.
     pub(super) fn client(&self) -> Option<Arc<dyn TokenClient>> {
-        self.connected.read().unwrap_or_else(PoisonError::into_inner).client.clone()
+        let client = self.connected.read().unwrap_or_else(PoisonError::into_inner).client.clone()?;
+        Some(Arc::new(BoundClient { client, vault: self.me.clone() }))
     }
 
     pub(super) fn declared(&self) -> Arc<Declared> {
@@ -232,6 +257,9 @@ impl IntegrationVault {
         while let Some((name, stored)) = stored.pop_first() {
             // What did not change stays open.
             let same = state.slots.get(&name).filter(|slot| !anew && slot.stored.is_as(&stored)).cloned();
+            if same.is_none() {
+                self.flights.forget_failures(&name);
+            }
             slots.insert(name.clone(), same.unwrap_or_else(|| Arc::new(Slot::new(name, stored))));
         }
         let of_now = |(slot, held): (&String, &Arc<super::tokens::Held>)| {
@@ -362,7 +390,7 @@ impl Vault for IntegrationVault {
         stored.ok_or_else(|| VaultError::Empty(slot.to_owned()))?.usable(self.now())
     }
 
-    async fn ready(&self, slots: &[OpenSlot], by: &str) -> Result<Ready, VaultError> {
+    async fn ready(&self, slots: &[OpenSlot], origin: &str, by: &str) -> Result<Ready, VaultError> {
         let mut looks = 0;
         loop {
             self.take_in().await?;
@@ -371,6 +399,7 @@ impl Vault for IntegrationVault {
             let generation = *self.generation.borrow();
             let mut lives = Vec::with_capacity(slots.len());
             for slot in slots {
+                state.bound(&slot.name, origin)?;
                 lives.push((slot.clone(), self.live(&state, &slot.name, now).await?));
             }
             // A token that was waited for is in a newer state, with what finds it in a response.

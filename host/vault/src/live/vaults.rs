@@ -138,7 +138,7 @@ impl Shared {
             What::Revoked => Happened::Revoked,
             What::Removed => Happened::Removed,
             // Told with its reason by whoever found out.
-            What::NeedsReconnect => return,
+            What::NeedsReconnect | What::Bound => return,
             What::Reconnected => Happened::Reconnected,
         };
         self.tell(change.id.clone(), change.generation, what);

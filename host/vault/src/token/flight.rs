@@ -63,6 +63,11 @@ impl Flight {
 }
 
 impl Flights {
+    /// Forgets that it failed: something else may come of it by now.
+    pub(crate) fn forget_failures(&self, slot: &str) {
+        self.lock().retain(|(of, _), entry| of != slot || !matches!(entry, Entry::Failed { .. }));
+    }
+
     /// Joins the exchange that is on its way, or begins one. To refresh ahead, the flight is not waited for.
     ///
     /// `fresh` looks once more whether there is a token by now. `exchange` keeps the token where `fresh` looks before it ends:

@@ -150,9 +150,9 @@ async fn measure(count: u32) -> Result<Figures, Failure> {
         Slot { name: "access".to_owned(), description: String::new(), scheme: Scheme::Bearer, oauth: Some(oauth) };
     vault.connect(&[slot], server.clone());
     let slots = [OpenSlot { name: "access".to_owned(), scheme: Scheme::Bearer, segment: None }];
-    let token = vault.ready(&slots, "bench").await?;
+    let token = vault.ready(&slots, "https://api.example", "bench").await?;
     let ready = best(count, || async {
-        black_box(vault.ready(&slots, "bench").await?);
+        black_box(vault.ready(&slots, "https://api.example", "bench").await?);
         Ok(())
     })
     .await?;
@@ -189,7 +189,7 @@ async fn wait(vault: &Arc<IntegrationVault>, slots: &[OpenSlot; 1]) -> Result<f6
     let since = Instant::now();
     let waiting = (0..WAITERS).map(|_| {
         let (vault, slots) = (vault.clone(), slots.clone());
-        tokio::spawn(async move { vault.ready(&slots, "bench").await.map(drop) })
+        tokio::spawn(async move { vault.ready(&slots, "https://api.example", "bench").await.map(drop) })
     });
     for one in waiting.collect::<Vec<_>>() {
         one.await??;
