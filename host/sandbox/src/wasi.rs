@@ -2,7 +2,8 @@
 //!
 //! No arguments, no environment, no files, no sockets (`denied.rs` answers whoever asks for those). Standard input is at
 //! its end; what is printed goes to the call's journal. Clocks and random numbers are real during a call, and stand still
-//! while an adapter describes itself, so that the same bytes and config always give the same descriptor.
+//! while an adapter describes itself, so that the same bytes and config always give the same descriptor. Clocks go on by
+//! whole milliseconds: what the host does between two looks at them, a search or a comparison, takes less than that.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -30,6 +31,8 @@ use crate::{journal::Journal, memory::BoundHit, state::State};
 
 /// Most random bytes of one request.
 const MAX_RANDOM: u64 = 64 * 1024;
+/// What a guest's clocks go on by, in nanoseconds.
+const TICK: u64 = 1_000_000;
 /// Most bytes of one write to standard output or error.
 const MAX_WRITE: usize = 4 * 1024;
 
@@ -182,7 +185,8 @@ impl wall_clock::Host for State {
         } else {
             SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
         };
-        Ok(wall_clock::Datetime { seconds: now.as_secs(), nanoseconds: now.subsec_nanos() })
+        let nanoseconds = now.subsec_millis() * 1_000_000;
+        Ok(wall_clock::Datetime { seconds: now.as_secs(), nanoseconds })
     }
 
     fn resolution(&mut self) -> wasmtime::Result<wall_clock::Datetime> {
@@ -224,11 +228,11 @@ impl State {
 
 impl monotonic_clock::Host for State {
     fn now(&mut self) -> wasmtime::Result<monotonic_clock::Instant> {
-        Ok(self.since_start())
+        Ok(self.since_start() / TICK * TICK)
     }
 
     fn resolution(&mut self) -> wasmtime::Result<monotonic_clock::Duration> {
-        Ok(1_000)
+        Ok(TICK)
     }
 
     fn subscribe_instant(&mut self, when: monotonic_clock::Instant) -> wasmtime::Result<Resource<DynPollable>> {
