@@ -3,7 +3,7 @@
 use std::{collections::HashMap, sync::Arc};
 
 use portcullis_egress::{Egress, HttpRequest, Outbound, OutboundParts, SendError};
-use portcullis_gate::{Ceiling, Limits, Method, Powers};
+use portcullis_gate::{Ceiling, Limits, Method, Powers, Work};
 use portcullis_runtime::{Grant, Integration, Mode, NewIntegration};
 use portcullis_tests::{
     guests,
@@ -302,6 +302,7 @@ pub(crate) async fn a_redirect_from_https_to_http_is_followed_only_where_http_wa
             traffic: Arc::default(),
             responses: Arc::new(HashMap::new()),
             salt: [7; 16],
+            work: Arc::new(Work::new(20_000_000)),
             mode: Mode::Live,
             seed: 1,
         });

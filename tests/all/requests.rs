@@ -14,7 +14,7 @@ use std::{
 use async_trait::async_trait;
 use flate2::{Compression, write::GzEncoder};
 use portcullis_egress::{Egress, HttpRequest, Outbound, OutboundParts, Phase, Resolver, SendError};
-use portcullis_gate::{Ceiling, Limits, Method, Powers};
+use portcullis_gate::{Ceiling, Limits, Method, Powers, Work};
 use portcullis_runtime::{Grant, Integration, Mode};
 use portcullis_tests::{
     guests,
@@ -320,6 +320,7 @@ pub(crate) async fn outbound(
         traffic: Arc::default(),
         responses: Arc::new(HashMap::new()),
         salt: [7; 16],
+        work: Arc::new(Work::new(20_000_000)),
         mode,
         seed: 1,
     })

@@ -1,6 +1,7 @@
 //! What is kept of inputs and outputs, with the built-in adapters: nothing that their schemas mark is anywhere in the store,
 //! and what is kept can be read, proved and erased.
 
+use portcullis_gate::Work;
 use portcullis_ledger::{CallId, Caller, Found, Kept, Order, RetentionPolicy, Salts, Side, ToKeep, read_payload};
 use portcullis_runtime::{Call, Runtime, Schema};
 use portcullis_store::{Batch, MemoryStore, Scan, Store};
@@ -89,7 +90,7 @@ async fn nothing_that_the_built_in_adapters_mark_is_in_the_store() {
                     };
                     let retention = RetentionPolicy::default().of("acme", name, &operation.name);
                     let mut batch = Batch::new();
-                    let payload = retention.side(side).keep(&what, &mut batch).unwrap();
+                    let payload = retention.side(side).keep(&what, &mut batch, &Work::new(20_000_000)).unwrap();
                     store.commit(batch).await.unwrap();
                     assert!(!serde_json::to_string(&payload).unwrap().contains(PERSON));
                     let at = ("acme", what.call, side);

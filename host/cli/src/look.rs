@@ -214,6 +214,7 @@ pub(crate) fn receipt_rows(receipt: &Receipt, passed: &str) -> Vec<Vec<String>> 
         row("fuel", receipt.fuel.to_string()),
         row("guest CPU", micros(receipt.guest_cpu_us)),
         row("host CPU", micros(receipt.host_cpu_us)),
+        row("host work", format!("{} units", receipt.work)),
         row("wall", micros(receipt.wall_us)),
         row("peak memory", bytes(receipt.peak_memory_bytes)),
         row("requests", format!("{} {}, {} denied", receipt.requests, passed, receipt.denials)),

@@ -3,15 +3,15 @@
 //! Nothing here can reach the network or the vault: a credential is shown as its slot's name.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
-use portcullis_gate::{Header, OpenRoute, OpenSlot, RequestUrl, Scheme};
-use portcullis_schema::{Json, Schema};
+use portcullis_gate::{Header, OpenRoute, OpenSlot, RequestUrl, Scheme, Spent, Work};
+use portcullis_schema::{Json, NoMock, Schema};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
     curl::{Sent, Sketch, curl},
     error::{Fault, SendError},
-    outbound::{HttpRequest, HttpResponse},
+    outbound::{HttpRequest, HttpResponse, OutboundParts},
 };
 
 /// A request that would have left.
@@ -168,12 +168,38 @@ pub(crate) fn split_segment(url: &str, segment: usize) -> Option<(&str, &str)> {
 }
 
 /// Makes up the answer. The same schema and seed always give the same answer.
-pub(crate) fn answer(url: &RequestUrl, schema: &Schema, seed: u64) -> Result<HttpResponse, SendError> {
+pub(crate) async fn answer(
+    url: &RequestUrl,
+    schema: &Schema,
+    seed: u64,
+    parts: &OutboundParts,
+) -> Result<HttpResponse, SendError> {
+    let made = match parts.work.quickly(|work| made_up(schema, seed, work)) {
+        Some(made) => made?,
+        None => {
+            let schema = schema.clone();
+            let making = parts.traffic.aside(&parts.work, move |work| made_up(&schema, seed, work));
+            making.await.unwrap_or_else(|| Ok(Err("the maker of answers broke".to_owned())))?
+        }
+    };
     let fault = |message: String| SendError::Protocol(Fault { origin: url.origin().to_owned(), message });
-    let value = schema.mock(seed).map_err(|error| fault(format!("sandbox mode cannot make up an answer: {error}")))?;
-    let (media_type, body) = match as_it_is(schema.value(), &value) {
+    answer_of(url, schema, &made.map_err(|why| fault(format!("sandbox mode cannot make up an answer: {why}")))?)
+}
+
+/// A value for this schema, or why there is none.
+fn made_up(schema: &Schema, seed: u64, work: &Work) -> Result<Result<Value, String>, Spent> {
+    match schema.mock_within(seed, work) {
+        Ok(value) => Ok(Ok(value)),
+        Err(NoMock::Hard(error)) => Ok(Err(error.to_string())),
+        Err(NoMock::Work(spent)) => Err(spent),
+    }
+}
+
+fn answer_of(url: &RequestUrl, schema: &Schema, value: &Value) -> Result<HttpResponse, SendError> {
+    let fault = |message: String| SendError::Protocol(Fault { origin: url.origin().to_owned(), message });
+    let (media_type, body) = match as_it_is(schema.value(), value) {
         Some(body) => body,
-        None => ("application/json", serde_json::to_vec(&value).map_err(|error| fault(error.to_string()))?),
+        None => ("application/json", serde_json::to_vec(value).map_err(|error| fault(error.to_string()))?),
     };
     let content_type = Header { name: "content-type".to_owned(), value: media_type.as_bytes().to_vec() };
     // The status of a success, where that is not 200.
@@ -240,12 +266,16 @@ mod tests {
         assert_eq!(split_segment("https://a.example/x?a/b", 1), None);
     }
 
+    fn answered_with(url: &RequestUrl, schema: &str) -> HttpResponse {
+        let schema = Schema::compile(schema).unwrap();
+        answer_of(url, &schema, &schema.mock(1).unwrap()).unwrap()
+    }
+
     #[test]
     fn an_answer_that_is_no_json_is_made_up_as_it_is() {
         let url = RequestUrl::parse("https://a.example/", 100).unwrap();
         let answered = |schema: Value| {
-            let HttpResponse { headers, body, .. } =
-                answer(&url, &Schema::compile(&schema.to_string()).unwrap(), 1).unwrap();
+            let HttpResponse { headers, body, .. } = answered_with(&url, &schema.to_string());
             (String::from_utf8(headers[0].value.clone()).unwrap(), String::from_utf8(body).unwrap())
         };
         let csv = serde_json::json!({"type": "string", "contentMediaType": "text/csv", "examples": ["a,b"]});
@@ -262,7 +292,7 @@ mod tests {
         for (schema, status) in
             [(r#"{"x-status": 202}"#, 202), (r#"{"x-status": 20000}"#, 200), (r#"{"x-status": "x"}"#, 200)]
         {
-            assert_eq!(answer(&url, &Schema::compile(schema).unwrap(), 1).unwrap().status, status, "{schema}");
+            assert_eq!(answered_with(&url, schema).status, status, "{schema}");
         }
     }
 

@@ -91,6 +91,11 @@ impl Refusal {
     }
 }
 
+/// What unpacking costs, in units, for so many bytes on either side.
+pub(crate) fn price(bytes: usize) -> u64 {
+    bytes as u64 / 8 + 1
+}
+
 /// A body under way.
 pub(crate) struct Body<'a> {
     form: Form<'a>,
@@ -128,6 +133,14 @@ impl<'a> Body<'a> {
         match &mut self.form {
             Form::Plain(kept) => kept.keep(piece),
             Form::Gzip(members) => members.push(piece),
+        }
+    }
+
+    /// How many bytes are held so far, unpacked.
+    pub(crate) fn held(&self) -> usize {
+        match &self.form {
+            Form::Plain(kept) => kept.bytes.len(),
+            Form::Gzip(members) => members.decoder.get_ref().bytes.len(),
         }
     }
 

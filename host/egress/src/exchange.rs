@@ -7,7 +7,9 @@ use std::{
 };
 
 use http::{HeaderMap, HeaderName, HeaderValue};
-use portcullis_gate::{Denial, Header, Limits, Method, OpenRoute, RequestUrl, Scheme, embedded_address, judge_address};
+use portcullis_gate::{
+    Denial, Header, Limits, Method, OpenRoute, RequestUrl, Scheme, Spent, Work, embedded_address, judge_address,
+};
 use portcullis_vault::{Outgoing, Ready};
 use reqwest::{Body, Response};
 use tokio::time::{timeout, timeout_at};
@@ -19,7 +21,7 @@ use crate::{
     error::{Fault, Phase, SendError, classify},
     honest,
     outbound::{HttpRequest, HttpResponse, Outbound},
-    wanted::{LONG_SEARCH, Signatures, Wanted, in_lines, search_request},
+    wanted::{LONG, Wanted, in_lines, search_request},
 };
 
 /// What the host calls itself where the guest does not say.
@@ -99,7 +101,7 @@ async fn steps(
     let ready = vault.ready(&route.slots, url.origin(), &outbound.parts.powers.operation).await;
     let ready = ready.map_err(SendError::Credential)?;
     let wanted = Wanted::new(ready.scrubber().clone(), &outbound.signatures);
-    search_request(request, url, route, &outbound.parts.limits, &wanted).await?;
+    search_request(outbound, request, url, route, &wanted).await?;
     if route.slots.is_empty() {
         return send(outbound, request, url, route, &ready, found).await;
     }
@@ -141,7 +143,7 @@ async fn send(
     let connections = &outbound.parts.connections;
     let generation = ready.generation();
     let addresses = resolve(outbound, url, generation).await?;
-    let mut sendable = request_for(request, url, ready, &outbound.signatures)?;
+    let mut sendable = request_for(outbound, request, url, ready)?;
     outbound.tally(|tally| tally.bytes_out += wire_bytes(&sendable));
 
     // One that there is a connection to, if any; then in the resolver's order.
@@ -218,13 +220,14 @@ async fn resolve(outbound: &Outbound, url: &RequestUrl, generation: u64) -> Resu
 
 /// The request that goes on the wire: the very URL that was judged, and the secrets.
 fn request_for(
+    outbound: &Outbound,
     request: &HttpRequest,
     url: &RequestUrl,
     ready: &Ready,
-    signatures: &Signatures,
 ) -> Result<reqwest::Request, SendError> {
     let mut outgoing = outgoing(request, url)?;
-    signatures.add(ready.attach(&mut outgoing).map_err(SendError::Credential)?);
+    let signatures = ready.attach(&mut outgoing).map_err(SendError::Credential)?;
+    outbound.signatures.add(signatures, &outbound.parts.work)?;
     let mut sendable = reqwest::Request::new(outgoing.method, outgoing.url);
     *sendable.headers_mut() = outgoing.headers;
     *sendable.body_mut() = outgoing.body.map(Body::from);
@@ -300,7 +303,11 @@ async fn receive(
         .map_err(|error| classify(url.origin(), &error, limits.connect_ms, limits.header_count))?
     {
         outbound.tally(|tally| tally.bytes_in += piece.len() as u64);
+        let held = body.held();
         body.push(&piece).map_err(refused)?;
+        if coding == Coding::Gzip {
+            outbound.parts.work.charge(decode::price(piece.len() + body.held() - held))?;
+        }
     }
     let body = body.finish().map_err(refused)?;
     if let Some(problem) = honest::body_problem(response.headers(), &body) {
@@ -311,56 +318,89 @@ async fn receive(
         response.headers_mut().remove(http::header::CONTENT_ENCODING);
         response.headers_mut().remove(http::header::CONTENT_LENGTH);
     }
-    let mut headers = receive_headers(response.headers(), header_bytes, wanted, redactions);
-    let body = if body.len() > LONG_SEARCH {
-        // A body made to be slow to search takes a quarter of a second, which nobody else's call should wait for.
-        let search = tokio::task::spawn_blocking({
-            let wanted = wanted.clone();
-            move || {
-                let mut found = 0;
-                (clean(&wanted, body, &mut found), found)
-            }
-        });
-        let (body, found) =
-            search.await.map_err(|_| protocol(url, "the response could not be searched for secrets"))?;
-        *redactions += found;
-        body
-    } else {
-        clean(wanted, body, redactions)
-    };
+    let status = response.status().as_u16();
+    let (mut headers, body) = cleaned(outbound, url, response.headers(), body, wanted, redactions).await?;
     if *redactions > 0 {
         derived::remove(&mut headers, body.len());
     }
-    Ok(HttpResponse { status: response.status().as_u16(), url: url.to_string(), headers, body })
+    Ok(HttpResponse { status, url: url.to_string(), headers, body })
 }
 
-/// The header fields, without what secrets they echo. Names are searched as well: they are the upstream's text too.
-fn receive_headers(received: &HeaderMap, bytes: usize, wanted: &Wanted, redactions: &mut u32) -> Vec<Header> {
-    // One search over all of them first; no secret holds the newline between two.
-    let fields = received.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
-    let all = in_lines(bytes + 2 * received.len(), fields);
-    let echoes = wanted.scrub(&all).is_some();
-    let mut searched = |text: &[u8]| match echoes {
-        true => clean(wanted, Zeroizing::new(text.to_vec()), redactions),
-        false => text.to_vec(),
-    };
-    received
-        .iter()
-        .map(|(name, value)| Header {
-            name: String::from_utf8_lossy(&searched(name.as_str().as_bytes())).into_owned(),
-            value: searched(value.as_bytes()),
-        })
-        .collect()
+/// Header fields and body without what secrets they echo.
+async fn cleaned(
+    outbound: &Outbound,
+    url: &RequestUrl,
+    received: &HeaderMap,
+    body: Zeroizing<Vec<u8>>,
+    wanted: &Wanted,
+    redactions: &mut u32,
+) -> Result<(Vec<Header>, Vec<u8>), SendError> {
+    let work = &outbound.parts.work;
+    let bytes: usize = received.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
+    if bytes + body.len() <= LONG
+        && let Some(found) = work.quickly(|work| Echoes::in_answer(received, &body, wanted, work))
+    {
+        return Ok(found?.take_out(received, body, redactions));
+    }
+    // One made to be slow to search takes a second, which nobody else's call should wait for.
+    let search = outbound.parts.traffic.aside(work, {
+        let (received, wanted) = (received.clone(), wanted.clone());
+        move |work| (Echoes::in_answer(&received, &body, &wanted, work), received, body)
+    });
+    let (found, received, body) =
+        search.await.ok_or_else(|| protocol(url, "the response could not be searched for secrets"))?;
+    Ok(found?.take_out(&received, body, redactions))
 }
 
-/// What may be handed on. Where that is not all of it, what it was taken from is wiped.
-fn clean(wanted: &Wanted, mut bytes: Zeroizing<Vec<u8>>, redactions: &mut u32) -> Vec<u8> {
-    match wanted.scrub(&bytes) {
-        None => std::mem::take(&mut *bytes),
-        Some(scrubbed) => {
-            *redactions += scrubbed.found;
-            scrubbed.bytes
-        }
+/// What of an answer is replaced.
+struct Echoes {
+    /// The header fields, where any of them echoes a secret. Names are searched as well: they are the upstream's text too.
+    headers: Option<Vec<Header>>,
+    body: Option<Vec<u8>>,
+    found: u32,
+}
+
+impl Echoes {
+    fn in_answer(received: &HeaderMap, body: &[u8], wanted: &Wanted, work: &Work) -> Result<Self, Spent> {
+        let mut found = 0_u32;
+        let mut searched = |text: &[u8]| {
+            let scrubbed = wanted.scrub(text, work)?;
+            found = found.saturating_add(scrubbed.as_ref().map_or(0, |scrubbed| scrubbed.found));
+            Ok::<_, Spent>(scrubbed.map(|scrubbed| scrubbed.bytes))
+        };
+        // One search over all of them first; no secret holds the newline between two.
+        let bytes: usize = received.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
+        let fields = received.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
+        let all = in_lines(bytes + 2 * received.len(), fields);
+        let headers = match wanted.scrub(&all, work)? {
+            None => None,
+            Some(_) => {
+                let mut clean = |text: &[u8]| Ok::<_, Spent>(searched(text)?.unwrap_or_else(|| text.to_vec()));
+                let field = |(name, value): (&HeaderName, &HeaderValue)| {
+                    let name = String::from_utf8_lossy(&clean(name.as_str().as_bytes())?).into_owned();
+                    Ok(Header { name, value: clean(value.as_bytes())? })
+                };
+                Some(received.iter().map(field).collect::<Result<_, Spent>>()?)
+            }
+        };
+        let body = searched(body)?;
+        Ok(Self { headers, body, found })
+    }
+
+    /// The answer without it. Where that is not all of it, what it was taken from is wiped.
+    fn take_out(
+        self,
+        received: &HeaderMap,
+        mut body: Zeroizing<Vec<u8>>,
+        redactions: &mut u32,
+    ) -> (Vec<Header>, Vec<u8>) {
+        *redactions = redactions.saturating_add(self.found);
+        let as_received = |(name, value): (&HeaderName, &HeaderValue)| Header {
+            name: name.as_str().to_owned(),
+            value: value.as_bytes().to_vec(),
+        };
+        let headers = self.headers.unwrap_or_else(|| received.iter().map(as_received).collect());
+        (headers, self.body.unwrap_or_else(|| std::mem::take(&mut *body)))
     }
 }
 

@@ -8,6 +8,7 @@
 //! | `rate.rs` | rate limits, the operator's and the upstream's |
 //! | `breaker.rs` | the circuit breaker of one origin |
 //! | `traffic.rs` | what an integration remembers of its traffic |
+//! | `aside.rs` | work that takes long, on a thread of its own, within the call's budget |
 //! | `exchange.rs` | one try: resolve, judge, attach, send, cap, scrub |
 //! | `token.rs` | a request to an authorization server |
 //! | `wanted.rs` | what requests and answers are searched for, and the search of a request |
@@ -28,6 +29,7 @@
 //! arrives and again as it is held.
 
 mod answer;
+mod aside;
 mod breaker;
 mod connections;
 mod curl;

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use futures::{StreamExt, stream};
 use portcullis_gate::{
     Decision, Denial, Header, Limits, LinkPlace, Method, OpenRoute, OperationPowers, Reason, Request, RequestUrl,
-    Scheme, decide,
+    Scheme, Work, decide,
 };
 use portcullis_ledger::{Exchange, Mode};
 use portcullis_schema::Schema;
@@ -33,6 +33,11 @@ use crate::{
 
 /// Most header fields that are left behind one by one on a hop; where there are more, all but the common ones are.
 const MAX_LEFT_BEHIND: u32 = 8;
+
+/// So many bytes of a request's body that are shown in sandbox mode cost a unit.
+const SHOWN_BYTES_PER_UNIT: u64 = 8;
+/// So many that are hashed do.
+const HASHED_BYTES_PER_UNIT: u64 = 16;
 
 /// A request as a guest asks for it.
 #[derive(Clone, Debug)]
@@ -86,6 +91,8 @@ pub struct OutboundParts {
     pub responses: Arc<HashMap<String, Schema>>,
     /// What the hashes of request bodies are salted with.
     pub salt: [u8; 16],
+    /// What the host's work on the call's data may cost.
+    pub work: Arc<Work>,
     /// Whether anything leaves.
     pub mode: Mode,
     /// For sandbox mode's answers: the n-th request of a call is answered from `seed + n`.
@@ -177,6 +184,11 @@ impl Outbound {
         &self.parts.powers
     }
 
+    /// The budget of the call's work.
+    pub fn work(&self) -> &Work {
+        &self.parts.work
+    }
+
     /// Sends one request, follows its redirects and waits for the whole response.
     pub async fn send(&self, request: HttpRequest) -> Result<HttpResponse, SendError> {
         let number = self.next_number();
@@ -252,7 +264,7 @@ impl Outbound {
             let mut response = retry::run(self, &request, &url, route, deadline)
                 .await
                 .map_err(|error| redirect::tell(error, whence.as_deref()))?;
-            self.written.note(&mut response, &url, &self.parts.powers, limits.url_bytes).await;
+            self.written.note(&mut response, &url, &self.parts).await?;
             if limits.redirects == 0 {
                 return Ok(response);
             }
@@ -348,11 +360,13 @@ impl Outbound {
         let route = self.judge(request, &url).map_err(|reason| self.denied(reason, request, &url))?;
         self.take_turn(request, route)?;
         // What live mode would not send is not answered: neither of both asks for a secret.
-        wanted::check_coding(request, route, &self.parts.limits)?;
+        wanted::check_coding(self, request, route).await?;
         if route.slots.iter().any(|slot| matches!(slot.scheme, Scheme::Body { .. })) {
             let mut outgoing = exchange::outgoing(request, &url)?;
             body_fits(&route.slots, &mut outgoing).map_err(SendError::Credential)?;
         }
+        // It is shown as it is and as lines for a shell.
+        self.parts.work.charge(request.body.as_ref().map_or(0, |body| body.len() as u64) / SHOWN_BYTES_PER_UNIT)?;
         // Nothing here waits: without this, ten thousand answers would keep a thread from everybody else.
         tokio::task::yield_now().await;
         self.tally(|tally| {
@@ -362,12 +376,12 @@ impl Outbound {
         let under_way = UnderWay::start(self, request, &url, route, 1);
         let seed = self.parts.seed.wrapping_add(number.into());
         let mut response = match self.parts.responses.get(&route.id) {
-            Some(schema) => answer(&url, schema, seed),
+            Some(schema) => answer(&url, schema, seed, &self.parts).await,
             None => answer_missing(&url, route),
         };
         under_way.end(&response);
         if let Ok(response) = &mut response {
-            self.written.note(response, &url, &self.parts.powers, self.parts.limits.url_bytes).await;
+            self.written.note(response, &url, &self.parts).await?;
         }
         response
     }
@@ -382,6 +396,11 @@ impl Outbound {
         attempt: u32,
         deadline: Deadline,
     ) -> (Result<HttpResponse, SendError>, bool) {
+        // Hashed for the record, and handed to the connection.
+        let hashed = request.body.as_ref().map_or(0, |body| body.len() as u64) / HASHED_BYTES_PER_UNIT;
+        if let Err(spent) = self.parts.work.charge(hashed) {
+            return (Err(spent.into()), false);
+        }
         let mut under_way = UnderWay::start(self, request, url, route, attempt);
         let end = exchange::run(self, request, url, route, deadline, &mut under_way.found).await;
         let renewed = under_way.end(&end);

@@ -8,7 +8,7 @@
 use std::{collections::HashMap, sync::Arc};
 
 use bytes::Bytes;
-use portcullis_gate::{Header, Limits, Method, OperationPowers};
+use portcullis_gate::{Header, Limits, Method, OperationPowers, Work};
 use portcullis_ledger::Mode;
 use portcullis_vault::{TokenRequest, TokenResponse, TokenVault};
 use zeroize::Zeroizing;
@@ -19,6 +19,9 @@ use crate::{
     outbound::{HttpRequest, Outbound, OutboundParts, Tally},
     traffic::Traffic,
 };
+
+/// Units of work for one token exchange, which is nobody's call: a second at most.
+const TOKEN_WORK: u64 = 20_000_000;
 
 /// What a token exchange is made with.
 pub struct TokenParts {
@@ -56,6 +59,7 @@ pub async fn send_token_request(
         responses: Arc::new(HashMap::new()),
         // What is hashed is the empty stand-in for the body.
         salt: [0; 16],
+        work: Arc::new(Work::new(TOKEN_WORK)),
         mode: Mode::Live,
         seed: 0,
     });

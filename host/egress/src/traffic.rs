@@ -13,6 +13,7 @@ use portcullis_gate::Limits;
 use tokio::time::sleep_until;
 
 use crate::{
+    aside::Places,
     breaker::{Breaker, Pass, Sign},
     error::{SendError, Unavailable, UnavailableReason},
     exchange::Deadline,
@@ -28,6 +29,7 @@ const MAX_ORIGINS: usize = 256;
 #[derive(Debug, Default)]
 pub struct Traffic {
     state: Mutex<State>,
+    pub(crate) places: Places,
 }
 
 #[derive(Debug, Default)]

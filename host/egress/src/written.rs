@@ -16,7 +16,10 @@ use portcullis_gate::{LinkPlace, OperationPowers, RequestUrl};
 use portcullis_reference::{resolve, targets};
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use crate::outbound::HttpResponse;
+use crate::{
+    error::{Fault, SendError},
+    outbound::{HttpResponse, OutboundParts},
+};
 
 /// Most links of one answer.
 const MAX_OF_ANSWER: usize = 64;
@@ -24,6 +27,10 @@ const MAX_OF_ANSWER: usize = 64;
 const MAX_OF_CALL: (usize, usize) = (256, 256 * 1024);
 /// Longest body that is read on the spot, in bytes: at the worst that takes a millisecond.
 const LONG_BODY: usize = 64 * 1024;
+/// So many bytes that are read cost a unit, once and for each few pointers.
+const BYTES_PER_UNIT: u64 = 4;
+/// So many pointers are held against each name of a body in the time that it takes to read it.
+const POINTERS: usize = 4;
 
 /// The links of one call.
 #[derive(Debug, Default)]
@@ -52,14 +59,15 @@ impl Written {
         &self,
         response: &mut HttpResponse,
         page: &RequestUrl,
-        powers: &OperationPowers,
-        limit: u32,
-    ) {
+        parts: &OutboundParts,
+    ) -> Result<(), SendError> {
+        let (powers, work) = (&parts.powers, &parts.work);
         let places = powers.link_places();
         if places.is_empty() || !(200..300).contains(&response.status) {
-            return;
+            return Ok(());
         }
         let pointers: Vec<String> = places.iter().filter_map(pointer).map(str::to_owned).collect();
+        work.charge(price(&response.body, &pointers))?;
         let in_body = if pointers.is_empty() {
             Vec::new()
         } else if response.body.len() <= LONG_BODY {
@@ -67,8 +75,14 @@ impl Written {
         } else {
             // Nobody else's call should wait for it.
             let body = std::mem::take(&mut response.body);
-            let read = tokio::task::spawn_blocking(move || (texts(&body, &pointers), body)).await;
-            let Ok((found, body)) = read else { return };
+            let read = parts.traffic.aside(work, move |_| (texts(&body, &pointers), body)).await;
+            let broke = || {
+                SendError::Protocol(Fault {
+                    origin: page.origin().to_owned(),
+                    message: "the response could not be searched for links".to_owned(),
+                })
+            };
+            let (found, body) = read.ok_or_else(broke)?;
             response.body = body;
             found
         };
@@ -79,6 +93,9 @@ impl Written {
             .filter(|header| header.name.eq_ignore_ascii_case("link"))
             .filter_map(|header| std::str::from_utf8(&header.value).ok())
             .collect();
+        // Gone through for each relation; a link is resolved, and read as the gate reads it.
+        let bytes = fields.iter().map(|field| field.len() as u64).sum::<u64>() + (base.len() * MAX_OF_ANSWER) as u64;
+        work.charge(bytes.saturating_mul(places.len() as u64) / BYTES_PER_UNIT)?;
         let mut found: Vec<(String, &LinkPlace)> = Vec::new();
         for place in places {
             let room = MAX_OF_ANSWER.saturating_sub(found.len());
@@ -93,11 +110,12 @@ impl Written {
             }
         }
         for (link, place) in found {
-            match powers.parse_url(&link, limit as usize) {
+            match powers.parse_url(&link, parts.limits.url_bytes as usize) {
                 Ok(url) if url.origin() == page.origin() => self.keep(url.as_url().as_str(), place),
                 _ => {}
             }
         }
+        Ok(())
     }
 
     fn keep(&self, link: &str, place: &LinkPlace) {
@@ -126,6 +144,11 @@ fn pointer(place: &LinkPlace) -> Option<&str> {
         LinkPlace::Body(pointer) => Some(pointer),
         LinkPlace::Header(_) => None,
     }
+}
+
+/// What it costs to read a body.
+fn price(body: &[u8], pointers: &[String]) -> u64 {
+    body.len() as u64 * pointers.len().div_ceil(POINTERS) as u64 / BYTES_PER_UNIT
 }
 
 /// The texts at these pointers of a JSON body, each with its pointer; none where it is no JSON. What stands elsewhere is read

@@ -96,6 +96,9 @@ limits! {
     fuel: u64 = 100_000_000, 10_000..=1_000_000_000_000;
     /// CPU time in the guest, between host calls, in sum.
     guest_ms: u32 = 1_000, 1..=600_000;
+    /// Work of the host on the call's data, in units of at most 50 ns: schemas, patterns, searches for secrets, made-up
+    /// answers.
+    work: u64 = 20_000_000, 100_000..=12_000_000_000;
     /// Wall-clock time of the whole call, waiting included.
     wall_ms: u32 = 30_000, 1..=3_600_000;
     /// All memories and tables of a call, counted together.

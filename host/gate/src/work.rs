@@ -14,6 +14,9 @@ use std::sync::{
     atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
 };
 
+/// What may be done where others wait for their turn, in units: a millisecond at most.
+const QUICK: u64 = 20_000;
+
 /// Units of work that one stranger's data may cost.
 #[derive(Debug)]
 pub struct Work {
@@ -82,6 +85,18 @@ impl Work {
         Ok(())
     }
 
+    /// Does what takes a millisecond at most here and now, and charges it. None where it takes more: it is to be done again,
+    /// on a thread of its own.
+    pub fn quickly<T>(&self, job: impl FnOnce(&Work) -> Result<T, Spent>) -> Option<Result<T, Spent>> {
+        let quick = Work::new(QUICK);
+        let done = job(&quick);
+        match (self.charge(quick.used()), done) {
+            (Err(spent), _) => Some(Err(spent)),
+            (Ok(()), Ok(done)) => Some(Ok(done)),
+            (Ok(()), Err(_)) => None,
+        }
+    }
+
     /// Units that are left.
     #[must_use]
     pub fn left(&self) -> u64 {
@@ -116,13 +131,16 @@ impl Work {
 
     /// Adds CPU time that was taken on another thread than the call's.
     pub fn add_elsewhere_ns(&self, nanoseconds: u64) {
-        self.elsewhere_ns.fetch_add(nanoseconds, Relaxed);
+        match &self.whole {
+            Some(whole) => whole.add_elsewhere_ns(nanoseconds),
+            None => _ = self.elsewhere_ns.fetch_add(nanoseconds, Relaxed),
+        }
     }
 
     /// CPU time taken on other threads, in nanoseconds.
     #[must_use]
     pub fn elsewhere_ns(&self) -> u64 {
-        self.elsewhere_ns.load(Relaxed)
+        self.whole.as_ref().map_or_else(|| self.elsewhere_ns.load(Relaxed), |whole| whole.elsewhere_ns())
     }
 }
 
@@ -161,6 +179,27 @@ mod tests {
         other.charge(5).unwrap();
         assert_eq!((whole.used(), other.left(), one.left()), (10, 0, 0));
         assert!(other.charge(1).is_err() && whole.is_spent() && other.is_spent());
+    }
+
+    #[test]
+    fn what_is_quick_is_charged_and_what_is_not_is_left_to_another_thread() {
+        let work = Work::new(2 * QUICK);
+        assert_eq!(work.quickly(|work| work.charge(100).map(|()| 7)), Some(Ok(7)));
+        assert_eq!(work.used(), 100);
+        assert_eq!(work.quickly(|work| work.charge(QUICK + 1)), None);
+        assert_eq!(work.used(), 100 + QUICK);
+        // Where too little is left, it is spent like anything else.
+        assert_eq!(work.quickly(|work| work.charge(QUICK)), Some(Err(work.spent())));
+        assert!(work.is_spent());
+    }
+
+    #[test]
+    fn what_a_part_takes_elsewhere_is_the_wholes() {
+        let whole = Arc::new(Work::new(10));
+        let part = whole.part();
+        part.add_elsewhere_ns(5);
+        whole.add_elsewhere_ns(2);
+        assert_eq!((whole.elsewhere_ns(), part.elsewhere_ns()), (7, 7));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Why a record was not kept, or could not be read.
 
+use portcullis_gate::Spent;
 use portcullis_store::StoreError;
 
 /// Why the ledger did not do what it was asked.
@@ -38,6 +39,9 @@ pub enum LedgerError {
     /// A record cannot be kept as it is.
     #[error("the record cannot be kept: {0}")]
     Entry(String),
+    /// Keeping an input or output costs more work than is left.
+    #[error(transparent)]
+    Work(#[from] Spent),
     /// The store has not answered in time. The record may be kept all the same.
     #[error("the ledger did not keep a record within {waited_ms} ms; no call is made without a record")]
     Slow {

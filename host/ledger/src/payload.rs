@@ -15,6 +15,7 @@
 //! **Why nothing kept means no hash.** Without its salt a hash can be held against nothing.
 
 use jiff::{Timestamp, ToSpan};
+use portcullis_gate::Work;
 use portcullis_schema::{Json, MAX_PLACES, Schema};
 use portcullis_store::{Batch, Scan, Store};
 use serde::{Deserialize, Serialize};
@@ -33,6 +34,11 @@ use crate::{
 pub const MAX_KEPT_BYTES: usize = 16 * 1024 * 1024;
 /// Longest part of an entry, in bytes (2 MiB).
 const PART_BYTES: usize = 2 * 1024 * 1024;
+
+/// So many bytes of JSON that are written cost a unit.
+const WRITTEN_BYTES_PER_UNIT: u64 = 8;
+/// So many that are kept do.
+const KEPT_BYTES_PER_UNIT: u64 = 4;
 
 /// The random bytes that the hashes of one call begin with.
 #[derive(Clone, PartialEq, Eq)]
@@ -105,15 +111,23 @@ struct Place<'a> {
 
 impl Rule {
     /// What a record says of an input or output. What is kept of it is put into the batch that has to be committed with the
-    /// record: with `Ledger::commit`, and not with `append`.
-    pub fn keep(&self, what: &ToKeep<'_>, batch: &mut Batch) -> Result<Payload, LedgerError> {
+    /// record: with `Ledger::commit`, and not with `append`. What it costs is charged to `work`.
+    pub fn keep(&self, what: &ToKeep<'_>, batch: &mut Batch, work: &Work) -> Result<Payload, LedgerError> {
         let text = what.value.to_string();
+        let bytes = text.len() as u64;
+        work.charge(bytes / WRITTEN_BYTES_PER_UNIT)?;
+        if self.kept != Kept::Nothing {
+            // Written, hashed twice and copied.
+            work.charge(bytes / KEPT_BYTES_PER_UNIT)?;
+            // Each pointer goes through all of it, at the worst.
+            work.charge(bytes.saturating_mul(self.hide.len() as u64) / WRITTEN_BYTES_PER_UNIT)?;
+        }
         let to = Place { workspace: what.workspace, call: what.call, side: what.side, now: what.now };
         let salt = what.salts.of(what.side);
         if self.kept != Kept::Redacted {
             return self.write(&to, salt, &text, None, batch);
         }
-        let (redacted, places) = self.redacted(what);
+        let (redacted, places) = self.redacted(what, work)?;
         let redacted = redacted.map(|value| what.value.with_value(value).to_string());
         let payload = self.write(&to, salt, &text, redacted.as_deref(), batch)?;
         Ok(Payload { redacted: places, ..payload })
@@ -176,8 +190,8 @@ impl Rule {
     }
 
     /// The value without what its schema marks and the operator names, if that is anything, and the places of it.
-    fn redacted(&self, what: &ToKeep<'_>) -> (Option<Value>, Vec<String>) {
-        let redacted = what.schema.redact(what.value);
+    fn redacted(&self, what: &ToKeep<'_>, work: &Work) -> Result<(Option<Value>, Vec<String>), LedgerError> {
+        let redacted = what.schema.redact_within(what.value, work)?;
         let (mut value, mut places, mut more) = (redacted.value, redacted.places, redacted.more);
         for pointer in &self.hide {
             if pointer.hide(value.to_mut()) && !places.iter().any(|place| place == pointer.as_str()) {
@@ -193,7 +207,7 @@ impl Rule {
             std::borrow::Cow::Borrowed(_) => None,
             std::borrow::Cow::Owned(value) => Some(value),
         };
-        (value, places)
+        Ok((value, places))
     }
 
     fn expires(&self, now: Timestamp) -> Option<Timestamp> {

@@ -15,8 +15,8 @@ pub struct Receipt {
     pub fuel: u64,
     /// CPU time in the guest, in microseconds.
     pub guest_cpu_us: u64,
-    /// CPU time in the host's part of the call's own task, in microseconds: host functions, gate, records. Connections
-    /// are driven by tasks of their own and are not in it.
+    /// CPU time in the host's part of the call, in microseconds: host functions, gate, records, and what was searched and
+    /// judged on threads of their own. Connections are driven by tasks of their own and are not in it.
     pub host_cpu_us: u64,
     /// Most memory held at once by all memories and tables, in bytes.
     pub peak_memory_bytes: u64,
@@ -28,4 +28,8 @@ pub struct Receipt {
     pub retries: u32,
     /// Wall-clock time, waiting included, in microseconds.
     pub wall_us: u64,
+    /// Units of the host's work on the call's data; what the limit `work` bounds. Zero in records from before there was
+    /// such a limit.
+    #[serde(default)]
+    pub work: u64,
 }

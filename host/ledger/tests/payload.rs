@@ -9,6 +9,7 @@ use std::{
 };
 
 use jiff::{Timestamp, ToSpan};
+use portcullis_gate::Work;
 use portcullis_ledger::{
     CallId, Caller, Clock, Ending, Entry, Field, Found, Hash, Kept, Kind, Ledger, LedgerError, LedgerOptions, Mode,
     Order, Payload, Query, Receipt, RetentionPolicy, Salts, Side, Status, Subject, ToKeep, read_payload,
@@ -64,7 +65,7 @@ impl Place {
             value: &json,
             now: self.clock.now(),
         };
-        let payload = retention.side(Side::Input).keep(&what, &mut batch)?;
+        let payload = retention.side(Side::Input).keep(&what, &mut batch, &Work::new(20_000_000))?;
         let entry = Entry::intent(&subject(workspace, call, &BTreeMap::new()), payload.clone());
         self.ledger.commit(vec![entry], batch).await?;
         Ok((call, payload))

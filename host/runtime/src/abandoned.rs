@@ -44,6 +44,7 @@ impl Drop for Abandoned {
     fn drop(&mut self) {
         let (Some(owned), Ok(tokio)) = (self.subject.take(), tokio::runtime::Handle::try_current()) else { return };
         let inner = self.inner.clone();
+        let work = self.bridge.as_ref().map_or(0, |bridge| bridge.outbound.work().used());
         let (tally, denials, refused) = match self.bridge.take() {
             Some(bridge) => {
                 let (denials, refused) = bridge.seen(|seen| (std::mem::take(&mut seen.denials), seen.refused));
@@ -72,6 +73,7 @@ impl Drop for Abandoned {
                 bytes_out: tally.bytes_out,
                 bytes_in: tally.bytes_in,
                 redactions: tally.redactions,
+                work,
                 ..Receipt::default()
             };
             let ending = Ending {

@@ -69,7 +69,7 @@ impl Bridge {
             }
         });
         Ok(match result {
-            Err(SendError::SecretSent(_)) => return Err(CallOver),
+            Err(error) if ends_the_call(&error) => return Err(CallOver),
             Ok(response) => Ok(http::Response {
                 status: response.status,
                 url: response.url,
@@ -124,7 +124,11 @@ impl Bridge {
     /// What an authorization server gave, as far as an adapter may read it: text, and no way to an origin that no route of
     /// the operation leads to.
     fn judged(&self, slot: &str, name: &str, value: String) -> Result<String, CredentialError> {
-        let value = match self.vault.scrubber().scrub(value.as_bytes()) {
+        let scrubbed = self.vault.scrubber().scrub_within(value.as_bytes(), self.outbound.work()).map_err(|spent| {
+            self.seen(|seen| seen.last = Some(spent.into()));
+            CredentialError::Unavailable(spent.to_string())
+        })?;
+        let value = match scrubbed {
             Some(scrubbed) => String::from_utf8_lossy(&scrubbed.bytes).into_owned(),
             None => value,
         };
@@ -306,7 +310,7 @@ impl Host for Bridge {
         let fit = requests.into_iter().zip(&checked).filter(|(_, checked)| checked.is_ok());
         let fit = fit.map(|((request, slots), _)| asked(request, slots)).collect();
         let results = self.outbound.send_all(fit).await;
-        if let Some(over) = results.iter().find(|result| matches!(result, Err(SendError::SecretSent(_)))) {
+        if let Some(over) = results.iter().find(|result| result.as_ref().is_err_and(ends_the_call)) {
             self.told(over.clone()).map(drop)?;
         }
         let mut results = results.into_iter();
@@ -328,6 +332,12 @@ fn asked(request: http::Request, slots: Vec<String>) -> HttpRequest {
         body: request.body.map(Into::into),
         slots,
     }
+}
+
+/// Whether the adapter is not asked what it makes of it: no error tells it that a guess was right, and where the host's work
+/// is used up, there is nothing more that the host could do for it.
+fn ends_the_call(error: &SendError) -> bool {
+    matches!(error, SendError::SecretSent(_) | SendError::Bound { name: "work", .. })
 }
 
 /// Cannot be: there is an answer to each request.

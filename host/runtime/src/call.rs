@@ -12,10 +12,9 @@ use std::{
 };
 
 use portcullis_egress::{Outbound, OutboundParts, WouldSend};
-use portcullis_gate::{Denial, OperationPowers};
+use portcullis_gate::{Denial, OperationPowers, Work};
 use portcullis_ledger::{
-    CallId, Caller, Ending, Entry, Exchange, FAILURE, Ledger, LedgerError, Mode, Payload, Receipt, Salts, Side, Status,
-    Subject, ToKeep,
+    CallId, Caller, Ending, Entry, Exchange, FAILURE, Ledger, LedgerError, Mode, Receipt, Salts, Side, Status, Subject,
 };
 use portcullis_sandbox::{self as sandbox, Journal, Meter, Sight, Terms, Usage};
 use portcullis_schema::Json;
@@ -25,7 +24,8 @@ use tokio::time::timeout_at;
 use crate::{
     abandoned::Abandoned,
     bridge::Bridge,
-    ends::{ends, said, without_secrets},
+    checks::Checks,
+    ends::{ends, said},
     error::CallError,
     failure::{failure, with_panic},
     integration::{Inner, Integration},
@@ -37,16 +37,13 @@ const MAX_KEY: usize = 255;
 /// How long the end of a call waits to be recorded.
 const GRACE: Duration = Duration::from_secs(10);
 
-/// Deepest nesting of an output: what `serde_json` reads.
-const MAX_DEPTH: usize = 127;
-
 /// A call of one operation.
 #[derive(Clone)]
 pub struct Call {
     caller: Caller,
-    operation: String,
-    input: Json,
-    mode: Mode,
+    pub(crate) operation: String,
+    pub(crate) input: Arc<Json>,
+    pub(crate) mode: Mode,
     seed: u64,
     idempotency_key: Option<String>,
     cost: BTreeMap<String, String>,
@@ -57,7 +54,7 @@ impl Call {
     /// In sandbox mode, with the seed 1, unless said otherwise. The input is a [`serde_json::Value`], or a [`Json`] whose numbers
     /// reach the adapter as they were written.
     pub fn new(caller: Caller, operation: impl Into<String>, input: impl Into<Json>) -> Self {
-        let (operation, input) = (operation.into(), input.into());
+        let (operation, input) = (operation.into(), Arc::new(input.into()));
         Self {
             caller,
             operation,
@@ -143,7 +140,8 @@ impl Integration {
         let meter = Arc::new(Meter::default());
         let started = Instant::now();
         let (id, salts) = (CallId::generate(), Salts::generate());
-        meter.measure(Running { inner: &self.inner, id, salts, started, meter: &meter }.run(call)).await
+        let (inner, work) = (&self.inner, Arc::new(Work::new(self.inner.limits.work)));
+        meter.measure(Running { inner, id, salts, started, meter: &meter, work: &work }.run(call)).await
     }
 }
 
@@ -155,11 +153,13 @@ struct Running<'a> {
     salts: Salts,
     started: Instant,
     meter: &'a Arc<Meter>,
+    /// What the host's work on its data may cost, all of it together.
+    work: &'a Arc<Work>,
 }
 
 /// What a call has come to.
 struct Parts {
-    result: Result<Json, CallError>,
+    result: Result<Arc<Json>, CallError>,
     usage: Usage,
     denials: Vec<Denial>,
     refused: u32,
@@ -196,24 +196,25 @@ impl Running<'_> {
         let ledger = &inner.shared.ledger;
         // Should the caller go away from here on, this tells the ledger.
         let mut guard = None;
-        let mut parts = match self.admit(&call) {
+        let checks = Checks { inner, work: self.work, deadline: self.started + self.wall() };
+        let mut parts = match self.admit(&call, &checks).await {
             Ok((powers, input)) => {
                 guard = Some(Abandoned::new(inner, &subject));
-                let mut batch = Batch::new();
-                let recorded = match self.keep(Side::Input, &call, &call.input, &mut batch) {
-                    Ok(kept) => {
+                let recorded = match checks.keep(Side::Input, &call, (self.id, &self.salts), &call.input).await {
+                    Ok((kept, batch)) => {
                         let entries = vec![Entry::intent(&subject, kept)];
-                        record(ledger, entries, batch, self.started, self.wall()).await
+                        let recorded = record(ledger, entries, batch, self.started, self.wall()).await;
+                        recorded.map_err(CallError::from)
                     }
                     Err(error) => Err(error),
                 };
                 match recorded {
-                    Ok(()) => self.carry_out(&call, powers, input, &mut guard).await,
+                    Ok(()) => self.carry_out(&call, powers, input, &checks, &mut guard).await,
                     Err(error) => {
                         if let Some(guard) = guard.take() {
                             guard.disarm();
                         }
-                        Parts::refused(error.into())
+                        Parts::refused(error)
                     }
                 }
             }
@@ -222,9 +223,12 @@ impl Running<'_> {
         let mut batch = Batch::new();
         let mut kept = None;
         if let Ok(output) = &parts.result {
-            match self.keep(Side::Output, &call, output, &mut batch) {
-                Ok(payload) => kept = Some(payload),
-                Err(error) => parts.result = Err(CallError::Unrecorded(error)),
+            // Its time may be over by now, and its end is recorded all the same.
+            let checks = Checks { deadline: checks.deadline.max(Instant::now() + GRACE), ..checks };
+            match checks.keep(Side::Output, &call, (self.id, &self.salts), output).await {
+                Ok((payload, with_it)) => (kept, batch) = (Some(payload), with_it),
+                Err(CallError::Ledger(error)) => parts.result = Err(CallError::Unrecorded(error)),
+                Err(error) => parts.result = Err(error),
             }
         }
         let receipt = self.receipt(&parts);
@@ -254,7 +258,8 @@ impl Running<'_> {
         }
         Outcome {
             call: self.id,
-            result: parts.result,
+            // Nobody else has it any more.
+            result: parts.result.map(Arc::unwrap_or_clone),
             receipt,
             would_send: parts.tally.would_send,
             exchanges: parts.tally.exchanges,
@@ -267,29 +272,8 @@ impl Running<'_> {
         Duration::from_millis(self.inner.limits.wall_ms.into())
     }
 
-    /// What the record says of the input or the output; what is kept of it goes into the batch, without the secrets that
-    /// somebody wrote into it. Of a call in sandbox mode, whose vault is not asked, only what a policy asks for is kept.
-    fn keep(&self, side: Side, call: &Call, value: &Json, batch: &mut Batch) -> Result<Payload, LedgerError> {
-        let inner = self.inner;
-        let (Some(retention), Some((input, output))) =
-            (inner.retention.get(&call.operation), inner.schemas.operations.get(&call.operation))
-        else {
-            return Ok(Payload::default());
-        };
-        let scrubbed = match call.mode {
-            Mode::Live => without_secrets(&inner.vault.scrubber(), value),
-            Mode::Sandbox if !retention.side(side).asked => return Ok(Payload::default()),
-            Mode::Sandbox => None,
-        };
-        let value = scrubbed.as_ref().unwrap_or(value);
-        let schema = if side == Side::Output { output } else { input };
-        let now = inner.shared.ledger.clock().now();
-        let (workspace, call, salts) = (&inner.workspace, self.id, &self.salts);
-        retention.side(side).keep(&ToKeep { workspace, call, side, salts, schema, value, now }, batch)
-    }
-
     /// Whether the call may run at all: is its operation granted, is its input valid.
-    fn admit(&self, call: &Call) -> Result<(&Arc<OperationPowers>, String), CallError> {
+    async fn admit(&self, call: &Call, checks: &Checks<'_>) -> Result<(&Arc<OperationPowers>, String), CallError> {
         let Some(powers) = self.inner.powers.operation(&call.operation) else {
             let needs = self.inner.descriptor.routes_of(&call.operation, None);
             return Err(CallError::Denied(Denial::operation(
@@ -301,10 +285,7 @@ impl Running<'_> {
         if let Some(key) = call.idempotency_key.as_ref().filter(|key| key.is_empty() || key.len() > MAX_KEY) {
             return Err(CallError::Input(format!("the idempotency key has {} bytes; write 1 to {MAX_KEY}", key.len())));
         }
-        if let Some((input, _)) = self.inner.schemas.operations.get(&call.operation) {
-            input.validate_json(&call.input)?;
-        }
-        Ok((powers, call.input.to_string()))
+        Ok((powers, checks.input(call).await?))
     }
 
     async fn carry_out(
@@ -312,10 +293,10 @@ impl Running<'_> {
         call: &Call,
         powers: &Arc<OperationPowers>,
         input: String,
+        checks: &Checks<'_>,
         guard: &mut Option<Abandoned>,
     ) -> Parts {
-        let inner = self.inner;
-        let deadline = self.started + self.wall();
+        let (inner, deadline) = (self.inner, checks.deadline);
         let Ok(Ok(_turn)) = timeout_at(deadline.into(), inner.turns.acquire()).await else {
             let limit = inner.limits.calls_at_once.into();
             return Parts::refused(CallError::Bound { name: "calls_at_once", limit });
@@ -332,6 +313,7 @@ impl Running<'_> {
                 traffic: inner.traffic.clone(),
                 responses: inner.schemas.responses.clone(),
                 salt: self.salts.input,
+                work: self.work.clone(),
                 mode: call.mode,
                 seed: call.seed,
             }),
@@ -361,31 +343,11 @@ impl Running<'_> {
         let (denials, refused, last) =
             bridge.seen(|seen| (std::mem::take(&mut seen.denials), seen.refused, seen.last.take()));
         let result = match ended.result {
-            Ok(text) => self.output(call, &text),
+            Ok(text) => checks.output(call, text).await.map(Arc::new),
             Err(error) => Err(with_panic(failure(error, last), &ended.journal)),
         };
         let tally = bridge.outbound.take_tally();
         Parts { result, usage: ended.usage, denials, refused, tally, journal: ended.journal }
-    }
-
-    /// The adapter's output, held against the operation's schema.
-    fn output(&self, call: &Call, text: &str) -> Result<Json, CallError> {
-        let limit = self.inner.limits.output_bytes;
-        if text.len() > limit as usize {
-            return Err(CallError::Bound { name: "output_bytes", limit: limit.into() });
-        }
-        // What it was handed may nest as deeply as can be read, and what it makes of that a little more.
-        if nests_deeper(text, MAX_DEPTH) {
-            return Err(CallError::Bound { name: "output_depth", limit: MAX_DEPTH as u64 });
-        }
-        let output: Json =
-            text.parse().map_err(|error| CallError::Broken(format!("its output is not JSON: {error}")))?;
-        if let Some((_, schema)) = self.inner.schemas.operations.get(&call.operation) {
-            schema.validate_json(&output).map_err(|violations| {
-                CallError::Broken(format!("its output is not what its own schema says: {violations}"))
-            })?;
-        }
-        Ok(output)
     }
 
     fn receipt(&self, parts: &Parts) -> Receipt {
@@ -394,7 +356,7 @@ impl Running<'_> {
         Receipt {
             fuel: parts.usage.fuel,
             guest_cpu_us,
-            host_cpu_us: (self.meter.cpu_ns() / 1_000).saturating_sub(guest_cpu_us),
+            host_cpu_us: (self.meter.cpu_ns() / 1_000).saturating_sub(guest_cpu_us) + self.work.elsewhere_ns() / 1_000,
             wall_us: micros(self.started.elapsed()),
             peak_memory_bytes: parts.usage.peak_memory,
             requests: parts.tally.requests(),
@@ -403,6 +365,7 @@ impl Running<'_> {
             bytes_out: parts.tally.bytes_out,
             bytes_in: parts.tally.bytes_in,
             redactions: parts.tally.redactions,
+            work: self.work.used(),
         }
     }
 }
@@ -417,43 +380,4 @@ async fn record(
 ) -> Result<(), LedgerError> {
     let kept = timeout_at((since + within).into(), ledger.commit(entries, batch)).await;
     kept.unwrap_or_else(|_| Err(LedgerError::Slow { waited_ms: u64::try_from(within.as_millis()).unwrap_or(u64::MAX) }))
-}
-
-/// Whether JSON text has more arrays and objects within one another than this.
-fn nests_deeper(text: &str, most: usize) -> bool {
-    let (mut depth, mut quoted, mut escaped) = (0_usize, false, false);
-    for byte in text.bytes() {
-        match byte {
-            _ if escaped => escaped = false,
-            b'\\' if quoted => escaped = true,
-            b'"' => quoted = !quoted,
-            b'[' | b'{' if !quoted => depth += 1,
-            b']' | b'}' if !quoted => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-        if depth > most {
-            return true;
-        }
-    }
-    false
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::Value;
-
-    use super::*;
-
-    #[test]
-    fn nesting_is_counted_as_the_parser_counts_it() {
-        for depth in [1, 126, 127, 128, 200] {
-            let lists = format!("{}{}", "[".repeat(depth), "]".repeat(depth));
-            let objects = format!("{}1{}", r#"{"a]\"[{":"#.repeat(depth), "}".repeat(depth));
-            for text in [lists, objects] {
-                let is_read = serde_json::from_str::<Value>(&text).is_ok();
-                assert_eq!(nests_deeper(&text, MAX_DEPTH), !is_read, "{depth}");
-            }
-        }
-        assert!(!nests_deeper(&"[[]],".repeat(500), MAX_DEPTH));
-    }
 }

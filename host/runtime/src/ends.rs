@@ -1,13 +1,15 @@
 //! The last records of a call, and the words of strangers in them, which are kept beside the chain.
 
-use portcullis_gate::Denial;
+use portcullis_gate::{Denial, Work};
 use portcullis_ledger::{Ending, Entry, FailureWords, LedgerError, Mode, Payload, Salts, Side, Subject, Words};
 use portcullis_schema::Json;
 use portcullis_store::Batch;
 use portcullis_vault::Scrubber;
-use serde_json::Value;
 
-use crate::{error::CallError, integration::Inner};
+use crate::{checks::without_secrets, error::CallError, integration::Inner};
+
+/// Units of work for searching the words in a call's last records, whose own budget may be spent by then.
+const WORDS_WORK: u64 = 2_000_000;
 
 /// What a call was refused, and how it ended. The words of strangers go into the batch that has to be committed with it.
 pub(crate) fn ends(
@@ -61,14 +63,9 @@ fn keep(
 /// The same words without the secrets that somebody wrote into them; none where there are none.
 fn scrubbed(scrubber: &Scrubber, words: &Words) -> Option<Words> {
     let value: Json = serde_json::to_value(words).ok()?.into();
-    let scrubbed = without_secrets(scrubber, &value)?;
-    // What cannot be read any more is not kept at all.
-    Some(serde_json::from_str(&scrubbed.to_string()).unwrap_or_default())
-}
-
-/// A value without the secrets that somebody wrote into it; none where there are none.
-pub(crate) fn without_secrets(scrubber: &Scrubber, value: &Json) -> Option<Json> {
-    let scrubbed = scrubber.scrub(value.to_string().as_bytes())?;
-    let text = String::from_utf8_lossy(&scrubbed.bytes).into_owned();
-    Some(text.parse().unwrap_or_else(|_| Value::String(text).into()))
+    // What cannot be searched, or cannot be read any more, is not kept at all.
+    match without_secrets(scrubber, &value, &Work::new(WORDS_WORK)) {
+        Ok(scrubbed) => Some(serde_json::from_str(&scrubbed?.to_string()).unwrap_or_default()),
+        Err(_) => Some(Words::default()),
+    }
 }

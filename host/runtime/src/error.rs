@@ -268,6 +268,8 @@ fn unit_hint(name: &str) -> &'static str {
         " ms"
     } else if name.ends_with("_bytes") || name == "bytes_in" {
         " bytes"
+    } else if name == "work" {
+        " units of the host's work on this call's data"
     } else {
         ""
     }

@@ -24,6 +24,7 @@ pub(crate) fn failure(error: sandbox::CallError, last: Option<SendError>) -> Cal
         sandbox::CallError::Over => {
             return match last {
                 Some(SendError::SecretSent(denial)) => CallError::Denied(denial),
+                Some(SendError::Bound { name, limit }) => CallError::Bound { name, limit },
                 _ => CallError::Broken(sandbox::CallError::Over.to_string()),
             };
         }

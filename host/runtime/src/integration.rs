@@ -8,7 +8,7 @@ use std::{
 
 use aws_lc_rs::digest::{SHA256, digest};
 use portcullis_egress::{Connections, Traffic};
-use portcullis_gate::{Ceiling, Descriptor, Explanation, Grant, Limits, Powers, Slot, explain};
+use portcullis_gate::{Ceiling, Descriptor, Explanation, Grant, Limits, Powers, Slot, Work, explain};
 use portcullis_ledger::{Caller, Retention};
 use portcullis_schema::Schema;
 use portcullis_vault::{CredentialError, HostState, MemoryVault, Vault};
@@ -141,6 +141,9 @@ pub(crate) fn sha256(bytes: &[u8]) -> String {
 /// Most patterns in all schemas of one descriptor: each takes up to 512 KiB when compiled.
 const MAX_PATTERNS: usize = 256;
 
+/// Units of work for compiling all schemas of one descriptor: three seconds at most.
+const DESCRIBE_WORK: u64 = 60_000_000;
+
 /// A descriptor's schemas, compiled.
 pub(crate) struct Schemas {
     /// Input and output, by operation.
@@ -152,8 +155,10 @@ pub(crate) struct Schemas {
 impl Schemas {
     /// Compiles them. `patterns` counts those of the config's schema, which is held beside them.
     pub(crate) fn new(descriptor: &Descriptor, mut patterns: usize) -> Result<Self, DescribeError> {
+        let work = Work::new(DESCRIBE_WORK);
         let mut compile = |at: String, text: &str| {
-            let schema = Schema::compile(text).map_err(|error| DescribeError::Schema { at: at.clone(), error })?;
+            let schema =
+                Schema::compile_within(text, &work).map_err(|error| DescribeError::Schema { at: at.clone(), error })?;
             patterns += schema.patterns();
             if patterns > MAX_PATTERNS {
                 return Err(DescribeError::Patterns { at, limit: MAX_PATTERNS });

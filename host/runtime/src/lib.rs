@@ -60,6 +60,7 @@ mod adapter;
 mod binding;
 mod bridge;
 mod call;
+mod checks;
 mod code_keys;
 mod describe;
 mod ends;

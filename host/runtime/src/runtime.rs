@@ -308,7 +308,13 @@ impl Runtime {
 
     async fn ask(&self, adapter: &Adapter, config: &Value) -> Result<Descriptor, DescribeError> {
         let schema = adapter.config_schema(&self.shared.sandbox).await?;
-        schema.validate(config).map_err(|violations| DescribeError::Config(violations.to_string()))?;
+        // A stranger's schema over a config of any size can take a tenth of a second.
+        let judged = tokio::task::spawn_blocking({
+            let config = config.clone();
+            move || schema.validate(&config)
+        });
+        let judged = judged.await.map_err(|error| DescribeError::Config(error.to_string()))?;
+        judged.map_err(|violations| DescribeError::Config(violations.to_string()))?;
         let ended = self.shared.sandbox.describe(adapter.loaded(), &config.to_string(), &Limits::default()).await;
         let described = ended.result.map_err(|error| match error {
             CallError::Adapter(wit::Error::InvalidConfig(at)) if at.pointer.is_empty() => {

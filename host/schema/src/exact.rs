@@ -5,20 +5,20 @@
 
 use std::collections::HashSet;
 
+use portcullis_gate::Work;
 use serde_json::{Number, Value};
 
 use crate::{
     Schema, Violations,
     decimal::Decimal,
     json::{Json, Texts},
-    node::{self, Edge, address},
-    validate::{Violation, one_violation},
+    node::{self, Edge, address, as_u64},
+    plan::BYTES_PER_UNIT,
+    validate::{Invalid, Violation, one_violation},
 };
 
-/// Most visits of a schema to a part of a value on the way to such numbers.
-const MAX_VISITS: usize = 100_000;
-/// Going through so many schemas that stand in another one costs as much as a visit.
-const CHILDREN_PER_VISIT: usize = 16;
+/// Going through one schema that stands in another one: it is listed with its name.
+const CHILD: u64 = 4;
 
 impl Schema {
     /// Checks a document: [`Schema::validate`], and its numbers by all of their digits.
@@ -26,22 +26,30 @@ impl Schema {
     /// # Errors
     /// [`Violations`], as [`Schema::validate`] has them, and where a float is too coarse to judge a number by.
     pub fn validate_json(&self, json: &Json) -> Result<(), Violations> {
-        self.validate(json.value())?;
+        self.validate_json_within(json, &Work::new(crate::VALUE_WORK)).map_err(Invalid::into_violations)
+    }
+
+    /// The same, with the work charged to this budget before it is done.
+    ///
+    /// # Errors
+    /// [`Invalid::Violations`] as [`Schema::validate_json`], and [`Invalid::Work`] when the budget does not suffice.
+    pub fn validate_json_within(&self, json: &Json, work: &Work) -> Result<(), Invalid> {
+        self.validate_within(json.value(), work)?;
         let Some(texts) = json.texts() else { return Ok(()) };
-        let mut walk = Walk { root: self.value(), visits: MAX_VISITS, at: String::new() };
-        walk.visit(&[self.value()], json.value(), texts).map_err(one_violation)
+        let mut walk = Walk { root: self.value(), work, at: String::new() };
+        walk.visit(&[self.value()], json.value(), texts)
     }
 }
 
-struct Walk<'s> {
+struct Walk<'s, 'w> {
     root: &'s Value,
-    visits: usize,
+    work: &'w Work,
     /// The way to where it is, a JSON Pointer.
     at: String,
 }
 
-impl<'s> Walk<'s> {
-    fn visit(&mut self, schemas: &[&'s Value], value: &Value, texts: &Texts) -> Result<(), Violation> {
+impl<'s> Walk<'s, '_> {
+    fn visit(&mut self, schemas: &[&'s Value], value: &Value, texts: &Texts) -> Result<(), Invalid> {
         match (value, texts) {
             (Value::Number(number), Texts::Number(text)) => self.number(schemas, number, text),
             (Value::Object(members), Texts::Object(texts)) => {
@@ -50,7 +58,7 @@ impl<'s> Walk<'s> {
                 let width = all.iter().map(|schema| node::children(schema).len()).sum::<usize>();
                 texts.iter().filter_map(|(name, texts)| Some((name, members.get(name)?, texts))).try_for_each(
                     |(name, value, texts)| {
-                        self.pay(width / CHILDREN_PER_VISIT)?;
+                        self.pay(width, name.len())?;
                         let below = all.iter().flat_map(|schema| of_member(schema, name)).collect();
                         self.below(name, below, value, texts)
                     },
@@ -61,7 +69,7 @@ impl<'s> Walk<'s> {
                 let width = all.iter().map(|schema| node::children(schema).len()).sum::<usize>();
                 texts.iter().filter_map(|(index, texts)| Some((*index, items.get(*index)?, texts))).try_for_each(
                     |(index, value, texts)| {
-                        self.pay(width / CHILDREN_PER_VISIT)?;
+                        self.pay(width, 0)?;
                         let below = all.iter().flat_map(|schema| of_item(schema, index)).collect();
                         self.below(&index.to_string(), below, value, texts)
                     },
@@ -71,31 +79,33 @@ impl<'s> Walk<'s> {
         }
     }
 
-    fn below(&mut self, step: &str, schemas: Vec<&'s Value>, value: &Value, texts: &Texts) -> Result<(), Violation> {
+    fn below(&mut self, step: &str, schemas: Vec<&'s Value>, value: &Value, texts: &Texts) -> Result<(), Invalid> {
         let here = self.at.len();
+        // The way there is written anew for each step.
+        self.pay(0, here)?;
         self.at = node::join(&self.at, step);
         self.visit(&schemas, value, texts)?;
         self.at.truncate(here);
         Ok(())
     }
 
-    /// Takes visits off those that are left.
-    fn pay(&mut self, visits: usize) -> Result<(), Violation> {
-        self.visits = self.visits.checked_sub(visits).ok_or_else(|| {
-            self.violation("bound", "holds too many numbers of many digits to be checked against this schema")
-        })?;
-        Ok(())
+    /// Charges going through so many schemas that stand in another one, and so many bytes.
+    fn pay(&self, schemas: usize, bytes: usize) -> Result<(), Invalid> {
+        let units = as_u64(schemas).saturating_mul(CHILD).saturating_add(as_u64(bytes) / BYTES_PER_UNIT + 1);
+        Ok(self.work.charge(units)?)
     }
 
     /// The schemas that may apply to the same value, in whatever branch.
-    fn applying(&mut self, schemas: &[&'s Value]) -> Result<Vec<&'s Value>, Violation> {
+    fn applying(&mut self, schemas: &[&'s Value]) -> Result<Vec<&'s Value>, Invalid> {
         let (mut all, mut seen, mut queue) = (Vec::new(), HashSet::new(), schemas.to_vec());
         while let Some(schema) = queue.pop() {
             if !seen.insert(address(schema)) {
                 continue;
             }
-            self.pay(1)?;
-            queue.extend(node::children(schema).into_iter().filter(|child| child.0 == Edge::Same).map(|child| child.3));
+            let children = node::children(schema);
+            // And whoever asks for them asks again for their number.
+            self.pay(2 * children.len() + 1, 0)?;
+            queue.extend(children.into_iter().filter(|child| child.0 == Edge::Same).map(|child| child.3));
             let reference = schema.as_object().and_then(node::reference);
             queue.extend(reference.and_then(|to| node::follow(self.root, to)).map(|(_, target)| target));
             all.push(schema);
@@ -103,7 +113,8 @@ impl<'s> Walk<'s> {
         Ok(all)
     }
 
-    fn number(&mut self, schemas: &[&'s Value], number: &Number, text: &str) -> Result<(), Violation> {
+    fn number(&mut self, schemas: &[&'s Value], number: &Number, text: &str) -> Result<(), Invalid> {
+        self.pay(1, text.len())?;
         let (Some(exact), Some(judged)) = (Decimal::parse(text), Decimal::parse(&number.to_string())) else {
             return Err(self.violation("bound", "is a number that cannot be judged; write it without an exponent"));
         };
@@ -112,6 +123,9 @@ impl<'s> Walk<'s> {
         }
         for schema in self.applying(schemas)? {
             for (keyword, rule) in schema.as_object().into_iter().flatten() {
+                // Held twice against each value that is listed, by the digits of all three.
+                let listed = if keyword == "enum" { rule.as_array().map_or(1, Vec::len) } else { 1 };
+                self.pay(2 * listed, listed.saturating_mul(text.len()))?;
                 if holds(keyword, rule, &exact) != holds(keyword, rule, &judged) {
                     return Err(self.violation(
                         keyword,
@@ -125,13 +139,14 @@ impl<'s> Walk<'s> {
         Ok(())
     }
 
-    fn violation(&self, keyword: &str, message: &str) -> Violation {
-        Violation {
+    fn violation(&self, keyword: &str, message: &str) -> Invalid {
+        let violation = Violation {
             at: node::short(&self.at),
             rule: String::new(),
             keyword: node::short(keyword),
             message: message.to_owned(),
-        }
+        };
+        one_violation(violation).into()
     }
 }
 

@@ -40,6 +40,7 @@ mod places;
 mod plan;
 mod price;
 mod redact;
+mod unique;
 mod validate;
 mod words;
 
@@ -209,14 +210,18 @@ impl Schema {
             serde_json::from_str(text).map_err(|error| SchemaError::NotJson { reason: error.to_string() })?;
         let plan = plan::Plan::of(&value, work)?;
         let patterns = PatternOptions::regex().size_limit(patterns::REGEX_BYTES).dfa_size_limit(patterns::STATES_BYTES);
-        let validator =
-            jsonschema::options().with_draft(Draft::Draft202012).with_pattern_options(patterns).build(&value).map_err(
-                |error| SchemaError::Invalid {
-                    // The "instance" here is the schema itself, so this is the place in the schema.
-                    pointer: error.instance_path().to_string(),
-                    reason: node::short(&error.masked().to_string()),
-                },
-            )?;
+        let validator = jsonschema::options()
+            .with_draft(Draft::Draft202012)
+            .with_pattern_options(patterns)
+            .with_keyword("uniqueItems", |_, asked, _| {
+                Ok(Box::new(unique::Unique { asked: *asked == Value::Bool(true) }))
+            })
+            .build(&value)
+            .map_err(|error| SchemaError::Invalid {
+                // The "instance" here is the schema itself, so this is the place in the schema.
+                pointer: error.instance_path().to_string(),
+                reason: node::short(&error.masked().to_string()),
+            })?;
         let marks = redact::Marks::of(&value, &plan.patterns);
         Ok(Self { inner: Arc::new(Inner { value, validator, plan, marks }) })
     }

@@ -26,6 +26,8 @@ const NAMES_PER_UNIT: u64 = 16;
 pub(crate) const BYTES_PER_UNIT: u64 = 64;
 /// A number held against a `multipleOf` that is no integer: a division of fractions of two thousand digits.
 const FRACTION: u64 = 200;
+/// Hashing one part of an item that must be unique.
+pub(crate) const UNIQUE: u64 = 2;
 /// Compiling one schema.
 const COMPILE: u64 = 40;
 /// Deepest nesting of schemas while they are compiled, by references too where those are compiled on the spot.
@@ -364,14 +366,15 @@ impl Unroll<'_> {
         }
         let Some(node) = self.nodes.get(number) else { return UNBOUNDED };
         let is_open = self.open.get(number).copied().unwrap_or(true);
-        if above > MAX_STATIC_DEPTH || is_open || node.unique || node.asks_again() {
+        if above > MAX_STATIC_DEPTH || is_open || node.asks_again() {
             return UNBOUNDED;
         }
         self.set_open(number, true);
         let patterns = node.patterns.iter().map(|(price, _)| price);
         let text = node.text.iter().chain(patterns.clone()).map(|price| price.rate()).sum::<u64>();
         let text = text + 16_u64.div_ceil(BYTES_PER_UNIT);
-        let visits = node.own + as_u64(node.text.len() + patterns.count());
+        let unique = if node.unique { UNIQUE } else { 0 };
+        let visits = node.own + unique + as_u64(node.text.len() + patterns.count());
         let mut total = Shape { visits, text, depth: 1 };
         for child in node.all() {
             let below = self.shape(child, above + 1);

@@ -8,13 +8,16 @@ use serde_json::Value;
 
 use crate::{
     node::as_u64,
-    plan::{BYTES_PER_UNIT, MAX_STATIC_DEPTH, Node, Plan, weight},
+    plan::{BYTES_PER_UNIT, MAX_STATIC_DEPTH, Node, Plan, UNIQUE},
 };
 
 /// Up to this many units a bound is as good as a count.
 pub(crate) const QUICK: u64 = 50_000;
 /// Deepest nesting of visits: far below what a 2 MiB thread stack holds (7,000 were fine, 12,000 were not).
 const MAX_VISIT_DEPTH: u64 = 1_000;
+
+/// So many bytes that are hashed cost a unit.
+const BYTES_PER_HASHED_UNIT: u64 = 16;
 
 /// Why there is no price.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,8 +34,8 @@ impl Plan {
         if self.shape.depth > MAX_STATIC_DEPTH {
             return None;
         }
-        let mut size = Size::default();
-        size.add(value);
+        let mut size = Size { places: 0, bytes: 0, most: QUICK / self.shape.visits.max(1) };
+        size.add(value)?;
         let texts = self.shape.text.saturating_mul(size.bytes) / 16;
         let bound = self.shape.visits.saturating_mul(size.places).saturating_add(texts);
         (bound <= QUICK).then_some(bound)
@@ -55,29 +58,37 @@ impl Plan {
     }
 }
 
-#[derive(Default)]
 struct Size {
     /// Values and names.
     places: u64,
     /// Of texts and names.
     bytes: u64,
+    /// As many places as are gone through.
+    most: u64,
 }
 
 impl Size {
-    fn add(&mut self, value: &Value) {
-        self.places += 1;
+    /// None where there are more.
+    fn add(&mut self, value: &Value) -> Option<()> {
+        self.place()?;
         match value {
             Value::String(text) => self.bytes += as_u64(text.len()),
-            Value::Array(items) => items.iter().for_each(|item| self.add(item)),
+            Value::Array(items) => items.iter().try_for_each(|item| self.add(item))?,
             Value::Object(map) => {
                 for (name, value) in map {
-                    self.places += 1;
+                    self.place()?;
                     self.bytes += as_u64(name.len());
-                    self.add(value);
+                    self.add(value)?;
                 }
             }
             _ => {}
         }
+        Some(())
+    }
+
+    fn place(&mut self) -> Option<()> {
+        self.places += 1;
+        (self.places <= self.most).then_some(())
     }
 }
 
@@ -172,10 +183,11 @@ impl<'s> Walk<'s> {
     }
 
     fn array(&mut self, node: &Node, items: &[Value], at: At) -> Result<(), TooMuch> {
-        if node.unique && items.len() > 1 {
-            // Equal hashes can be written on purpose, so each is held against each.
-            let weight = items.iter().map(weight).sum::<u64>();
-            self.spend(as_u64(items.len()).saturating_mul(weight) / 10, at)?;
+        if node.unique {
+            // Each is hashed once, and held against another one where that has the same hash.
+            let mut size = Size { places: 0, bytes: 0, most: u64::MAX };
+            items.iter().try_for_each(|item| size.add(item)).ok_or(TooMuch::Units)?;
+            self.spend(UNIQUE * size.places + size.bytes / BYTES_PER_HASHED_UNIT, at)?;
         }
         for (child, item) in node.prefix.iter().zip(items) {
             self.visit(*child, Part::Value(item), at.below())?;

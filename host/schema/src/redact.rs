@@ -17,7 +17,7 @@ use std::{
     collections::{HashMap, HashSet},
 };
 
-use portcullis_gate::Work;
+use portcullis_gate::{Spent, Work};
 use serde_json::{Map, Value, json};
 
 use crate::{
@@ -58,14 +58,17 @@ impl Schema {
     /// schema marks nothing it costs nothing.
     #[must_use]
     pub fn redact<'v>(&self, value: &'v Value) -> Redacted<'v> {
-        self.redact_within(value, &Work::new(crate::VALUE_WORK))
+        let all_hidden = |_| Redacted { value: Cow::Owned(json!(REDACTED)), places: vec![String::new()], more: false };
+        self.redact_within(value, &Work::new(crate::VALUE_WORK)).unwrap_or_else(all_hidden)
     }
 
-    /// The same, with the work charged to this budget. What it does not suffice for is hidden.
-    #[must_use]
-    pub fn redact_within<'v>(&self, value: &'v Value, work: &Work) -> Redacted<'v> {
+    /// The same, with the work charged to this budget.
+    ///
+    /// # Errors
+    /// [`Spent`] when the budget does not suffice.
+    pub fn redact_within<'v>(&self, value: &'v Value, work: &Work) -> Result<Redacted<'v>, Spent> {
         let Some(marks) = &self.inner.marks else {
-            return Redacted { value: Cow::Borrowed(value), places: Vec::new(), more: false };
+            return Ok(Redacted { value: Cow::Borrowed(value), places: Vec::new(), more: false });
         };
         let units = MAX_UNITS.min(work.left());
         let mut walk = Walk {
@@ -76,6 +79,7 @@ impl Schema {
             path: Vec::new(),
             places: Vec::new(),
             more: false,
+            short: false,
         };
         // What it keeps a note of is as large as the schema.
         let kept = walk.spend(as_u64(marks.nodes.len()) / BYTES_PER_UNIT).and_then(|()| walk.visit(&[0], value, true));
@@ -83,10 +87,10 @@ impl Schema {
             walk.note();
             json!(REDACTED)
         });
-        let (spent, places, more) = (units - walk.units, walk.places, walk.more);
-        // There is no more than this to be had: the rest is hidden already.
-        let _ = work.charge(spent);
-        Redacted { value: Cow::Owned(kept), places, more }
+        let (short, spent, places, more) = (walk.short, units - walk.units, walk.places, walk.more);
+        // How much is hidden must not depend on what else was done with the budget.
+        work.charge(if short && units < MAX_UNITS { u64::MAX } else { spent })?;
+        Ok(Redacted { value: Cow::Owned(kept), places, more })
     }
 
     /// Whether it marks anything as sensitive.
@@ -266,6 +270,8 @@ struct Walk<'s> {
     path: Vec<&'s str>,
     places: Vec<String>,
     more: bool,
+    /// Whether more units were needed than there were.
+    short: bool,
 }
 
 impl<'s> Walk<'s> {
@@ -298,7 +304,9 @@ impl<'s> Walk<'s> {
 
     /// None where there is not so much left.
     fn spend(&mut self, units: u64) -> Option<()> {
-        self.units = self.units.checked_sub(units)?;
+        let left = self.units.checked_sub(units);
+        self.short |= left.is_none();
+        self.units = left?;
         Some(())
     }
 

@@ -65,6 +65,16 @@ pub enum Invalid {
     Work(#[from] Spent),
 }
 
+impl Invalid {
+    /// As a violation, where nobody knows of the budget: what cannot be checked is not valid.
+    pub(crate) fn into_violations(self) -> Violations {
+        match self {
+            Invalid::Violations(violations) => violations,
+            Invalid::Work(_) => one("bound", TOO_LARGE),
+        }
+    }
+}
+
 impl std::error::Error for Violations {}
 
 impl fmt::Display for Violation {
@@ -95,10 +105,7 @@ impl Schema {
     /// [`Violations`]: what is wrong where, without values. Also when checking would cost more than two million units of
     /// work (keyword `bound`): what cannot be checked is not valid.
     pub fn validate(&self, value: &Value) -> Result<(), Violations> {
-        self.validate_within(value, &Work::new(crate::VALUE_WORK)).map_err(|invalid| match invalid {
-            Invalid::Violations(violations) => violations,
-            Invalid::Work(_) => one("bound", TOO_LARGE),
-        })
+        self.validate_within(value, &Work::new(crate::VALUE_WORK)).map_err(Invalid::into_violations)
     }
 
     /// The same, with the work charged to this budget before it is done.

@@ -1,72 +1,14 @@
-//! Cost against price: whatever the shape, what work costs grows no faster than what is charged for it.
-//!
-//! Each shape is made in sizes that double. The cost is the CPU time of this thread, the least of a few tries, so that a
-//! busy or slow machine does not matter; the price is what was charged. Where cost grew by more than the price did, with
-//! room for what is measured badly, a shape was found whose price is wrong, and larger sizes of it cost as much as one likes.
+//! Cost against price: `host/gate/tests/cost/mod.rs` says how.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, clippy::print_stdout)]
 #![allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "these are measurements")]
 
+#[path = "../../gate/tests/cost/mod.rs"]
+mod cost;
+
+use cost::{ENDLESS, UNIT, check, cpu_ns, doubling};
 use portcullis_gate::Work;
-use portcullis_schema::Schema;
-use rustix::time::{ClockId, clock_gettime};
+use portcullis_schema::{Json, Schema};
 use serde_json::{Map, Value, json};
-
-/// So much CPU time at least is worth comparing, in nanoseconds.
-const MEASURABLE: f64 = 200_000.0;
-/// A size that costs so much is the last one.
-const ENOUGH: f64 = 100_000_000.0;
-/// By how much the cost of a unit may grow from the smallest measurable size to any larger one.
-const GROWTH: f64 = 4.0;
-/// What a unit may cost at most, in nanoseconds. Fifty, in a build that is optimised.
-const UNIT: f64 = if cfg!(debug_assertions) { 1_500.0 } else { 150.0 };
-const ENDLESS: u64 = 1 << 50;
-
-fn cpu_ns() -> f64 {
-    let time = clock_gettime(ClockId::ThreadCPUTime);
-    time.tv_sec as f64 * 1e9 + time.tv_nsec as f64
-}
-
-/// Holds what is done with each size against what is charged for it.
-fn check<T>(name: &str, sizes: &[usize], make: impl Fn(usize) -> T, run: impl Fn(&T, &Work)) {
-    let mut first: Option<f64> = None;
-    let (mut last, mut counted) = (0.0, false);
-    let mut told = String::new();
-    for size in sizes {
-        let made = make(*size);
-        let mut cost = f64::MAX;
-        let mut price = 0.0;
-        for _ in 0..3 {
-            let work = Work::new(ENDLESS);
-            let before = cpu_ns();
-            run(&made, &work);
-            cost = cost.min(cpu_ns() - before);
-            price = work.used() as f64;
-            if cost > ENOUGH {
-                break;
-            }
-        }
-        let unit = cost / price.max(1.0);
-        told += &format!("\n  {size:>8}: {:>12.0} ns {price:>14.0} units {unit:>8.2} ns a unit", cost);
-        // Small sizes are charged a bound, larger ones a count, which is less: from there on units are others. That happens once.
-        if price < last && !counted {
-            (first, counted) = (None, true);
-        }
-        last = price;
-        if cost > MEASURABLE {
-            assert!(unit < UNIT, "{name}: a unit costs too much{told}");
-            let first = *first.get_or_insert(unit.max(UNIT / 15.0));
-            assert!(unit < first * GROWTH, "{name}: cost grows faster than price{told}");
-        }
-        if cost > ENOUGH {
-            break;
-        }
-    }
-    println!("{name}{told}");
-}
-
-fn doubling(from: usize, times: u32) -> Vec<usize> {
-    (0..times).map(|n| from << n).collect()
-}
 
 fn compiled(schema: &Value) -> Schema {
     Schema::compile_within(&schema.to_string(), &Work::new(ENDLESS)).unwrap()
@@ -125,13 +67,20 @@ fn patterns_over_texts() {
 fn items_of_lists() {
     let sizes = doubling(64, 8);
     let unique = json!({"uniqueItems": true});
-    judged("unique numbers", &doubling(64, 12), |n| (unique.clone(), json!((0..n).collect::<Vec<_>>())));
+    judged("unique numbers", &doubling(64, 14), |n| (unique.clone(), json!((0..n).collect::<Vec<_>>())));
+    judged("unique texts", &sizes, |n| {
+        (unique.clone(), (0..n).map(|at| json!(format!("{}{at}", "x".repeat(n)))).collect())
+    });
+    judged("unique lists in unique lists", &sizes, |n| {
+        let schema = json!({"uniqueItems": true, "items": {"uniqueItems": true, "items": {"uniqueItems": true}}});
+        (schema, (0..n).map(|at| json!([[at, 1, 2], [at, 3], [at]])).collect())
+    });
     judged("unique, all of one hash", &sizes, |n| {
         let ones = |count: usize| vec![1; count];
         // One after another, their leaves are the same.
         (unique.clone(), (0..n).map(|at| json!([ones(at), ones(n - at)])).collect())
     });
-    judged("unique numbers of one hash", &doubling(64, 5), |n| {
+    judged("unique numbers of one hash", &sizes, |n| {
         (unique.clone(), (0..n).map(|at| json!((1_u64 << 63) + at as u64)).collect())
     });
     judged("unique, long beginnings in common", &sizes, |n| {
@@ -356,10 +305,57 @@ fn redacting() {
 }
 
 #[test]
+fn a_hundred_thousand_small_items_that_must_be_unique_are_cheap() {
+    let list = compiled(&json!({"type": "array", "uniqueItems": true}));
+    let unique: Vec<usize> = (0..100_000).collect();
+    let work = Work::new(1_000_000);
+    list.validate_within(&json!(unique), &work).unwrap();
+    let twice: Vec<f64> = unique.iter().map(|n| *n as f64).chain([77.0]).collect();
+    let told = list.validate_within(&json!(twice), &Work::new(1_000_000)).unwrap_err().to_string();
+    assert!(told.contains("does not match the schema") || told.contains("has non-unique elements"), "{told}");
+    let few = list.validate_within(&json!([1, 2, 1.0]), &Work::new(1_000)).unwrap_err().to_string();
+    assert_eq!(few, "at the top level: has non-unique elements");
+}
+
+#[test]
+fn numbers_of_many_digits() {
+    let exact = |name: &str, sizes: &[usize], make: &dyn Fn(usize) -> (Value, String)| {
+        let made = |n| {
+            let (schema, text) = make(n);
+            (compiled(&schema), text.parse::<Json>().unwrap())
+        };
+        check(name, sizes, made, |(schema, json), work| drop(schema.validate_json_within(json, work)));
+    };
+    let sizes = doubling(16, 7);
+    let long = "1.00000000000000000000000000000001";
+    exact("many of them", &sizes, &|n| {
+        (json!({"items": {"type": "number"}}), format!("[{}1]", format!("{long},").repeat(n * 8)))
+    });
+    exact("many properties beside", &sizes, &|n| {
+        (
+            json!({"properties": named(n, |_| json!({"type": "number"}))}),
+            format!("{{\"p000001\":{long},\"p000002\":{long}}}"),
+        )
+    });
+    exact("listed values", &sizes, &|n| {
+        let list: Vec<f64> = (0..n).map(|n| n as f64 + 0.5).chain([1.0]).collect();
+        (json!({"items": {"enum": list}}), format!("[{}1]", format!("{long},").repeat(50)))
+    });
+    exact("deep ones", &sizes, &|n| {
+        let depth = n.min(100);
+        let schema = json!({"items": {"$ref": "#"}});
+        (schema, format!("{}{long}{}", "[".repeat(depth), "]".repeat(depth)))
+    });
+    exact("long ones", &sizes, &|n| {
+        (json!({"minimum": 0, "maximum": 9, "multipleOf": 1e-7}), format!("1.{}1", "0".repeat(n * 100)))
+    });
+}
+
+#[test]
 fn what_is_too_much_is_refused_by_the_name_of_the_bound_and_costs_no_more_than_the_budget() {
     let pattern = compiled(&json!({"pattern": "[01]*1[01]{600}[^01]"}));
     let text = json!(bits(1_000_000));
-    let list = compiled(&json!({"uniqueItems": true}));
+    let list = compiled(&json!({"items": {"enum": (0..20_000).collect::<Vec<_>>()}}));
     let items: Value = (0..60_000).map(|at| json!([vec![1; at % 50], at])).collect();
     for (schema, value) in [(pattern, text), (list, items)] {
         let work = Work::new(1_000_000);

@@ -135,7 +135,7 @@ async fn keep(ledger: &Ledger) -> (CallId, Payload) {
     let what = ToKeep {
         workspace: "acme", call, side: Side::Input, salts: &salts, schema: &schema, value: &value, now,
     };
-    let payload = policy.side(Side::Input).keep(&what, &mut batch).unwrap();
+    let payload = policy.side(Side::Input).keep(&what, &mut batch, &portcullis_gate::Work::new(20_000_000)).unwrap();
     let subject = Subject {
         call,
         workspace: "acme",

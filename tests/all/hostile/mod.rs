@@ -150,6 +150,8 @@ cases! {
         also state::kinds::a_whole_state_that_is_put_back_does_not_start_and_neither_does_a_store_that_lost_it;
     39 case_39_compiled_code
         "compiled code of an attacker's under a granted digest: put in, swapped, of an older engine, under a key of their own";
+    40 case_40_work_outside_fuel
+        "work of the host outside of fuel: patterns over texts, lists, examples, references that double, big answers with many secrets";
     41 case_41_exports
         "an export that is cut, shortened or hashed anew; a signed head in it or elsewhere that says otherwise";
     42 case_42_words_of_guests
@@ -170,6 +172,8 @@ cases! {
         "a clock that is set back over an expired credential, or ahead over all that is to be kept";
     50 case_50_names
         "names that begin with `@`, `.` and `..`, patterns, separators, unseen characters, words that mean more than one";
+    51 case_51_clocks_and_finds
+        "clocks by which a guest tells how long the host searched, and so which few bytes of a secret it guessed";
     52 case_52_the_hosts_ceiling
         "the host's ceiling forgotten, said to be another, edited or taken away in the store";
     53 case_53_files_read_in_two_ways

@@ -21,7 +21,6 @@ use crate::{hostile::stores::Folder, needles};
 
 /// Where libraries free memory with a secret in it, and why that cannot be helped from here. SECURITY.md has the same list.
 const LIBRARIES: &[(&str, &str)] = &[
-    ("aho_corasick:", "four bytes of each way to write a secret, of the search for echoes"),
     (
         "aws_sigv4: aws_sigv4::sign::v4::generate_signing_key",
         "`AWS4` and the key, from which the signing key is derived",

@@ -96,16 +96,18 @@ impl Schema {
         let made = self.tries(seed, &mut left, work);
         let used = work.charge(as_u64(before - left).saturating_mul(UNITS_PER_STEP));
         match made {
-            Err(NoMock::Hard(_)) if affordable < MAX_STEPS && before - left >= before / 2 => {
-                // More tries might have found one, had they been paid for.
+            Some(made) => used.map_err(NoMock::Work).and(made),
+            None => {
+                // Whoever paid for more steps would get another value, and a seed has one value alone.
                 let _ = work.charge(u64::MAX);
                 Err(NoMock::Work(work.spent()))
             }
-            made => used.map_err(NoMock::Work).and(made),
         }
     }
 
-    fn tries(&self, seed: u64, left: &mut usize, work: &Work) -> Result<Value, NoMock> {
+    /// What comes of several tries; none where one of them ran out of steps because no more could be paid for.
+    fn tries(&self, seed: u64, left: &mut usize, work: &Work) -> Option<Result<Value, NoMock>> {
+        let is_short = *left < MAX_STEPS;
         let mut unhelpful = BTreeSet::new();
         let mut patterns = Patterns::new(&self.inner.plan.patterns);
         let mut last = None;
@@ -119,11 +121,14 @@ impl Schema {
                 maker.make_root(rng)
             };
             *left += steps;
+            if is_short && steps == 0 {
+                return None;
+            }
             let error = match made {
                 Err(error) => error,
                 Ok(value) => match self.validate_within(&value, work) {
-                    Ok(()) => return Ok(value),
-                    Err(Invalid::Work(spent)) => return Err(NoMock::Work(spent)),
+                    Ok(()) => return Some(Ok(value)),
+                    Err(Invalid::Work(spent)) => return Some(Err(NoMock::Work(spent))),
                     Err(Invalid::Violations(violations)) => {
                         // An example that breaks its own schema is not used again.
                         unhelpful.extend(violations.as_slice().iter().flat_map(|v| prefixes(&v.at)));
@@ -138,7 +143,7 @@ impl Schema {
             last = Some(error);
         }
         let error = last.unwrap_or_else(|| MockError { pointer: String::new(), why: "nothing was tried".into() });
-        Err(NoMock::Hard(MockError { pointer: node::short(&error.pointer), why: node::short(&error.why) }))
+        Some(Err(NoMock::Hard(MockError { pointer: node::short(&error.pointer), why: node::short(&error.why) })))
     }
 }
 

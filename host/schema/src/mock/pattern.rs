@@ -91,8 +91,15 @@ impl<'s> Patterns<'s> {
     }
 }
 
+/// Takes so many steps. Where there are fewer, all of them are gone.
+fn take(steps: &mut usize, count: usize) -> Option<()> {
+    let left = steps.checked_sub(count);
+    *steps = left.unwrap_or(0);
+    left.map(drop)
+}
+
 fn write(tree: &Hir, extra: u32, out: &mut String, rng: &mut Rng, steps: &mut usize) -> Option<()> {
-    *steps = steps.checked_sub(1)?;
+    take(steps, 1)?;
     if out.len() > MAX_BYTES {
         return None;
     }
@@ -104,7 +111,7 @@ fn write(tree: &Hir, extra: u32, out: &mut String, rng: &mut Rng, steps: &mut us
                 Class::Unicode(class) => class.ranges().iter().take_while(|range| range.start() <= '~').count(),
                 Class::Bytes(class) => class.ranges().len(),
             };
-            *steps = steps.checked_sub(ranges)?;
+            take(steps, ranges)?;
             out.push(one_of(class, rng)?);
         }
         HirKind::Repetition(repetition) => {

@@ -125,6 +125,10 @@ pub(super) fn windows(text: &[u8], profile: &Profile, sink: &mut impl Sink) {
         }
         let run = Run { characters, lines: &lines };
         for phase in 0..4 {
+            sink.looked(characters.len());
+            if sink.is_over() {
+                return;
+            }
             decode(&run, phase, profile, sink);
         }
     }

@@ -79,6 +79,10 @@ fn windows_of(text: &[u8], escapes: Escapes, profile: &Profile, sink: &mut impl 
     let mut at = 0;
     while let Some(next) = escapes.next(rest(at)) {
         let escape = at + next;
+        sink.looked(0);
+        if sink.is_over() {
+            return;
+        }
         let Some(decoded) = escapes.decode(rest(escape)) else {
             at = escape + 1;
             continue;

@@ -35,6 +35,11 @@ pub(super) fn windows(text: &[u8], profile: &Profile, sink: &mut impl Sink) {
     let mut floor = 0;
     while let Some(run) = runs::next::<Dump>(text, floor, profile.hex_run()) {
         floor = run.end;
+        // Each token is gone through up to four times, and read digit by digit.
+        sink.looked(run.len() * 4);
+        if sink.is_over() {
+            return;
+        }
         dump(text, run, profile, sink);
     }
 }

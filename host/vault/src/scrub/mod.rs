@@ -20,9 +20,10 @@
 //! | `buffer.rs` | where a view is written, wiped |
 //!
 //! **Cost.** Only what stands next to an escape, or in a run long enough to hold a secret, is decoded: a clean body costs
-//! a few SIMD passes. The worst case, a body of nothing but escapes of several kinds, is linear too, and up to a hundred
-//! times dearer. Of a view only a piece is kept at a time, which is never larger than the text it was made from. Base64
-//! in lines takes 16 bytes more for each line.
+//! a few SIMD passes, and one for each pattern. The worst case, a body of nothing but escapes of several kinds, is linear
+//! too, and up to a hundred times dearer. All of it is charged to a budget while it is done, and ends where that is spent. Of
+//! a view only a piece is kept at a time, which is never larger than the text it was made from. Base64 in lines takes 16
+//! bytes more for each line.
 //!
 //! **Short secrets.** Four bytes are enough to be looked for ([`MIN_PATTERN`]). Below eight bytes
 //! ([`CASE_MATTERS_BELOW`]) only the exact case counts, as the text would otherwise hold them by chance; of random bytes,
@@ -32,8 +33,10 @@
 //! **What a guest sends** is searched by the same scrubber before it leaves ([`Scrubber::finds_in`]). Were it not, an
 //! upstream that echoes would answer guesses: the guess that comes back replaced is the right one.
 //!
-//! **Memory.** The patterns are wiped when the scrubber is dropped. The search library keeps its own copy of four bytes
-//! of each, which is not. Views are what an upstream sent, and are not wiped either.
+//! What the time of a search tells is the text's, and how many patterns there are, how short the shortest is, and which
+//! bytes they are made of: `search.rs` says how.
+//!
+//! **Memory.** The patterns are wiped when the scrubber is dropped, and views as soon as they were searched.
 
 mod base64;
 mod buffer;
@@ -54,6 +57,7 @@ mod tests;
 
 use std::fmt::{self, Display};
 
+use portcullis_gate::{Spent, Work};
 use zeroize::Zeroizing;
 
 use self::{search::Search, views::Views};
@@ -106,12 +110,25 @@ impl Scrubber {
         Self { views: Search::new(patterns).map(Views::new), replacements }
     }
 
-    /// Replaces what is found; none if there is nothing, so that a clean text costs no copy.
+    /// Replaces what is found; none if there is nothing, so that a clean text costs no copy. For texts that are bounded
+    /// elsewhere, to a few KiB: there is no budget.
     pub fn scrub(&self, bytes: &[u8]) -> Option<Scrubbed> {
-        let mut hits = self.views.as_ref()?.find(bytes);
+        // What it does not suffice for, an hour of work, is not handed on.
+        let spent = |_| Some(Scrubbed { bytes: b"[redacted]".to_vec(), found: 1 });
+        self.scrub_within(bytes, &Work::new(u64::MAX >> 1)).unwrap_or_else(spent)
+    }
+
+    /// The same, with the work charged to this budget while it is done.
+    ///
+    /// # Errors
+    /// [`Spent`] when the budget does not suffice: nothing is known of the text then.
+    pub fn scrub_within(&self, bytes: &[u8], work: &Work) -> Result<Option<Scrubbed>, Spent> {
+        let Some(views) = &self.views else { return Ok(None) };
+        let mut hits = views.find(bytes, work)?;
         if hits.is_empty() {
-            return None;
+            return Ok(None);
         }
+        work.charge(bytes.len() as u64 / 64)?;
         // The longest first of those that begin at one place: `user:password` before `user`.
         hits.sort_by_key(|hit| (hit.start, std::cmp::Reverse(hit.end)));
         let mut out = Vec::with_capacity(bytes.len());
@@ -128,28 +145,38 @@ impl Scrubber {
             done = done.max(hit.end);
         }
         out.extend_from_slice(bytes.get(done..).unwrap_or_default());
-        Some(Scrubbed { bytes: out, found })
+        Ok(Some(Scrubbed { bytes: out, found }))
     }
 }
 
 impl Scrubber {
     /// The slot of a secret that this text holds, or would hold once somebody changed its case: servers write the names of
     /// header fields in lower case, and CGI in upper case. None if it holds none.
-    pub fn finds_in(&self, text: &[u8]) -> Option<&str> {
-        let views = self.views.as_ref()?;
+    ///
+    /// # Errors
+    /// [`Spent`] when the budget does not suffice: nothing is known of the text then.
+    pub fn finds_in(&self, text: &[u8], work: &Work) -> Result<Option<&str>, Spent> {
+        let Some(views) = &self.views else { return Ok(None) };
         let slot = |hits: Vec<Hit>| {
             let secret = hits.first()?.secret;
             Some(self.replacements.get(secret).map_or("", |(slot, _)| slot.as_str()))
         };
-        slot(views.find(text)).or_else(|| {
-            let cased = |cased: fn(&u8) -> u8, differs: fn(&u8) -> bool| {
-                let other =
-                    text.iter().any(differs).then(|| Zeroizing::new(text.iter().map(cased).collect::<Vec<u8>>()));
-                other.and_then(|other| slot(views.find(&other)))
-            };
-            cased(u8::to_ascii_lowercase, u8::is_ascii_uppercase)
-                .or_else(|| cased(u8::to_ascii_uppercase, u8::is_ascii_lowercase))
-        })
+        if let Some(slot) = slot(views.find(text, work)?) {
+            return Ok(Some(slot));
+        }
+        type Of<T> = fn(&u8) -> T;
+        let to_lower: (Of<u8>, Of<bool>) = (u8::to_ascii_lowercase, u8::is_ascii_uppercase);
+        let to_upper: (Of<u8>, Of<bool>) = (u8::to_ascii_uppercase, u8::is_ascii_lowercase);
+        for (cased, differs) in [to_lower, to_upper] {
+            if text.iter().any(differs) {
+                work.charge(text.len() as u64 / 64)?;
+                let other = Zeroizing::new(text.iter().map(cased).collect::<Vec<u8>>());
+                if let Some(slot) = slot(views.find(&other, work)?) {
+                    return Ok(Some(slot));
+                }
+            }
+        }
+        Ok(None)
     }
 }
 

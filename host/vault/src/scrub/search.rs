@@ -1,73 +1,51 @@
-//! The search for all patterns in one text: a SIMD search for four bytes of each, then a comparison with the whole.
+//! The search for all patterns in one text, in time that the text's length and the number of patterns decide alone.
 //!
-//! Four bytes are what the SIMD search looks at anyway, and all that its library keeps of a secret. Which four is chosen
-//! so that other texts hold them rarely.
+//! Guests write texts that are searched, and can measure how long that takes. A search that looks for a few bytes first, and
+//! for the rest where they are found, tells by its time whether those few bytes are right; from there a secret is guessed
+//! piece by piece. So eight bytes of each pattern are held against each place of a text, from its beginning to its end, each
+//! whatever the ones before it came to. They are done for sixty-four places at once, without a branch, so that it compiles to
+//! SIMD. Only where all eight are right is the whole pattern compared, and who comes that far has guessed eight bytes at once;
+//! of a pattern that is no longer than that, all of it.
 
-use aho_corasick::{AhoCorasick, Input, packed};
-use zeroize::Zeroizing;
+use std::array;
+
+use portcullis_gate::{Spent, Work};
 
 use super::{CASE_MATTERS_BELOW, Hit, patterns::Pattern};
 
-/// What the search library is given of each pattern. Equally long, so that no two can begin at one place.
-const NEEDLE: usize = 4;
-
-type Needle = [u8; NEEDLE];
+/// How many bytes of a pattern are held against each place.
+const PROBES: usize = 8;
+/// How many places are looked at at once.
+const BLOCK: usize = 64;
+/// So many places cost a unit, for one pattern.
+const PLACES_PER_UNIT: u64 = 128;
+/// What a pattern costs for itself: the last places of a text are looked at one by one.
+const OWN: u64 = 4;
+/// A place where all of the probes are right, and what is done with a find later on.
+const FIND: u64 = 8;
+/// So many bytes of it that are compared cost a unit.
+const BYTES_PER_UNIT: u64 = 64;
 
 pub(super) struct Search {
     patterns: Vec<Pattern>,
-    finder: Finder,
-    /// By needle: the patterns that hold it, and where.
-    uses: Vec<Vec<Use>>,
+    /// What one place costs: one for each pattern, and two for one that is found as a whole word alone.
+    rate: u64,
 }
 
-struct Use {
-    pattern: usize,
+/// One byte of a pattern, and where in it it stands.
+#[derive(Clone, Copy)]
+struct Probe {
     offset: usize,
-}
-
-enum Finder {
-    Packed(packed::Searcher),
-    /// On processors without the instructions, and with more needles than they are good for.
-    Automaton(AhoCorasick),
+    byte: u8,
+    /// What is set in both before they are compared: the bit by which upper and lower case differ, or none.
+    fold: u8,
 }
 
 impl Search {
     /// None if there is nothing to search for.
     pub(super) fn new(patterns: Vec<Pattern>) -> Option<Self> {
-        // With room for all of them: four bytes of a secret are not to be left behind either.
-        let mut needles: Zeroizing<Vec<Needle>> = Zeroizing::new(Vec::with_capacity(3 * patterns.len()));
-        let mut uses: Vec<Vec<Use>> = Vec::new();
-        for (pattern, Pattern { bytes, .. }) in patterns.iter().enumerate() {
-            let (offset, needle) = rarest(bytes)?;
-            let mut cases = Zeroizing::new([needle; 3]);
-            if bytes.len() >= CASE_MATTERS_BELOW {
-                *cases = [needle, needle.map(|b| b.to_ascii_lowercase()), needle.map(|b| b.to_ascii_uppercase())];
-            }
-            cases.sort_unstable();
-            let mut last = None;
-            for case in cases.iter() {
-                if last.replace(case) == Some(case) {
-                    continue;
-                }
-                let used = Use { pattern, offset };
-                match needles.iter().position(|known| known == case).and_then(|known| uses.get_mut(known)) {
-                    Some(known) => known.push(used),
-                    None => {
-                        needles.push(*case);
-                        uses.push(vec![used]);
-                    }
-                }
-            }
-        }
-        if needles.is_empty() {
-            return None;
-        }
-        let packed = packed::Config::new().builder().extend(needles.iter()).build();
-        let finder = match packed {
-            Some(packed) => Finder::Packed(packed),
-            None => Finder::Automaton(AhoCorasick::new(needles.iter()).ok()?),
-        };
-        Some(Self { patterns, finder, uses })
+        let rate = patterns.iter().map(|pattern| if pattern.whole { 2 } else { 1 }).sum();
+        (!patterns.is_empty()).then_some(Self { patterns, rate })
     }
 
     pub(super) fn patterns(&self) -> &[Pattern] {
@@ -75,62 +53,98 @@ impl Search {
     }
 
     /// Adds what is found in `text`.
-    pub(super) fn find(&self, text: &[u8], hits: &mut Vec<Hit>) {
-        let mut from = 0;
-        while let Some((needle, at)) = self.finder.find(text, from) {
-            for Use { pattern, offset } in self.uses.get(needle).into_iter().flatten() {
-                let Some(pattern) = self.patterns.get(*pattern) else { continue };
-                let Some(start) = at.checked_sub(*offset) else { continue };
-                let end = start + pattern.bytes.len();
-                let there = |there: &[u8]| same(there, &pattern.bytes) && (!pattern.whole || is_word(text, start, end));
-                if text.get(start..end).is_some_and(there) {
-                    hits.push(Hit { start, end, secret: pattern.secret });
-                }
-            }
-            // Not behind the needle: another may begin within it.
-            from = at + 1;
-        }
+    pub(super) fn find(&self, text: &[u8], hits: &mut Vec<Hit>, work: &Work) -> Result<(), Spent> {
+        work.charge(self.rate.saturating_mul(OWN + text.len() as u64 / PLACES_PER_UNIT))?;
+        self.patterns.iter().try_for_each(|pattern| pattern.find(text, hits, work))
     }
 }
 
-impl Finder {
-    fn find(&self, text: &[u8], from: usize) -> Option<(usize, usize)> {
-        let found = match self {
-            Self::Packed(packed) => packed.find_in(text, (from..text.len()).into()),
-            Self::Automaton(automaton) => automaton.find(Input::new(text).range(from..)),
-        }?;
-        Some((found.pattern().as_usize(), found.start()))
+impl Pattern {
+    fn find(&self, text: &[u8], hits: &mut Vec<Hit>, work: &Work) -> Result<(), Spent> {
+        let length = self.bytes.len();
+        // A block looks one byte further to either side.
+        let Some(places) = (text.len() + 1).checked_sub(length).filter(|places| *places > 0 && length > 0) else {
+            return Ok(());
+        };
+        let probes: [Probe; PROBES] = array::from_fn(|number| self.probe(number * (length - 1) / (PROBES - 1)));
+        let mut at = 0;
+        while at < places {
+            let block = if at > 0 && at + BLOCK < places { self.block(&probes, text, at) } else { None };
+            if let Some(block) = block {
+                if block.iter().fold(0, |any, is| any | is) != 0 {
+                    let there = (at..).zip(&block).filter(|(_, is)| **is != 0);
+                    there.map(|(place, _)| place).try_for_each(|place| self.compare(text, place, hits, work))?;
+                }
+                at += BLOCK;
+            } else {
+                if self.place(&probes, text, at) {
+                    self.compare(text, at, hits, work)?;
+                }
+                at += 1;
+            }
+        }
+        Ok(())
     }
+
+    fn probe(&self, offset: usize) -> Probe {
+        let byte = self.bytes.get(offset).copied().unwrap_or_default();
+        let folds = self.bytes.len() >= CASE_MATTERS_BELOW && byte.is_ascii_alphabetic();
+        let fold = if folds { 0x20 } else { 0 };
+        Probe { offset, byte: byte | fold, fold }
+    }
+
+    /// For each of so many places from `at` on, whether all probes are right there; none at the end of the text.
+    fn block(&self, probes: &[Probe; PROBES], text: &[u8], at: usize) -> Option<[u8; BLOCK]> {
+        let window = |from: usize| text.get(from..)?.first_chunk::<BLOCK>();
+        let mut all = [0xff; BLOCK];
+        for probe in probes {
+            let window = window(at + probe.offset)?;
+            all = array::from_fn(|n| {
+                let is = (window.get(n).copied().unwrap_or_default() | probe.fold) == probe.byte;
+                all.get(n).copied().unwrap_or_default() & mask(is)
+            });
+        }
+        if self.whole {
+            for window in [window(at.checked_sub(1)?)?, window(at + self.bytes.len())?] {
+                all = array::from_fn(|n| {
+                    let touches = is_of_word(window.get(n).copied().unwrap_or_default());
+                    all.get(n).copied().unwrap_or_default() & !mask(touches)
+                });
+            }
+        }
+        Some(all)
+    }
+
+    /// The same for one place.
+    fn place(&self, probes: &[Probe; PROBES], text: &[u8], at: usize) -> bool {
+        let byte = |at: Option<usize>| at.and_then(|at| text.get(at)).copied().unwrap_or_default();
+        let right = probes
+            .iter()
+            .fold(true, |all, probe| all & ((byte(at.checked_add(probe.offset)) | probe.fold) == probe.byte));
+        let touches = is_of_word(byte(at.checked_sub(1))) | is_of_word(byte(at.checked_add(self.bytes.len())));
+        right & !(self.whole & touches)
+    }
+
+    /// Adds a find, where the whole pattern is there.
+    fn compare(&self, text: &[u8], start: usize, hits: &mut Vec<Hit>, work: &Work) -> Result<(), Spent> {
+        let end = start + self.bytes.len();
+        work.charge(FIND + self.bytes.len() as u64 / BYTES_PER_UNIT)?;
+        if text.get(start..end).is_some_and(|there| same(there, &self.bytes)) {
+            hits.push(Hit { start, end, secret: self.secret });
+        }
+        Ok(())
+    }
+}
+
+fn mask(is: bool) -> u8 {
+    u8::from(is).wrapping_neg()
 }
 
 fn same(there: &[u8], pattern: &[u8]) -> bool {
     there == pattern || (pattern.len() >= CASE_MATTERS_BELOW && there.eq_ignore_ascii_case(pattern))
 }
 
-/// Whether no letter or digit touches what stands there.
-fn is_word(text: &[u8], start: usize, end: usize) -> bool {
-    let touches = |at: Option<usize>| at.and_then(|at| text.get(at)).is_some_and(u8::is_ascii_alphanumeric);
-    !touches(start.checked_sub(1)) && !touches(Some(end))
-}
-
-/// The four bytes of a pattern that other texts are least likely to hold, and their offset.
-fn rarest(pattern: &[u8]) -> Option<(usize, Needle)> {
-    // In a pattern that repeats itself, one that does not: it would be tried again and again.
-    let mut all = Zeroizing::new(pattern.array_windows::<NEEDLE>().copied().collect::<Vec<Needle>>());
-    all.sort_unstable();
-    let times = |needle: &Needle| all.partition_point(|n| n <= needle) - all.partition_point(|n| n < needle);
-    let cost = |needle: &Needle| times(needle) * 8 + needle.iter().map(|b| commonness(*b)).sum::<usize>();
-    pattern.array_windows::<NEEDLE>().copied().enumerate().min_by_key(|(_, needle)| cost(needle))
-}
-
-/// How common a byte is in what APIs send. Letters count for more: they are searched in three cases.
-fn commonness(byte: u8) -> usize {
-    match byte {
-        b' ' | b'"' | b',' | b':' | b'0' => 8,
-        b'e' | b't' | b'a' | b'o' | b'i' | b'n' | b's' | b'r' => 8,
-        b'a'..=b'z' => 6,
-        b'1'..=b'9' | b'.' | b'/' | b'-' | b'_' | b'=' | b'\\' => 5,
-        b'A'..=b'Z' => 4,
-        _ => 2,
-    }
+/// Whether a letter or a digit. Without a branch.
+fn is_of_word(byte: u8) -> bool {
+    ((byte | 0x20).wrapping_sub(b'a') < 26) | (byte.wrapping_sub(b'0') < 10)
 }

@@ -6,6 +6,8 @@
 
 use std::ops::Range;
 
+use portcullis_gate::{Spent, Work};
+
 use super::{
     Hit,
     base64::{self, Run},
@@ -25,6 +27,15 @@ const MOST_RUNS: usize = 2;
 const MOST_QUOTED: usize = 2;
 /// A view is searched when it has this many bytes. It stays in the processor's cache.
 const BUFFER: usize = 32 * 1024;
+/// So many bytes of a text that is looked through for escapes and runs cost a unit.
+const BYTES_PER_UNIT: u64 = 32;
+/// Looking at a text at all.
+const LOOK: u64 = 8;
+/// So many steps of writing a view cost a unit.
+const STEPS_PER_UNIT: u64 = 4;
+/// So many bytes that are copied, or only looked at, are a step.
+const BYTES_PER_STEP: u64 = 8;
+
 /// Stands between two windows. Belongs to no encoding, and secrets have no control characters.
 const BETWEEN: u8 = 0;
 
@@ -73,6 +84,12 @@ pub(super) trait Sink {
 
     /// What follows does not touch what came before.
     fn end(&mut self);
+
+    /// So many bytes of a text were looked at more closely, whatever came of it.
+    fn looked(&mut self, bytes: usize);
+
+    /// Whether nothing more is wanted.
+    fn is_over(&self) -> bool;
 }
 
 impl Profile {
@@ -135,48 +152,65 @@ impl Views {
     }
 
     /// All finds in the text, in no order.
-    pub(super) fn find(&self, text: &[u8]) -> Vec<Hit> {
+    pub(super) fn find(&self, text: &[u8], work: &Work) -> Result<Vec<Hit>, Spent> {
         let mut hits = Vec::new();
-        self.look(text, Depth { layers: MOST_LAYERS, runs: MOST_RUNS, quoted: MOST_QUOTED }, &mut hits);
-        hits
+        let depth = Depth { layers: MOST_LAYERS, runs: MOST_RUNS, quoted: MOST_QUOTED };
+        self.look(text, depth, &mut hits, work)?;
+        Ok(hits)
     }
 
-    fn look(&self, text: &[u8], depth: Depth, hits: &mut Vec<Hit>) {
-        self.search.find(text, hits);
-        let Some(layers) = depth.layers.checked_sub(1) else { return };
+    fn look(&self, text: &[u8], depth: Depth, hits: &mut Vec<Hit>, work: &Work) -> Result<(), Spent> {
+        work.charge(LOOK + text.len() as u64 / BYTES_PER_UNIT)?;
+        self.search.find(text, hits, work)?;
+        let Some(layers) = depth.layers.checked_sub(1) else { return Ok(()) };
         let below = Depth { layers, ..depth };
-        self.through(View::Escapes(Escapes::All), text, below, hits);
+        self.through(View::Escapes(Escapes::All), text, below, hits, work)?;
         // In an upstream's own text, what encoders would have escaped may be left: backslashes, and bytes of Latin-1. One
         // layer below, as there is nothing in it that `All` has not found but for that.
         if depth.layers == MOST_LAYERS {
             let below = Depth { layers: 1, ..below };
             if memchr::memchr(b'\\', text).is_some() {
-                self.through(View::Escapes(Escapes::NoBackslash), text, below, hits);
+                self.through(View::Escapes(Escapes::NoBackslash), text, below, hits, work)?;
             }
             if !self.profile.ascii {
-                self.through(View::Escapes(Escapes::Latin), text, below, hits);
+                self.through(View::Escapes(Escapes::Latin), text, below, hits, work)?;
             }
         }
         if let Some(quoted) = depth.quoted.checked_sub(1) {
-            self.through(View::Escapes(Escapes::QuotedPrintable), text, Depth { quoted, ..below }, hits);
+            self.through(View::Escapes(Escapes::QuotedPrintable), text, Depth { quoted, ..below }, hits, work)?;
         }
         if let Some(runs) = depth.runs.checked_sub(1) {
             let below = Depth { runs, ..below };
-            self.through(View::Base64, text, below, hits);
-            self.through(View::Hex, text, below, hits);
+            self.through(View::Base64, text, below, hits, work)?;
+            self.through(View::Hex, text, below, hits, work)?;
         }
+        Ok(())
     }
 
-    fn through(&self, view: View, text: &[u8], below: Depth, hits: &mut Vec<Hit>) {
-        let mut writer =
-            Writer { views: self, below, buffer: Buffer::default(), window: 0, searched: 0, hits: Vec::new() };
+    fn through(&self, view: View, text: &[u8], below: Depth, hits: &mut Vec<Hit>, work: &Work) -> Result<(), Spent> {
+        let mut writer = Writer {
+            views: self,
+            below,
+            buffer: Buffer::default(),
+            window: 0,
+            searched: 0,
+            hits: Vec::new(),
+            work,
+            steps: 0,
+            all_steps: 0,
+            over: Ok(()),
+        };
         self.windows(view, text, &mut writer);
         writer.search();
+        writer.over?;
         if !writer.hits.is_empty() {
+            // The same once more, to place them.
+            work.charge(writer.all_steps / STEPS_PER_UNIT + writer.hits.len() as u64)?;
             let mut placer = Placer::new(&writer.hits);
             self.windows(view, text, &mut placer);
             hits.append(&mut placer.hits);
         }
+        Ok(())
     }
 
     fn windows(&self, view: View, text: &[u8], sink: &mut impl Sink) {
@@ -199,15 +233,26 @@ struct Writer<'a> {
     searched: usize,
     /// Finds, placed in the view.
     hits: Vec<Hit>,
+    work: &'a Work,
+    /// What was done and not charged yet.
+    steps: u64,
+    all_steps: u64,
+    over: Result<(), Spent>,
 }
 
 impl Writer<'_> {
+    /// Charges what was done, and has what was written searched.
     fn search(&mut self) {
+        self.all_steps += self.steps;
+        let charged = self.work.charge(std::mem::take(&mut self.steps) / STEPS_PER_UNIT);
+        self.over = self.over.and(charged);
         if self.buffer.is_empty() {
             return;
         }
         let from = self.hits.len();
-        self.views.look(&self.buffer, self.below, &mut self.hits);
+        if self.over.is_ok() {
+            self.over = self.views.look(&self.buffer, self.below, &mut self.hits, self.work);
+        }
         for hit in self.hits.iter_mut().skip(from) {
             hit.start += self.searched;
             hit.end += self.searched;
@@ -220,10 +265,12 @@ impl Writer<'_> {
 
 impl Sink for Writer<'_> {
     fn copy(&mut self, _: usize, bytes: &[u8]) {
+        self.looked(bytes.len());
         self.buffer.extend(bytes);
     }
 
     fn piece(&mut self, _: Range<usize>, bytes: &[u8]) {
+        self.steps += 1;
         match bytes {
             // Nearly all are one byte.
             [byte] => self.buffer.push(*byte),
@@ -232,6 +279,7 @@ impl Sink for Writer<'_> {
     }
 
     fn sextets(&mut self, _: &Run, _: usize, bytes: &[u8]) {
+        self.steps += 1;
         self.buffer.extend(bytes);
     }
 
@@ -243,6 +291,14 @@ impl Sink for Writer<'_> {
                 self.search();
             }
         }
+    }
+
+    fn looked(&mut self, bytes: usize) {
+        self.steps += 1 + bytes as u64 / BYTES_PER_STEP;
+    }
+
+    fn is_over(&self) -> bool {
+        self.over.is_err()
     }
 }
 
@@ -313,5 +369,11 @@ impl Sink for Placer {
             self.at += 1;
             self.window = self.at;
         }
+    }
+
+    fn looked(&mut self, _: usize) {}
+
+    fn is_over(&self) -> bool {
+        false
     }
 }
